@@ -1,0 +1,63 @@
+# Everything one does with this repository. `make` alone lists it.
+#
+#   PYTHON=python3.12 make dev     another Python (3.11 to 3.13)
+#   VENV=/tmp/venv make test       another virtual environment
+#   make test ARGS='-k kafka -x'   arguments for pytest, the demo or the benchmarks
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+bin := $(VENV)/bin
+stamp := $(VENV)/.relineage-dev
+links := $(addprefix .typing/relineage/,facets emitter consumer)
+ready := $(stamp) $(links)
+broker := $(bin)/python tools/kafka/broker.py run --
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL: # one broker and one report at a time
+.PHONY: help dev demo demo-kafka test check format bench clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+dev: $(ready) ## make the virtual environment with everything to develop, test and try
+	@echo 'Ready: source $(bin)/activate'
+
+# An environment of an older pyproject.toml is brought up to date; a half-made one has no stamp.
+$(stamp): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo 'relineage needs Python 3.11, 3.12 or 3.13; $(PYTHON) is not one of them. Try: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 1; }
+	test -x $(bin)/python || $(PYTHON) -m venv $(VENV)
+	$(bin)/python -m pip install --quiet --editable '.[consumer,dev]'
+	@touch $@
+
+# mypy and pyright do not follow the import hook of an editable install: they read the packages through links.
+.typing/relineage/%:
+	@mkdir -p $(@D)
+	ln -sfn ../../$* $@
+
+demo: $(ready) ## run the demo: a small pipeline, its lineage, and questions to it; no server, no Kafka
+	$(bin)/python -m demo $(ARGS)
+
+demo-kafka: $(ready) ## the same with events through a real Kafka broker, started for it
+	$(broker) $(bin)/python -m demo --kafka $(ARGS)
+
+test: $(ready) ## run all tests, with a real Kafka broker (needs Java 17 or newer; the first time Maven)
+	$(broker) $(bin)/python -m pytest $(ARGS)
+
+check: $(ready) ## lint, formatting, types
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy
+
+format: $(ready) ## repair formatting and what ruff can repair
+	$(bin)/ruff check --fix .
+	$(bin)/ruff format .
+
+bench: $(ready) ## run the benchmarks, with a real Kafka broker
+	$(broker) $(bin)/python -m benchmarks $(ARGS)
+
+clean: ## remove everything that can be made again
+	rm -rf $(VENV) .typing .kafka build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,232 @@
+"""A batch of messages, and what must be kept from the JSON parser.
+
+Decides what is no JSON text that DuckDB may safely look at: nothing at all, no UTF-8, too large, nested too deeply
+(some of DuckDB's JSON functions end the process on a depth bomb). These become dead letters here. An array of
+messages is split into its elements, each with its own bytes. Leaves everything that needs JSON to parse.sql.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+MAX_BYTES = 32 << 20
+MAX_DEPTH = 200
+
+BOM = b"\xef\xbb\xbf"
+STRING = rb'"(?:[^"\\]|\\.)*"'
+BRACKET = re.compile(STRING + rb"|([\[{])|([\]}])", re.DOTALL)
+ARRAY_TOKEN = re.compile(STRING + rb"|([\[{])|([\]}])|(,)", re.DOTALL)
+SPACE = b" \t\r\n"
+
+MESSAGE = pa.schema(
+    [
+        ("source", pa.string()),
+        ("topic", pa.string()),
+        ("partition", pa.int32()),
+        ("offset", pa.int64()),
+        ("digest", pa.string()),
+        ("body", pa.string()),
+    ]
+)
+LETTER = pa.schema(
+    [*(field for field in MESSAGE if field.name != "body"), ("reason", pa.string()), ("body", pa.binary())]
+)
+MOVED = pa.schema(
+    [
+        ("source", pa.string()),
+        ("partition", pa.int32()),
+        ("topic", pa.string()),
+        ("next_offset", pa.int64()),
+        ("fingerprint", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """Where to go on reading a source once a batch is stored.
+
+    Attributes:
+        source: Kafka cluster and topic id, or the absolute path of a file.
+        next_offset: Next Kafka offset, or next byte of the file.
+        partition: Kafka partition; 0 for files.
+        topic: Kafka topic, for people.
+        fingerprint: SHA-256 of a file's first KiB.
+    """
+
+    source: str
+    next_offset: int
+    partition: int = 0
+    topic: str | None = None
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One message as it came.
+
+    Attributes:
+        body: The bytes; None for a Kafka record without a value.
+        source: As in `Moved`.
+        offset: Kafka offset, or the byte in the file where it begins.
+    """
+
+    body: bytes | None
+    source: str
+    offset: int
+    topic: str | None = None
+    partition: int | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Messages to be stored in one transaction, and the offsets that are then reached."""
+
+    messages: Sequence[Message]
+    moved: Sequence[Moved] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Size of all bodies."""
+        return sum(len(message.body or b"") for message in self.messages)
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """Two batches; only the second moves the offsets."""
+        middle = len(self.messages) // 2
+        return Batch(self.messages[:middle]), Batch(self.messages[middle:], self.moved)
+
+    def as_letter(self, reason: str) -> Staged:
+        """The one message of this batch as a dead letter."""
+        rows = [(*_place(message), reason, message.body) for message in self.messages]
+        return Staged(_table([], MESSAGE), _table(rows, LETTER), self._moved())
+
+    def staged(self) -> Staged:
+        """The relations that parse.sql and merge.sql read."""
+        messages = _split_arrays(self.messages)
+        bodies = pa.array([message.body for message in messages], pa.binary())
+        reasons = _reasons(bodies)
+        good = [m for m, reason in zip(messages, reasons, strict=True) if reason is None]
+        bad = [(m, reason) for m, reason in zip(messages, reasons, strict=True) if reason is not None]
+        return Staged(
+            _table([(*_place(m), _text(m.body or b"")) for m in good], MESSAGE),
+            _table([(*_place(m), reason, m.body) for m, reason in bad], LETTER),
+            self._moved(),
+        )
+
+    def _moved(self) -> pa.Table:
+        rows = [(m.source, m.partition, m.topic, m.next_offset, m.fingerprint) for m in self.moved]
+        return _table(rows, MOVED)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Arrow tables: `message`, `letter` and `moved`."""
+
+    message: pa.Table
+    letter: pa.Table
+    moved: pa.Table
+
+
+def _place(message: Message) -> tuple[str, str | None, int | None, int, str]:
+    digest = sha256(message.body or b"").hexdigest()[:32]
+    return message.source, message.topic, message.partition, message.offset, digest
+
+
+def _text(body: bytes) -> str:
+    return body.decode().removeprefix("\ufeff")
+
+
+def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+    return pa.table([pa.array(list(c), f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+
+
+def _reasons(bodies: pa.Array) -> list[str | None]:
+    """Why each body is kept from the JSON parser; None where it is not."""
+    reasons: list[str | None] = [None] * len(bodies)
+    opened = pc.add(pc.count_substring(bodies, "{"), pc.count_substring(bodies, "["))
+    for i in pc.indices_nonzero(pc.fill_null(pc.greater(opened, MAX_DEPTH), False)).to_pylist():
+        if (depth := _depth(bodies[i].as_py())) > MAX_DEPTH:
+            reasons[i] = f"nested {depth} deep, more than {MAX_DEPTH}"
+    for i in pc.indices_nonzero(
+        pc.fill_null(pc.greater(pc.binary_length(bodies), MAX_BYTES), False)
+    ).to_pylist():
+        reasons[i] = f"larger than {MAX_BYTES >> 20} MB"
+    try:
+        bodies.cast(pa.string())
+    except pa.ArrowInvalid:
+        for i, body in enumerate(bodies.to_pylist()):
+            try:
+                (body or b"").decode()
+            except UnicodeDecodeError as error:
+                reasons[i] = f"not UTF-8 at byte {error.start}"
+    for i in pc.indices_nonzero(pc.less(pc.fill_null(pc.binary_length(bodies), 0), 2)).to_pylist():
+        if not (bodies[i].as_py() or b"").strip(SPACE):
+            reasons[i] = "no value"
+    return reasons
+
+
+def _depth(body: bytes) -> int:
+    depth = deepest = 0
+    for token in BRACKET.finditer(body):
+        if token[1]:
+            depth += 1
+            deepest = max(deepest, depth)
+        elif token[2]:
+            depth -= 1
+    return deepest
+
+
+def _split_arrays(messages: Sequence[Message]) -> list[Message]:
+    """Each message that is a JSON array as its elements."""
+    result: list[Message] = []
+    for message in messages:
+        body = message.body
+        if body and body[:1] != b"{" and (elements := _elements(body)) is not None:
+            result.extend(
+                Message(
+                    body=element,
+                    source=message.source,
+                    offset=message.offset,
+                    topic=message.topic,
+                    partition=message.partition,
+                )
+                for element in elements
+            )
+        else:
+            result.append(message)
+    return result
+
+
+def _elements(body: bytes) -> list[bytes] | None:
+    """The elements of a JSON array as they stand there; None where it is no array, or not a whole one."""
+    text = body.removeprefix(BOM).strip(SPACE)
+    if not (text.startswith(b"[") and text.endswith(b"]")):
+        return None
+    elements: list[bytes] = []
+    depth, begin = 0, 1
+    for token in ARRAY_TOKEN.finditer(text):
+        if token[1]:
+            depth += 1
+        elif token[2]:
+            depth -= 1
+            if depth == 0:
+                if token.end() != len(text):
+                    return None
+                elements.append(text[begin : token.start()])
+        elif token[3] and depth == 1:
+            elements.append(text[begin : token.start()])
+            begin = token.end()
+    if depth != 0:
+        return None
+    stripped = [element.strip(SPACE) for element in elements]
+    return (
+        stripped[:-1] if not stripped[-1] else stripped
+    )  # DuckDB's reader allows a comma after the last one

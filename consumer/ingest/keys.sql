@@ -1,0 +1,86 @@
+-- How texts become keys and instants. Used by parse.sql and by the views over the cold tables alike.
+
+-- Framed: the first length tells where the namespace ends, so two pairs never make one text.
+create or replace macro store.name_key(namespace, name) as
+    md5(strlen(namespace) || ':' || namespace || name)::uuid;
+
+create or replace macro store.version_key(namespace, name, version) as
+    md5(strlen(namespace) || ':' || namespace || strlen(name) || ':' || name || version)::uuid;
+
+create or replace macro store.bare_uuid(text) as
+    lower(regexp_replace(text, '^\s*(?i:urn:uuid:)?\{?|\}?\s*$', '', 'g'));
+
+create or replace macro store.is_uuid(text) as
+    regexp_full_match(store.bare_uuid(text), '[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}');
+
+-- A runId that is no UUID becomes a UUIDv8 (RFC 9562, section 5.8) from its text's MD5.
+create or replace macro store.run_uuid(text) as
+    if(store.is_uuid(text), store.bare_uuid(text),
+       substr(md5(text), 1, 12) || '8' || substr(md5(text), 14, 3)
+       || substr('89ab', (instr('0123456789abcdef', substr(md5(text), 17, 1)) - 1) % 4 + 1, 1)
+       || substr(md5(text), 18))::uuid;
+
+-- A time as RFC 3339 and ISO 8601 write it, in UTC; without a zone it is taken as UTC. Null where it cannot be read.
+create or replace macro store.has_zone(text) as
+    regexp_matches(text, '[Tt ].*([Zz]|[+-]\d\d(:?\d\d)?|\])\s*$|[Tt ].*[A-Za-z]{3}');
+
+create or replace macro store.instant(text) as
+    case when regexp_matches(text, '^\s*\d{4}-\d{2}-\d{2}([Tt ]|\s*$)') then
+        if(store.has_zone(text),
+           try_cast(regexp_replace(upper(text), '\[.*\]\s*$', '') as timestamptz) at time zone 'UTC',
+           try_cast(upper(text) as timestamp))
+    end;
+
+-- The members of a JSON object as a map. from_json gives null where a key stands twice (Spark's listener writes such
+-- facets): there the last one counts, as in other JSON readers.
+create or replace macro store.members(opened, object_body) as
+    coalesce(opened, if(json_type(object_body) = 'OBJECT', map_from_entries(list_filter(
+        list_zip(json_keys(object_body), json_extract(object_body, '$.*')),
+        lambda member, i: not list_contains(json_keys(object_body)[i + 1:], member[1]))), null));
+
+-- A facet out of a map, null unless it is an object.
+create or replace macro store.said(facets, key) as
+    if(starts_with(facets[key], '{'), facets[key]::varchar, null);
+
+create or replace macro store.is_digest(text) as regexp_full_match(text, '[a-z0-9-]+:[0-9a-f]{16,}');
+
+create or replace macro store.digest_rank(text) as
+    coalesce(list_position(['b3-table1', 'b3-tensors1', 'b3-estimator1', 'b3-rows1', 'b3-weights1', 'b3-folder1', 'b3-bytes1'],
+                           split_part(text, ':', 1)), 99);
+
+-- The digest that names a content: the first there is of table, tensors, estimator, rows, weights, folder, bytes.
+create or replace macro store.strongest(digests) as
+    list_min(list_transform(digests, lambda d: struct_pack(rank := store.digest_rank(d), digest := d))).digest;
+
+create or replace macro store.digests(facet_body) as
+    list_filter(from_json(if(json_type(facet_body, '/digests') = 'ARRAY', json_extract(facet_body, '$.digests'), null), '["VARCHAR"]'),
+                lambda d: d is not null and store.is_digest(d));
+
+-- The version that an input or output declares: its producer's, else its strongest digest.
+create or replace macro store.declared_version(version_facet, content_facet) as
+    coalesce(nullif(version_facet ->> '$.datasetVersion', ''), store.strongest(store.digests(content_facet)));
+
+create or replace macro store.is_distinctive(told_facet) as
+    if(len(store.digests(told_facet)) > 0, coalesce(try_cast(told_facet ->> '$.distinctive' as boolean), true), null);
+
+-- The other names of a dataset that its symlinks or lifecycleStateChange facet tells: a list of (namespace, name).
+create or replace macro store.other_names(key, body) as
+    list_filter(
+        case
+            when key = 'symlinks' and json_type(body, '/identifiers') = 'ARRAY' then
+                from_json(json_extract(body, '$.identifiers'), '[{"namespace": "VARCHAR", "name": "VARCHAR"}]')
+            when key = 'lifecycleStateChange' and (body ->> '$.lifecycleStateChange') = 'RENAME' then
+                [from_json(json_extract(body, '$.previousIdentifier'), '{"namespace": "VARCHAR", "name": "VARCHAR"}')]
+        end,
+        lambda other: other.namespace is not null and other.name is not null);
+
+-- Facets of a run: its own rank above those that a child forwards of its parent, and these above those of its root.
+create or replace macro store.location_rank(location) as
+    case location when 'run' then 2 when 'job' then 2 when 'parent.run' then 1 when 'parent.job' then 1
+                  when 'root.run' then 0 when 'root.job' then 0 end::tinyint;
+
+create or replace macro store.step(body) as
+    struct_pack(task := body ->> '$.task', recipe := body ->> '$.recipe', outcome := body ->> '$.outcome');
+create or replace macro store.given(body) as try_cast(body ->> '$.given' as boolean);
+create or replace macro store.is_streaming(body) as
+    if(body is null, null, coalesce(upper(body ->> '$.processingType') = 'STREAMING', false));

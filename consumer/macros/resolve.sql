@@ -1,0 +1,130 @@
+-- What x may be: a run id, namespace/name, name, each with @version or not, a digest or a prefix of at least 8 hex
+-- digits of a digest or version, a job. All rules are tried; hits on one thing are one hit. `run:`, `job:`,
+-- `dataset:`, `digest:` in front settle which rules apply.
+
+-- A prefix of at least 8 hex digits, with a label or without.
+create or replace macro store.hex_of(text) as
+    lower(regexp_extract(text, '^(?:[a-z0-9-]+:)?([0-9a-fA-F]{8,64})$', 1));
+
+create or replace macro store.hex_floor(hex) as ('0x' || rpad(left(hex, 16), 16, '0'))::ubigint;
+create or replace macro store.hex_ceiling(hex) as ('0x' || rpad(left(hex, 16), 16, 'f'))::ubigint;
+
+-- One row per hit: kind, key (what makes two hits one thing), label (how to name it without doubt), and what it is:
+-- run_id, or dataset_key (canonical), with version or not, or digest.
+create or replace macro store.hits(x) as table (
+    with asked as (
+        select
+            nullif(regexp_extract(x::varchar, '^(run|job|dataset|digest):', 1), '') as only_kind,
+            regexp_replace(x::varchar, '^(run|job|dataset|digest):', '') as text
+    ),
+    -- Every way to read the text as a name, with and without a version.
+    reading as (
+        select only_kind, text as name, null as version from asked
+        union all
+        select only_kind, array_to_string(parts[:i], '@'), array_to_string(parts[i + 1:], '@')
+        from (select only_kind, string_split(text, '@') as parts, unnest(range(1, len(string_split(text, '@')))) as i from asked)
+    ),
+    -- Every way to split a name at a slash: as keys, so that no text is compared row by row.
+    keyed as (
+        select only_kind, version, name, null::uuid as name_key from reading
+        union all
+        select only_kind, version, name, store.name_key(array_to_string(parts[:i], '/'), array_to_string(parts[i + 1:], '/'))
+        from (select *, string_split(name, '/') as parts, unnest(range(1, len(string_split(name, '/')))) as i from reading)
+    ),
+    named_dataset as (
+        select distinct coalesce(a.canonical_key, d.dataset_key) as dataset_key, k.version
+        from (
+            select d.dataset_key, k.version from store.dataset d join keyed k on d.dataset_key = k.name_key where coalesce(k.only_kind, 'dataset') = 'dataset'
+            union
+            select d.dataset_key, k.version from store.dataset d join keyed k on k.name_key is null and d.name = k.name where coalesce(k.only_kind, 'dataset') = 'dataset'
+        ) k
+        join store.dataset d using (dataset_key)
+        left join store.dataset_alias a using (dataset_key)
+    ),
+    member as (
+        select n.dataset_key, n.version as wanted, coalesce(a.dataset_key, n.dataset_key) as member_key
+        from named_dataset n left join store.dataset_alias a on a.canonical_key = n.dataset_key
+        where n.version is not null
+    ),
+    versioned as (
+        select distinct m.dataset_key, v.version
+        from member m join store.version v on v.dataset_key = m.member_key
+        where v.version = m.wanted
+            or (store.hex_of(m.wanted) <> '' and starts_with(regexp_replace(lower(v.version), '^.*:', ''), store.hex_of(m.wanted))
+                and (not contains(m.wanted, ':') or starts_with(lower(v.version), lower(m.wanted))))
+    ),
+    -- A bare digest or version, whole or its beginning.
+    hex as (select only_kind, text, store.hex_of(text) as hex from asked where store.hex_of(text) <> ''),
+    by_digest as (
+        select distinct d.digest
+        from store.version_digest d join hex h
+            on d.digest_prefix between store.hex_floor(h.hex) and store.hex_ceiling(h.hex)
+            and starts_with(split_part(d.digest, ':', 2), h.hex)
+            and (not contains(h.text, ':') or starts_with(d.digest, lower(h.text)))
+        where coalesce(h.only_kind, 'digest') = 'digest'
+    ),
+    by_version as (
+        select distinct coalesce(a.canonical_key, v.dataset_key) as dataset_key, v.version
+        from store.version v join hex h
+            on starts_with(regexp_replace(lower(v.version), '^.*:', ''), h.hex)
+            and (not contains(h.text, ':') or starts_with(lower(v.version), lower(h.text)))
+        left join store.dataset_alias a using (dataset_key)
+        where coalesce(h.only_kind, 'digest') = 'digest' and v.version not in (from by_digest)
+    )
+    select 'run' as kind, r.run_id::varchar as key, 'run:' || r.run_id as label, r.run_id, null::uuid as dataset_key,
+           null::varchar as version, null::varchar as digest
+    from store.run r join asked a on r.run_id = store.run_uuid(a.text)
+    where coalesce(a.only_kind, 'run') = 'run'
+    union all
+    select 'job', any_value(j.job_key)::varchar, 'job:' || j.namespace || '/' || j.name,
+           -- Its latest run: by start, else by first event.
+           (select arg_max(r.run_id, {started: coalesce(r.first_start_at, r.first_at), least: -('0x' || left(r.run_id::varchar, 8))::bigint})
+            from store.run r where r.job_key = store.name_key(j.namespace, j.name)),
+           null, null, null
+    from store.job j join keyed k on j.job_key = k.name_key or (k.name_key is null and j.name = k.name)
+    where coalesce(k.only_kind, 'job') = 'job' and k.version is null
+    group by j.namespace, j.name
+    union all
+    select 'dataset', n.dataset_key::varchar, 'dataset:' || d.namespace || '/' || d.name, null, n.dataset_key, null, null
+    from named_dataset n join store.dataset d using (dataset_key) where n.version is null
+    union all
+    select distinct 'version', v.dataset_key::varchar || '@' || v.version, 'dataset:' || d.namespace || '/' || d.name || '@' || v.version,
+           null, v.dataset_key, v.version, null
+    from (from versioned union from by_version) v join store.dataset d using (dataset_key)
+    union all
+    select 'digest', digest, 'digest:' || digest, null, null, null, digest from by_digest
+);
+
+-- The one thing that x is. An error lists the candidates where there are several, and the nearest where there is none.
+create or replace macro store.resolve(x) as table (
+    with hit as materialized (from store.hits(x)),
+    found as (select count(distinct key) as things, list(distinct label order by label) as labels from hit),
+    near as (
+        select list(label order by score desc, label) as labels
+        from (
+            select label, max(score) as score
+            from (
+                select 'dataset:' || namespace || '/' || name as label,
+                       greatest(jaro_winkler_similarity(name, x::varchar), jaro_winkler_similarity(namespace || '/' || name, x::varchar)) as score
+                from store.dataset where (select things from found) = 0
+                union all
+                select 'job:' || namespace || '/' || name,
+                       greatest(jaro_winkler_similarity(name, x::varchar), jaro_winkler_similarity(namespace || '/' || name, x::varchar))
+                from store.job where (select things from found) = 0
+            )
+            group by label order by score desc, label limit 5
+        )
+    ),
+    checked as (
+        select case
+            when things > 1 then error('ambiguous: ' || x::varchar || ' is ' || things || ' things: ' || array_to_string(labels[:10], ', ')
+                                       || if(things > 10, ' and ' || (things - 10) || ' more', '') || '; put run:, job:, dataset: or digest: in front, or add @version')
+            when things = 0 then error('unknown: nothing is known as ' || x::varchar || '; nearest: '
+                                       || coalesce(array_to_string((select labels from near), ', '), 'nothing'))
+            else true end as one
+        from found
+    )
+    select any_value(h.kind) as kind, any_value(h.run_id) as run_id, any_value(h.dataset_key) as dataset_key,
+           any_value(h.version) as version, any_value(h.digest) as digest
+    from checked c left join hit h on c.one
+);

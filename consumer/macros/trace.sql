@@ -1,0 +1,235 @@
+-- Where x comes from, and what came of it.
+
+-- The versions that x stands for, each with the write that is meant: x of a run are its outputs (its inputs where it
+-- has none), a dataset without version its latest write.
+create or replace macro store.target(x) as table (
+    with thing as materialized (from store.resolve(x)),
+    dataset_member as (
+        select coalesce(a.dataset_key, t.dataset_key) as dataset_key
+        from thing t left join store.dataset_alias a on a.canonical_key = t.dataset_key
+        where t.dataset_key is not null
+    ),
+    wanted_version as (
+        select v.version_key, v.dataset_key
+        from store.version v join dataset_member m using (dataset_key) join thing t on t.kind = 'version' and v.version = t.version
+        union
+        select v.version_key, v.dataset_key
+        from store.version_digest d join thing t on t.kind = 'digest' and d.digest = t.digest join store.version v using (version_key)
+    ),
+    of_run as (
+        select w.dataset_key, w.version_key, w.role, w.run_id as writer_run_id
+        from store.write w join thing t on t.kind in ('run', 'job') and w.run_id = t.run_id where w.holds
+    ),
+    run_reading as (
+        select r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, 0 as depth
+        from store.read r join thing t on t.kind in ('run', 'job') and r.run_id = t.run_id
+        where r.holds and not exists (from of_run)
+    ),
+    written as (
+        select w.dataset_key, w.version_key, w.role, w.run_id, w.written_at, w.origin
+        from store.write w join wanted_version v using (version_key) where w.holds
+        union all
+        select w.dataset_key, w.version_key, w.role, w.run_id, w.written_at, w.origin
+        from store.write w join dataset_member m using (dataset_key) join thing t on t.kind = 'dataset' where w.holds
+    ),
+    latest as (
+        select min({age: -epoch_us(written_at), writer_run_id: run_id, version_key: version_key, dataset_key: dataset_key, role: role}) as w
+        from (select *, origin = 'forwarded' and bool_or(origin <> 'forwarded') over (partition by version_key) as outer_run from written)
+        where not outer_run
+    ),
+    unwritten as (
+        select dataset_key, version_key from wanted_version
+        union all
+        -- Of a dataset that nobody wrote: the version last read.
+        select arg_max(r.dataset_key, r.read_at), arg_max({it: r.version_key}, r.read_at).it
+        from store.read r join dataset_member m using (dataset_key) join thing t on t.kind = 'dataset' where r.holds having count(*) > 0
+        union all
+        select dataset_key, null from thing where kind = 'dataset'
+    )
+    select dataset_key, version_key, role, writer_run_id from of_run
+    union all
+    select dataset_key, coalesce(version_key, bound_version_key), role, writer_run_id from store.bind('run_reading')
+    union all
+    select w.dataset_key, w.version_key, w.role, w.writer_run_id from latest where w is not null
+    union all
+    (select dataset_key, version_key, '', null from unwritten
+     where not exists (from written) order by version_key nulls last limit 1)
+);
+
+-- Names, digests and writers for rows of (depth, dataset_key, version_key, role, how, writer_run_id, reader_run_id).
+create or replace macro store.described(found) as table (
+    with asked as materialized (from query_table(found)),
+    wanted as (select distinct version_key from asked where version_key is not null),
+    digest as (
+        select version_key, min({rank: store.digest_rank(digest), digest: digest}).digest as digest
+        from store.version_digest semi join wanted using (version_key) group by version_key
+    ),
+    run as (
+        select run_id, job_namespace, job_name, state from runs
+        semi join (select distinct writer_run_id::varchar as run_id from asked where writer_run_id is not null) using (run_id)
+    ),
+    also as (
+        select w.version_key, list(distinct w.run_id::varchar order by w.run_id::varchar) as writers
+        from store.write w semi join wanted using (version_key) where w.holds group by w.version_key
+    )
+    select
+        a.depth, d.namespace as dataset_namespace, d.name as dataset_name, v.version, g.digest, a.role, a.how,
+        a.writer_run_id::varchar as writer_run_id, r.job_namespace as writer_job_namespace, r.job_name as writer_job_name,
+        r.state as writer_state, a.reader_run_id::varchar as reader_run_id,
+        list_filter(also.writers, lambda w: w is distinct from a.writer_run_id::varchar) as also_written_by
+    from asked a
+    left join store.dataset d using (dataset_key)
+    left join (from store.version semi join wanted using (version_key)) v on v.version_key = a.version_key
+    left join digest g on g.version_key = a.version_key
+    left join run r on r.run_id = a.writer_run_id::varchar
+    left join also on also.version_key = a.version_key
+);
+
+create or replace macro upstream(x) as table (
+    with recursive link as materialized (from store.version_link),
+    linked_run as materialized (from store.linked_run),
+    start as materialized (from store.target(x)),
+    -- Every run found, once, at its least depth: the depth at which it is a writer.
+    walk(run_id, depth) using key (run_id) as (
+        select distinct writer_run_id, 0 from start where writer_run_id is not null
+        union
+        select b.writer_run_id, min(b.depth) + 1
+        from (
+            with frontier as (
+                select r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, w.depth
+                from walk w join store.read r on r.run_id = w.run_id where r.holds
+            )
+            select write.writer_run_id as writer_run_id, depth from store.bind_by_version('frontier', 'link', 'linked_run')
+            union all
+            select i.writer_run_id, w.depth from walk w join store.inferred_read i on i.run_id = w.run_id
+        ) b
+        left join recurring.walk known on known.run_id = b.writer_run_id
+        where known.run_id is null
+        group by b.writer_run_id
+    ),
+    reading as (
+        select r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, w.depth
+        from walk w join store.read r on r.run_id = w.run_id where r.holds
+    ),
+    found as (
+        select 0 as depth, dataset_key, version_key, role, null::varchar as how, writer_run_id, null::uuid as reader_run_id from start
+        union all
+        select depth + 1, dataset_key, coalesce(version_key, bound_version_key), role, how, writer_run_id, run_id from store.bind('reading')
+    )
+    select * from store.described('found')
+    order by depth, dataset_namespace, dataset_name, version, role, reader_run_id
+);
+
+-- Who read the writes in `written` (run_id, dataset_key, version_key, depth): the reads bound to just these.
+create or replace macro store.readers(written, links, linked_runs) as table (
+    with wanted as (
+        select unnest([w.version_key, other.version_key]) as version_key, w.depth
+        from query_table(written) w
+        left join query_table(links) mine on mine.version_key = w.version_key
+        left join query_table(links) other on other.link = mine.link and other.rank = mine.rank and other.version_key <> w.version_key
+    ),
+    candidate as (
+        select r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, min(w.depth) as depth
+        from wanted w join store.read r on r.version_key = w.version_key where r.holds
+        group by all
+    )
+    select run_id, dataset_key, version_key, role, read_at, depth, write.writer_run_id as writer_run_id,
+           write.version_key as bound_version_key, if(write.rank = 1, 'content', if(write.late, 'version-late', 'version')) as how
+    from store.bind_by_version('candidate', links, linked_runs)
+);
+
+create or replace macro downstream(x) as table (
+    with recursive link as materialized (from store.version_link),
+    linked_run as materialized (from store.linked_run),
+    thing as materialized (from store.resolve(x)),
+    start as materialized (from store.target(x)),
+    -- x of a run means that run's writes; x of a version or content means whoever wrote it.
+    own as (select distinct s.* from start s join thing t on t.kind in ('run', 'job', 'dataset') or s.writer_run_id is null),
+    meant_version as (
+        select v.version_key, s.dataset_key, s.role
+        from start s join thing t on t.kind = 'version'
+        left join store.dataset_alias a on a.dataset_key = s.dataset_key
+        left join store.dataset_alias o on o.canonical_key = a.canonical_key
+        join store.version v on v.dataset_key = coalesce(o.dataset_key, s.dataset_key) and v.version = t.version
+        union
+        select d.version_key, s.dataset_key, s.role
+        from start s join thing t on t.kind = 'digest' join store.version_digest d on d.digest = t.digest
+    ),
+    -- All reads that may have seen x, with their bindings.
+    maybe as (
+        select r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, 0 as depth
+        from store.read r
+        where r.holds and (
+            r.version_key in (select other.version_key from (select version_key from meant_version union select version_key from start) m
+                              join link mine on mine.version_key = m.version_key join link other on other.link = mine.link and other.rank = mine.rank
+                              union select version_key from meant_version union select version_key from start where version_key is not null)
+            or (r.run_id, r.dataset_key, r.role) in (
+                select (i.run_id, i.dataset_key, i.role) from store.inferred_read i
+                where i.version_key in (select version_key from meant_version)
+                    or i.writer_run_id in (select writer_run_id from start where writer_run_id is not null))
+            -- A dataset that nobody wrote and that has no versions.
+            or (r.version_key is null and r.dataset_key in (
+                select coalesce(o.dataset_key, s.dataset_key) from start s
+                left join store.dataset_alias a on a.dataset_key = s.dataset_key
+                left join store.dataset_alias o on o.canonical_key = a.canonical_key
+                where s.writer_run_id is null and s.version_key is null)))
+    ),
+    bound as materialized (from store.bind('maybe')),
+    first_reader as (
+        -- Of a version or content: whatever was declared to be it, or is bound to it.
+        select b.*, m.dataset_key as x_dataset_key, b.version_key as x_version_key
+        from bound b join meant_version m on m.version_key in (b.version_key, b.bound_version_key)
+        union
+        select b.*, o.dataset_key, coalesce(o.version_key, b.bound_version_key)
+        from bound b join own o on
+            (o.writer_run_id = b.writer_run_id and (o.version_key is not distinct from b.bound_version_key))
+            or (o.writer_run_id is null and b.writer_run_id is null
+                and (o.version_key = b.version_key or (o.version_key is null and b.version_key is null)))
+    ),
+    walk(run_id, depth) using key (run_id) as (
+        select distinct run_id, 0 from first_reader
+        union
+        select b.run_id, min(b.depth) + 1
+        from (
+            with written as (
+                select w.run_id, w.dataset_key, w.version_key, f.depth
+                from walk f join store.write w on w.run_id = f.run_id where w.holds
+            )
+            select r.run_id, r.depth from store.readers('written', 'link', 'linked_run') r
+            join walk f on f.run_id = r.writer_run_id
+            union all
+            select i.run_id, f.depth from walk f join store.inferred_read i on i.writer_run_id = f.run_id
+        ) b
+        left join recurring.walk known on known.run_id = b.run_id
+        where known.run_id is null
+        group by b.run_id
+    ),
+    output as materialized (
+        select w.run_id, w.dataset_key, w.version_key, w.role, f.depth
+        from walk f join store.write w on w.run_id = f.run_id where w.holds
+    ),
+    read_on as (
+        select writer_run_id, bound_version_key as version_key, null::uuid as dataset_key, run_id, how
+        from store.readers('output', 'link', 'linked_run')
+        union
+        select i.writer_run_id, i.version_key, if(i.version_key is null, coalesce(a.canonical_key, i.dataset_key), null), i.run_id, 'inferred'
+        from store.inferred_read i semi join output on output.run_id = i.writer_run_id
+        left join store.dataset_alias a using (dataset_key)
+    ),
+    found as (
+        select 0 as depth, x_dataset_key as dataset_key, coalesce(x_version_key, bound_version_key) as version_key, role, how,
+               writer_run_id, run_id as reader_run_id
+        from first_reader
+        union all
+        select 0, dataset_key, version_key, role, null::varchar, writer_run_id, null::uuid from start where not exists (from first_reader)
+        union all
+        select o.depth + 1, o.dataset_key, o.version_key, o.role, r.how, o.run_id, r.run_id
+        from output o
+        left join store.dataset_alias a on a.dataset_key = o.dataset_key
+        left join read_on r on r.writer_run_id = o.run_id and (
+            r.version_key = o.version_key
+            or (r.version_key is null and o.version_key is null and r.dataset_key = coalesce(a.canonical_key, o.dataset_key)))
+    )
+    select * from store.described('found')
+    order by depth, dataset_namespace, dataset_name, version, role, reader_run_id
+);

@@ -1,0 +1,221 @@
+"""The one owner of the DuckDB connection: its settings, the schema, and one batch in one transaction.
+
+Decides how the file is opened and kept (storage format, checkpoints, memory) and which SQL files make up the
+database. Leaves what a message means to ingest/*.sql and what may be asked to views/ and macros/.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+
+from .errors import DatabaseBusy, DatabaseUnreadable
+from .ingest.batch import Batch, Staged
+
+log = logging.getLogger("relineage")
+
+MIGRATIONS = ("0001_tables.sql",)
+# Replaced at every start; in this order, as later ones use earlier ones.
+DEFINITIONS = (
+    "ingest/keys.sql",
+    "ingest/rules.sql",
+    "views/truth/truth.sql",
+    "macros/bind.sql",
+    "views/public.sql",
+    "macros/resolve.sql",
+    "macros/trace.sql",
+    "macros/compare.sql",
+)
+# In the order in which the truth views need them, see `rebuild`.
+HOT_TABLES = (
+    "job", "run", "dataset", "dataset_alias", "version", "version_digest", "read", "write", "inferred_read",
+)  # fmt: skip
+COLD_TABLES = ("event", "facet", "dead_letter", "event_problem", "source_offset")
+
+BUSY_WAIT_SECONDS = 10.0
+
+
+@cache
+def statements(path: str) -> tuple[str, ...]:
+    """The statements of one of our SQL files, in order."""
+    text = (files(__package__) / path).read_text("utf-8")
+    return tuple(statement.query for statement in duckdb.extract_statements(text))
+
+
+class Store:
+    """An open lineage database.
+
+    Attributes:
+        connection: The connection; questions are asked on `connection.cursor()`.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    @classmethod
+    def open(cls, path: Path | str = ":memory:", *, busy_wait_seconds: float = BUSY_WAIT_SECONDS) -> Self:
+        """Open a lineage database for reading and writing, making or upgrading it where needed.
+
+        Raises:
+            DatabaseBusy: Another process has it, and still had it after `busy_wait_seconds`.
+            DatabaseUnreadable: It is no DuckDB file, or one of a newer format.
+        """
+        store = cls(_connect(str(path), busy_wait_seconds))
+        store._migrate()
+        return store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what was committed is safe with or without it."""
+        self.connection.close()
+
+    def ingest(self, batch: Batch) -> None:
+        """Store a batch: events, facts, hot state, dead letters and offsets, in one transaction.
+
+        A batch for which memory does not suffice is tried again in halves. A message on which the database fails
+        becomes a dead letter with the error as its reason: one message never stops the stream.
+
+        Raises:
+            duckdb.IOException: The file cannot be written; nothing of the batch is stored.
+        """
+        try:
+            self._store(batch.staged())
+        except (
+            duckdb.IOException,
+            duckdb.FatalException,
+            duckdb.InterruptException,
+            duckdb.ConnectionException,
+        ):
+            raise
+        except duckdb.Error as error:
+            if len(batch.messages) > 1:
+                for half in batch.halves():
+                    self.ingest(half)
+            elif batch.messages and not isinstance(error, duckdb.OutOfMemoryException):
+                log.warning("a message could not be stored and is now a dead letter: %s", error)
+                self._store(batch.as_letter(f"could not be stored: {error}"))
+            else:
+                raise
+
+    def rebuild(self) -> None:
+        """Make the hot tables again from the facts."""
+        with self.transaction():
+            for table in HOT_TABLES:
+                self.connection.execute(f"delete from store.{table}")  # noqa: S608 - our own names
+                self.connection.execute(f"insert into store.{table} by name from truth.{table}")  # noqa: S608
+
+    def transaction(self) -> Transaction:
+        """A transaction on this store's connection: committed at the end, rolled back on an error."""
+        return Transaction(self.connection)
+
+    def _store(self, staged: Staged) -> None:
+        relations = {"message": staged.message, "letter": staged.letter, "moved": staged.moved}
+        for name, table in relations.items():
+            self.connection.register(name, table)
+        try:
+            with self.transaction():
+                for path in ("ingest/parse.sql", "ingest/merge.sql"):
+                    self._run(path)
+        finally:
+            for name in relations:
+                self.connection.unregister(name)
+
+    def _migrate(self) -> None:
+        with self.transaction():
+            self.connection.execute(
+                "create table if not exists main._relineage_migration (name varchar, applied_at timestamp)"
+            )
+            done = {row[0] for row in self._rows("select name from main._relineage_migration")}
+            for name in MIGRATIONS:
+                if name not in done:
+                    self._run(f"migrations/{name}")
+                    self.connection.execute(
+                        "insert into main._relineage_migration values ($name, get_current_timestamp() at time zone 'UTC')",
+                        {"name": name},
+                    )
+            for path in DEFINITIONS:
+                self._run(path)
+
+    def _run(self, path: str) -> None:
+        for statement in statements(path):
+            self.connection.execute(statement)
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        return self.connection.execute(query).fetchall()
+
+
+class Transaction:
+    """Begin on entry; commit at the end, or roll back when an error passes."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    def __enter__(self) -> None:
+        self.connection.begin()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.connection.commit()
+        else:
+            try:
+                self.connection.rollback()
+            except duckdb.Error:  # an error at commit has ended the transaction already
+                log.debug("nothing to roll back", exc_info=True)
+
+
+def _settings() -> dict[str, str]:
+    return {
+        # A file made by 2.0 with its own default cannot be opened by 1.4 and 1.5.
+        "storage_compatibility_version": "v1.4.0",
+        # The default (16 MB) checkpoints at nearly every batch.
+        "checkpoint_threshold": "256MB",
+        "preserve_insertion_order": "false",
+        "memory_limit": f"{_memory_bytes() // 2 >> 20}MB",
+    }
+
+
+def _memory_bytes() -> int:
+    """What this process may use: the machine's memory, or its control group's limit if that is lower."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for limit in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
+        try:
+            total = min(total, int(limit.read_text()))
+        except (OSError, ValueError):
+            continue
+    return total
+
+
+def _connect(path: str, busy_wait_seconds: float) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + busy_wait_seconds
+    while True:
+        try:
+            connection = duckdb.connect(path, config=_settings())
+        except duckdb.IOException as error:
+            if "lock" not in str(error).lower():
+                raise DatabaseUnreadable(f"{path} cannot be opened as a DuckDB database: {error}") from error
+            if time.monotonic() >= deadline:
+                raise DatabaseBusy(
+                    f"{path} is in use by another process, for {busy_wait_seconds:.0f} s now: {error}"
+                ) from error
+            time.sleep(0.2)
+            continue
+        # Times without a zone are UTC, whatever the machine's zone is.
+        connection.execute("set TimeZone = 'UTC'")
+        return connection

@@ -1,0 +1,217 @@
+-- What each hot table must hold, as a view over the cold ones: views `truth.X` for tables `store.X`. A test compares
+-- them after every batch, and `rebuild` is "delete, insert from the view". Written to be read, not to be fast.
+
+create schema if not exists truth;
+
+-- Each event once.
+create or replace view truth.event as
+select event_digest, any_value(event_time) as event_time, any_value(event_type) as event_type,
+       any_value(run_id) as run_id, any_value(job_key) as job_key, any_value(body) as body
+from store.event group by event_digest;
+
+-- Each facet once.
+create or replace view truth.facet as
+select distinct run_id, job_key, dataset_key, event_time, event_digest, location, ordinal, key, body,
+       store.location_rank(location) as rank
+from store.facet;
+
+-- Each dataset that an event names as input, output or its subject, with what is said of it there.
+create or replace view truth.mention as
+with listed as (
+    select event_digest, event_time, run_id, 'inputs' as side, unnest(inputs) as entry, generate_subscripts(inputs, 1) as ordinal
+    from (select *, if(json_type(body, '/inputs') = 'ARRAY', from_json(json_extract(body, '$.inputs'), '["JSON"]'), []) as inputs
+          from truth.event where run_id is not null or job_key is not null)
+    union all
+    select event_digest, event_time, run_id, 'outputs', unnest(outputs), generate_subscripts(outputs, 1)
+    from (select *, if(json_type(body, '/outputs') = 'ARRAY', from_json(json_extract(body, '$.outputs'), '["JSON"]'), []) as outputs
+          from truth.event where run_id is not null or job_key is not null)
+    union all
+    select event_digest, event_time, null, 'dataset', json_extract(body, '$.dataset'), 0
+    from truth.event where run_id is null and job_key is null
+),
+named as (
+    select event_digest, event_time, run_id, side, ordinal,
+           if(json_type(entry, '/namespace') in ('OBJECT', 'ARRAY'), null, entry ->> '$.namespace') as namespace,
+           if(json_type(entry, '/name') in ('OBJECT', 'ARRAY'), null, entry ->> '$.name') as name
+    from listed where json_type(entry) = 'OBJECT'
+),
+said as (
+    select event_digest, location, ordinal,
+           any_value(body) filter (where key = 'version') as version_body,
+           any_value(body) filter (where key = 'relineage_content') as content_body,
+           any_value(body) filter (where key = 'relineage_io') as io_body
+    from truth.facet where location in ('inputs', 'outputs', 'dataset', 'inputFacets', 'outputFacets') group by all
+)
+select n.event_digest, n.event_time, n.run_id, n.side, n.ordinal, n.namespace, n.name,
+       store.name_key(n.namespace, n.name) as dataset_key,
+       store.declared_version(d.version_body, d.content_body) as version,
+       store.version_key(n.namespace, n.name, store.declared_version(d.version_body, d.content_body)) as version_key,
+       d.content_body as content, s.io_body as io
+from named n
+left join said d on d.event_digest = n.event_digest and d.location = n.side and d.ordinal = n.ordinal
+left join said s on s.event_digest = n.event_digest and s.ordinal = n.ordinal
+    and s.location = case n.side when 'inputs' then 'inputFacets' when 'outputs' then 'outputFacets' end
+where n.namespace is not null and n.name is not null;
+
+-- What runs say of their parent; older producers called the facet parentRun.
+create or replace view truth.parent as
+select run_id, event_time, event_digest,
+       nullif(body ->> '$.run.runId', '') as parent_text, store.run_uuid(nullif(body ->> '$.run.runId', '')) as parent_run_id,
+       body ->> '$.job.namespace' as parent_namespace, body ->> '$.job.name' as parent_name,
+       nullif(body ->> '$.root.run.runId', '') as root_text, store.run_uuid(nullif(body ->> '$.root.run.runId', '')) as root_run_id,
+       body ->> '$.root.job.namespace' as root_namespace, body ->> '$.root.job.name' as root_name
+from truth.facet
+where location = 'run' and key in ('parent', 'parentRun') and nullif(body ->> '$.run.runId', '') is not null
+qualify row_number() over (partition by event_digest order by key) = 1;
+
+create or replace view truth.job as
+select store.name_key(body ->> '$.job.namespace', body ->> '$.job.name') as job_key,
+       body ->> '$.job.namespace' as namespace, body ->> '$.job.name' as name
+from truth.event where job_key is not null
+union
+select store.name_key(parent_namespace, parent_name), parent_namespace, parent_name
+from truth.parent where parent_namespace is not null and parent_name is not null
+union
+select store.name_key(root_namespace, root_name), root_namespace, root_name
+from truth.parent where root_run_id is not null and root_namespace is not null and root_name is not null;
+
+create or replace view truth.run as
+with said_of as (
+    -- Who named which run as of which job: its own events first, then children's parent facets, then their root.
+    select run_id, body ->> '$.run.runId' as text, job_key, {rank: 2::tinyint, time: event_time, event: event_digest} as seq
+    from truth.event where run_id is not null
+    union all
+    select parent_run_id, parent_text, store.name_key(parent_namespace, parent_name), {rank: 1::tinyint, time: event_time, event: event_digest}
+    from truth.parent
+    union all
+    select root_run_id, root_text, store.name_key(root_namespace, root_name), {rank: 0::tinyint, time: event_time, event: event_digest}
+    from truth.parent where root_run_id is not null
+),
+named as (
+    select run_id, min(text) filter (where not store.is_uuid(text)) as run_text,
+           arg_max(job_key, seq) as job_key, max(seq) filter (where job_key is not null) as job_seq,
+           min(job_key) filter (where seq.rank = 2) as least_job_key, max(job_key) filter (where seq.rank = 2) as greatest_job_key
+    from said_of group by run_id
+),
+lived as (
+    select run_id, min(event_time) as first_at,
+           min(event_time) filter (where event_type = 'START') as first_start_at,
+           max(event_time) filter (where event_type = 'START') as start_at,
+           max(event_time) filter (where event_type = 'RUNNING') as running_at,
+           max(event_time) filter (where event_type = 'COMPLETE') as complete_at,
+           max(event_time) filter (where event_type = 'FAIL') as fail_at,
+           max(event_time) filter (where event_type = 'ABORT') as abort_at
+    from truth.event where run_id is not null group by run_id
+),
+parented as (
+    select run_id, parent_run_id, root_run_id, {rank: 2::tinyint, time: event_time, event: event_digest} as parent_seq
+    from truth.parent
+    qualify row_number() over (partition by run_id order by event_time desc, event_digest desc) = 1
+),
+latest as (
+    select run_id, key, body, {rank: rank, time: event_time, event: event_digest} as seq
+    from truth.facet
+    where rank is not null and run_id is not null and key in ('relineage_step', 'relineage_seeds', 'jobType')
+    qualify row_number() over (partition by run_id, key order by rank desc, event_time desc, event_digest desc) = 1
+)
+select n.*, l.* exclude (run_id), p.* exclude (run_id),
+       store.step(step.body).task as task, store.step(step.body).recipe as recipe, store.step(step.body).outcome as outcome,
+       step.seq as step_seq,
+       store.given(seeds.body) as given, seeds.seq as seeds_seq,
+       store.is_streaming(type.body) as streaming, type.seq as type_seq
+from named n
+left join lived l using (run_id)
+left join parented p using (run_id)
+left join latest step on step.run_id = n.run_id and step.key = 'relineage_step'
+left join latest seeds on seeds.run_id = n.run_id and seeds.key = 'relineage_seeds'
+left join latest type on type.run_id = n.run_id and type.key = 'jobType';
+
+-- Symlinks and renames: pairs of names that are one dataset.
+create or replace view truth.alias as
+with told as (
+    select distinct dataset_key, unnest(store.other_names(key, body)) as other
+    from truth.facet where key in ('symlinks', 'lifecycleStateChange') and dataset_key is not null
+)
+select dataset_key, store.name_key(other.namespace, other.name) as other_key, other.namespace, other.name from told;
+
+create or replace view truth.dataset as
+select dataset_key, namespace, name from truth.mention
+union
+select other_key, namespace, name from truth.alias;
+
+create or replace view truth.dataset_alias as
+with recursive edge as (
+    select dataset_key as one, other_key as two from truth.alias where dataset_key <> other_key
+    union select other_key, dataset_key from truth.alias where dataset_key <> other_key
+),
+reached(one, two) as (
+    select one, one from edge union select r.one, e.two from reached r join edge e on e.one = r.two
+)
+select one as dataset_key, min(two) as canonical_key from reached group by one;
+
+create or replace view truth.version as
+select version_key, any_value(dataset_key) as dataset_key, any_value(version) as version,
+       bool_and(store.is_distinctive(content)) as distinctive
+from truth.mention where version_key is not null group by version_key;
+
+create or replace view truth.version_digest as
+with told as (select distinct version_key, unnest(store.digests(content)) as digest from truth.mention where version_key is not null)
+select version_key, digest, ('0x' || substr(split_part(digest, ':', 2), 1, 16))::ubigint as digest_prefix,
+       count(*) over (partition by digest) > 1 as shared
+from told;
+
+-- Rule R5.
+create or replace view truth.access as
+with said as (
+    select side, run_id, dataset_key, version_key, event_time, {time: event_time, event: event_digest} as seq, io is not null as exact,
+           if(io is null, '', coalesce(io ->> '$.role', '')) as role,
+           if(io is null, 'declared', coalesce(try_cast(io ->> '$.origin' as store.origin), 'declared'))::store.origin as origin,
+           if(io is null, event_time, coalesce(store.instant(io ->> '$.instant'), event_time)) as instant
+    from truth.mention where run_id is not null
+),
+exact_said as (
+    select side, run_id, dataset_key, version_key, role, min(origin) as origin, true as exact,
+           min(instant) as first_at, max(instant) as last_at, null as first_declared, null as last_declared,
+           true as in_first, true as in_last
+    from said where exact group by all
+),
+loose as (
+    select * from said where not exact and (side, run_id, dataset_key) not in (select (side, run_id, dataset_key) from exact_said)
+),
+whole as (
+    select side, run_id, dataset_key, min(event_time) as first_at, max(event_time) as last_at,
+           min(seq) filter (where version_key is not null) as first_declared,
+           max(seq) filter (where version_key is not null) as last_declared
+    from loose group by all
+),
+loose_said as (
+    select w.side, w.run_id, w.dataset_key, l.version_key, '' as role, 'declared'::store.origin as origin, false as exact,
+           w.first_at, w.last_at, w.first_declared, w.last_declared,
+           coalesce(bool_or(l.seq = w.first_declared), false) as in_first, coalesce(bool_or(l.seq = w.last_declared), false) as in_last
+    from whole w
+    left join loose l on l.side = w.side and l.run_id = w.run_id and l.dataset_key = w.dataset_key
+        and l.version_key is not null and l.seq in (w.first_declared, w.last_declared)
+    group by all
+)
+select a.*, coalesce(r.streaming, false) as streaming
+from (from exact_said union all by name from loose_said) a join truth.run r using (run_id);
+
+create or replace view truth.read as
+select * exclude (side, streaming),
+       exact or version_key is null or if(streaming, in_last, in_first) as holds,
+       if(streaming, last_at, first_at) as read_at
+from truth.access where side = 'inputs';
+
+create or replace view truth.write as
+select * exclude (side, streaming),
+       exact or version_key is null or if(streaming, in_first, in_last) as holds,
+       if(streaming, first_at, last_at) as written_at
+from truth.access where side = 'outputs';
+
+create or replace view truth.inferred_read as
+with reading as (
+    select r.run_id, r.dataset_key, r.role, r.read_at, coalesce(a.canonical_key, r.dataset_key) as canonical_key
+    from store.read r left join store.dataset_alias a using (dataset_key)
+    where r.holds and r.version_key is null
+)
+select run_id, dataset_key, role, read_at, writer_run_id, version_key from store.infer('reading');

@@ -1,0 +1,315 @@
+"""Which code ran: git's view of it, and a digest of the text itself.
+
+Decides that git is asked through its own command, without locks, hooks or prompts, at most two seconds a
+question, and again only when HEAD has moved. Credentials in a remote's address are left out here, before
+anything else sees them. What could not be found out is a reason, never an exception.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import FrameType, ModuleType
+from urllib.parse import quote
+
+from ..naming import is_url, without_credentials
+
+_GIT_SECONDS = 2.0
+_CONTEXT = "relineage 2026 identity b3-code1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repository:
+    """A git work tree as it was when it was looked at.
+
+    Attributes:
+        root: The work tree's folder.
+        remote: Address of `origin` (else of the first remote) without credentials; null without any.
+        commit: HEAD, in full; null before the first commit.
+        branch: Null when HEAD is detached.
+        dirty: Whether tracked files differ or untracked ones lie there; null if git could not say in time.
+        not_covered: What could not be found out, and why.
+    """
+
+    root: Path
+    remote: str | None
+    commit: str | None
+    branch: str | None
+    dirty: bool | None
+    not_covered: tuple[str, ...] = ()
+
+    def web_url(self, path: str | None) -> str:
+        """Address of the file at that commit, where the remote is known to have such, else of the remote."""
+        if self.remote is None:
+            return self.root.as_uri()
+        base = _https(self.remote)
+        if base is None:
+            return self.remote if is_url(self.remote) else Path(os.path.abspath(self.remote)).as_uri()  # noqa: PTH100
+        if self.commit is None or path is None:
+            return base
+        host = base.split("/")[2]
+        middle = {"github.com": "blob", "gitlab.com": "-/blob", "bitbucket.org": "src"}.get(host)
+        return f"{base}/{middle}/{self.commit}/{quote(path)}" if middle else base
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """The text that ran.
+
+    Attributes:
+        digest: `b3-code1:…` of the script or of the executed cells; null with the reason in `missing`.
+        file: The script, or null.
+        language: `python` or `notebook`.
+        missing: Why there is no digest.
+    """
+
+    digest: str | None
+    file: Path | None
+    language: str = "python"
+    missing: str | None = None
+
+
+class Repositories:
+    """The repositories that this process has looked at; each is looked at again when its HEAD has moved."""
+
+    def __init__(self) -> None:
+        """Know none."""
+        self._seen: dict[Path, tuple[tuple[Path, Path] | None, object, Repository | None]] = {}
+        self._lock = threading.Lock()
+
+    def at(self, folder: Path) -> Repository | None:
+        """The work tree that holds the folder; null outside of any, or without git.
+
+        Takes one `stat` and two small reads when HEAD has not moved since the last time.
+        """
+        with self._lock:
+            seen = self._seen.get(folder)
+            if seen is not None and (seen[0] is None or _head(*seen[0]) == seen[1]):
+                return seen[2]
+            folders = _git_folders(folder)
+            if folders is None:
+                self._seen[folder] = (None, None, None)
+                return None
+            root, git_folder, common = folders
+            head = _head(git_folder, common)
+            repository = _look(root)
+            self._seen[folder] = ((git_folder, common), head, repository)
+            return repository
+
+
+def running_code(
+    main: ModuleType | None, caller: Path | None, cells: Sequence[str] | None, orig_argv: Sequence[str]
+) -> Code:
+    """The digest of what runs: a notebook's executed cells, else the script, and the file that opened the
+    run.
+
+    The second file counts because a console script is three lines that never change. File names do not
+    count: the same text elsewhere is the same code.
+
+    Args:
+        main: `sys.modules["__main__"]`.
+        caller: The file that opened the run, if it is one of the user's own.
+        cells: Sources of the executed cells, or null outside of a notebook.
+        orig_argv: `sys.orig_argv`, for `python -c`.
+    """
+    if cells is not None:
+        return Code(
+            digest=_digest([cell.encode("utf-8", "surrogatepass") for cell in cells]),
+            file=None,
+            language="notebook",
+        )
+    script = _file_of(main)
+    parts: list[bytes] = []
+    if script is None and (command := _command_text(orig_argv)) is not None:
+        parts.append(command.encode("utf-8", "surrogateescape"))
+    try:
+        for file in dict.fromkeys(file for file in (script, caller) if file is not None):
+            parts.append(file.read_bytes())
+    except OSError as error:
+        return Code(digest=None, file=script, missing=f"the script cannot be read: {error}")
+    if not parts:
+        return Code(
+            digest=None, file=None, missing="the code was typed at a prompt or piped in, and is not kept"
+        )
+    return Code(digest=_digest(parts), file=script or caller)
+
+
+def executed_cells() -> list[str] | None:
+    """The sources of the cells that IPython has executed, the present one too; null outside of IPython."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
+    if shell is None:
+        return None
+    return [str(cell) for cell in getattr(shell, "user_ns", {}).get("In", [])][1:]  # In[0] is always empty
+
+
+def caller_file(frame: FrameType | None) -> Path | None:
+    """The file of the nearest frame that is not ours, if it is the user's and not an installed package's."""
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not _is_machinery(name):
+            return _own_file(name)
+        frame = frame.f_back
+    return None
+
+
+@cache
+def _is_machinery(file_name: str) -> bool:
+    """Whether the file is of this package or of the standard library (`contextlib` may stand in between)."""
+    ours = Path(__file__).resolve().parents[1]
+    standard = Path(os.__file__).resolve().parent
+    file = Path(os.path.realpath(file_name))
+    if "site-packages" in file.parts and not file.is_relative_to(ours):
+        return False
+    return file.is_relative_to(ours) or file.is_relative_to(standard)
+
+
+@cache
+def _own_file(file_name: str) -> Path | None:
+    file = Path(os.path.abspath(file_name))  # noqa: PTH100
+    return file if file.is_file() and "site-packages" not in file.parts else None
+
+
+def _file_of(main: ModuleType | None) -> Path | None:
+    name = getattr(main, "__file__", None)
+    return Path(os.path.abspath(name)) if isinstance(name, str) and Path(name).is_file() else None  # noqa: PTH100
+
+
+def _command_text(orig_argv: Sequence[str]) -> str | None:
+    """The text after `-c`, where the interpreter itself was given one."""
+    for position, argument in enumerate(orig_argv[1:], start=1):
+        if argument == "-c" and position + 1 < len(orig_argv):
+            return orig_argv[position + 1]
+        if not argument.startswith("-"):
+            return None
+    return None
+
+
+def _digest(parts: Sequence[bytes]) -> str:
+    from blake3 import blake3
+
+    hasher = blake3(derive_key_context=_CONTEXT)
+    for part in parts:
+        hasher.update(len(part).to_bytes(8, "big"))
+        hasher.update(part)
+    return "b3-code1:" + hasher.hexdigest()
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """What git prints.
+
+    Raises:
+        OSError: There is no git.
+        subprocess.SubprocessError: It failed, or took longer than two seconds.
+    """
+    # A work tree may come from anywhere: fsmonitor would run a program that its configuration names.
+    command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    done = subprocess.run(  # noqa: S603 - a fixed program, arguments of our own
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=_GIT_SECONDS,
+        check=True,
+        env=environment,
+    )
+    return done.stdout.decode("utf-8", "surrogateescape")
+
+
+def _git_folders(folder: Path) -> tuple[Path, Path, Path] | None:
+    """Work tree, git folder and common git folder (they differ in linked work trees)."""
+    try:
+        printed = _git(folder, "rev-parse", "--show-toplevel", "--absolute-git-dir", "--git-common-dir")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    lines = printed.splitlines()
+    if len(lines) != 3:
+        return None
+    root, git_folder, common = (Path(line) for line in lines)
+    return root, git_folder, folder / common
+
+
+def _head(git_folder: Path, common: Path) -> object:
+    """Something that changes when HEAD moves: its text and that of the branch it names."""
+    try:
+        head = (git_folder / "HEAD").read_text()
+    except OSError:
+        return None
+    if not head.startswith("ref: "):
+        return head
+    try:
+        return head, (common / head.removeprefix("ref: ").strip()).read_text()
+    except OSError:  # no commit yet, or the branch is in packed-refs
+        packed = common / "packed-refs"
+        return head, packed.stat().st_mtime_ns if packed.exists() else None
+
+
+def _look(root: Path) -> Repository:
+    commit: str | None = None
+    branch: str | None = None
+    dirty: bool | None = None
+    not_covered: list[str] = []
+    try:
+        for line in _git(
+            root, "status", "--porcelain=v2", "--branch", "--untracked-files=normal"
+        ).splitlines():
+            if line.startswith("# branch.oid "):
+                commit = line.removeprefix("# branch.oid ").strip()
+            elif line.startswith("# branch.head "):
+                branch = line.removeprefix("# branch.head ").strip()
+            elif not line.startswith("#"):
+                dirty = True
+        dirty = bool(dirty)
+    except (OSError, subprocess.SubprocessError) as error:
+        not_covered.append(f"whether the work tree is dirty: git status {_failure(error)}")
+        try:
+            commit = _git(root, "rev-parse", "HEAD").strip()
+        except (OSError, subprocess.SubprocessError) as second:
+            not_covered.append(f"the commit: git rev-parse {_failure(second)}")
+    if dirty:
+        not_covered.append("the changes that are not committed are not kept")
+    return Repository(
+        root=root,
+        remote=_remote(root),
+        commit=commit if commit != "(initial)" else None,
+        branch=branch if branch != "(detached)" else None,
+        dirty=dirty,
+        not_covered=tuple(not_covered),
+    )
+
+
+def _remote(root: Path) -> str | None:
+    try:
+        listed = _git(root, "config", "--get-regexp", r"^remote\..*\.url$").splitlines()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    urls = dict(line.split(" ", 1) for line in reversed(listed) if " " in line)
+    url = urls.get("remote.origin.url") or next(iter(reversed(urls.values())), None)
+    return without_credentials(url) if url else None
+
+
+def _https(remote: str) -> str | None:
+    """The address that a browser can open, of `git@host:owner/name.git` too; null for a local one."""
+    remote = remote.removesuffix(".git")
+    if remote.startswith(("https://", "http://")):
+        return remote
+    if remote.startswith("ssh://"):
+        authority, _, path = remote.removeprefix("ssh://").partition("/")
+        return f"https://{authority.rpartition('@')[2].partition(':')[0]}/{path}"
+    account, colon, path = remote.partition(":")
+    if colon and "@" in account and "/" not in account:
+        return f"https://{account.rpartition('@')[2]}/{path}"
+    return None
+
+
+def _failure(error: Exception) -> str:
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"took longer than {_GIT_SECONDS:g} s"
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"failed with code {error.returncode}"
+    return f"could not be started ({type(error).__name__})"

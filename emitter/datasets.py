@@ -1,0 +1,213 @@
+"""What is said of one input or output: its digests, its schema, its statistics, as facets.
+
+Decides, for data of every kind, which facets describe it, and when its content is left undigested: asked for
+(`digest="none"`), too long (`"auto"`, two seconds), refused (no defined form), or not at hand (a name without
+data). Each time `relineage_content.absent` says why. Names, roles and instants are decided by `run.py`.
+"""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .naming import is_url, without_credentials
+from .ours import absent_facet, content_facet, features_facet, model_facet
+from .settings import DIGEST_MODES
+from .sizes import seconds_to_digest
+from .standard import StandardFacets
+
+if TYPE_CHECKING:
+    from .digests.records import Content
+    from .statistics import FeatureStatistics
+
+log = logging.getLogger("relineage")
+
+AUTO_SECONDS = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What is known of one dataset version's content.
+
+    Attributes:
+        facets: Dataset facets by key, whole: they are cut to size when an event is made.
+        digest: The strongest; null without any.
+        version: What stands for the version: the strongest digest, or `stat:<size>-<mtime>` of a file.
+        distinctive: Whether content may be recognised by its digest.
+        rows: Number of rows, where there are any.
+        size: Bytes, where that is known.
+        absent: Why there is no digest; null where there is one.
+        warning: What the job's author should be told; null if nothing.
+    """
+
+    facets: Mapping[str, Mapping[str, Any]]
+    digest: str | None = None
+    version: str | None = None
+    distinctive: bool = False
+    rows: int | None = None
+    size: int | None = None
+    absent: str | None = None
+    warning: str | None = None
+
+
+def describe(
+    data: object, *, mode: str, strict: bool, standard: StandardFacets, producer: str
+) -> Description:
+    """Describe data of any kind; null is a name without data.
+
+    Args:
+        data: What the caller passed.
+        mode: `auto`, `full` or `none`.
+        strict: Raise `Refused` instead of saying it in the facet.
+        standard: Makes the standard facets.
+        producer: URI for our own facets.
+
+    Raises:
+        Refused: Only if `strict`: the data has no defined form.
+    """
+    if mode not in DIGEST_MODES:
+        raise ValueError(f"digest={mode!r} is unknown; it can be: {', '.join(DIGEST_MODES)}")
+    if data is None:
+        return undigested("named without data", producer)
+    if isinstance(data, Path) and not data.exists():
+        text = f"{data} does not exist"
+        return _without_digest(data, text, standard, producer, warning=text)
+    if mode == "none":
+        return _without_digest(data, 'not asked for (digest="none")', standard, producer)
+    if mode == "auto" and (seconds := seconds_to_digest(data)) > AUTO_SECONDS:
+        how_long = f"about {seconds:.0f} s" if seconds < 1e6 else "long"
+        what = str(data) if isinstance(data, Path) else f"a {type(data).__name__}"
+        log.warning('%s is not digested: it would take %s; digest="full" does it', what, how_long)
+        return _without_digest(data, f'it would take {how_long} (digest="full" does it)', standard, producer)
+    from .digests import Refused
+
+    try:
+        return replace(_digested(data, standard, producer), warning=_taken_as_text(data))
+    except Refused as refusal:
+        if strict:
+            raise
+        text = str(refusal)
+        return _without_digest(data, text, standard, producer, warning=f"no digest of {_named(data)}: {text}")
+
+
+def undigested(reason: str, producer: str) -> Description:
+    """What is said of something of which only a name is known."""
+    facets = {"relineage_content": absent_facet(reason, None, None, producer)}
+    return Description(facets=facets, absent=reason)
+
+
+def _named(data: object) -> str:
+    return str(data) if isinstance(data, Path) else f"this {type(data).__name__}"
+
+
+def _digested(data: Any, standard: StandardFacets, producer: str) -> Description:
+    from .digests import content_of
+    from .digests.tables import is_table, to_arrow
+
+    statistics: Sequence[FeatureStatistics] = ()
+    if is_table(data):
+        from .statistics import feature_statistics
+
+        table = to_arrow(data)  # once, for both: pandas' texts are turned into Arrow's here
+        content = content_of(table)
+        if isinstance(data, list):
+            content = replace(content, modality="text")
+        statistics = feature_statistics(table)
+    else:
+        content = content_of(data)
+    facets: dict[str, Mapping[str, Any]] = {}
+    if content.columns:
+        facets["schema"] = standard.schema((column.name, column.type) for column in content.columns)
+    if statistics:
+        facets["dataQualityMetrics"] = standard.data_quality(
+            content.rows, content.bytes, {one.name: _column_metrics(one) for one in statistics}
+        )
+        facets["relineage_featureStats"] = features_facet(statistics, producer)
+    kind = _dataset_type(data, content)
+    if kind is not None:
+        facets["datasetType"] = standard.dataset_type(*kind)
+    if content.model is not None:
+        facets["relineage_model"] = model_facet(content, producer)
+    facets["relineage_content"] = content_facet(content, producer)
+    return Description(
+        facets=facets,
+        digest=content.version,
+        version=content.version,
+        distinctive=content.distinctive,
+        rows=content.rows,
+        size=content.bytes,
+        absent=content.absent if content.version is None else None,
+    )
+
+
+def _without_digest(
+    data: Any, reason: str, standard: StandardFacets, producer: str, warning: str | None = None
+) -> Description:
+    """What is cheap and exact: names and types of columns, rows, a file's size; no part of the values."""
+    facets: dict[str, Mapping[str, Any]] = {}
+    size: int | None = None
+    version: str | None = None
+    rows, columns = _outline(data)
+    if columns:
+        facets["schema"] = standard.schema(columns)
+    if isinstance(data, Path):
+        facets["datasetType"] = standard.dataset_type("FILE", "FOLDER" if data.is_dir() else None)
+        if data.is_file():
+            state = data.stat()
+            size = state.st_size
+            # No digest, and labelled so: the same file, unchanged as far as the file system can tell.
+            version = f"stat:{size}-{state.st_mtime_ns}"
+            modified = datetime.fromtimestamp(state.st_mtime, UTC).isoformat(timespec="seconds")
+            reason = f"{reason}; stat: {size} bytes, modified {modified}"
+    elif columns:
+        facets["datasetType"] = standard.dataset_type("TABLE")
+    facets["relineage_content"] = absent_facet(reason, rows, size, producer)
+    return Description(facets=facets, version=version, rows=rows, size=size, absent=reason, warning=warning)
+
+
+def _outline(data: Any) -> tuple[int | None, list[tuple[str, str]]]:
+    """Rows and (name, type) of the columns of anything that has `shape` and `dtypes` or a `schema`."""
+    shape = getattr(data, "shape", None)
+    rows = shape[0] if isinstance(shape, tuple) and shape and isinstance(shape[0], int) else None
+    dtypes: Any = getattr(data, "dtypes", None)
+    schema = getattr(data, "schema", None)
+    if hasattr(dtypes, "items"):  # pandas
+        return rows, [(str(name), str(kind)) for name, kind in dtypes.items()]
+    if schema is not None and hasattr(schema, "names") and hasattr(schema, "field"):  # Arrow
+        return rows, [(field.name, str(field.type)) for field in schema]
+    return rows, []
+
+
+def _dataset_type(data: object, content: "Content") -> tuple[str, str | None] | None:
+    """Named tensors are taken for a model's state: nothing tells them from arrays of data by name."""
+    if isinstance(data, Path):
+        if data.suffix == ".safetensors":
+            return "MODEL", None
+        return "FILE", "FOLDER" if content.kind == "folder" else None
+    if content.model is not None:
+        return "MODEL", None
+    return ("TABLE", None) if content.kind == "table" else None
+
+
+def _column_metrics(one: "FeatureStatistics") -> dict[str, float]:
+    """The numbers for which OpenLineage has a place; what has none is in `relineage_featureStats`."""
+    metrics: dict[str, float] = {"nullCount": one.nulls, "count": one.rows - one.nulls}
+    if one.distinct is not None:
+        metrics["distinctCount"] = one.distinct
+    if one.min is not None and one.max is not None:
+        metrics |= {"min": one.min, "max": one.max}
+    return metrics
+
+
+def _taken_as_text(data: object) -> str | None:
+    """A hint where a text is probably meant as the place of something."""
+    if not isinstance(data, str) or len(data) > 1000 or "\n" in data or "\0" in data:
+        return None
+    if is_url(data):
+        return f"{without_credentials(data)!r} is recorded as a text; for what lies there: name=…"
+    if os.path.exists(data):  # noqa: PTH110 - a text of any form, which Path may refuse
+        return f"{data!r} is recorded as a text; for the file of that name: pathlib.Path(…)"
+    return None

@@ -1,0 +1,125 @@
+"""One read or write of a run becomes an entry of its events: what it is called, and whose it is.
+
+Decides the name (rule R8 of docs/data-model.md), the version, and whether an outer run only hands on what a
+run inside of it has read or written (rule R5). What is said of the content is decided in `datasets.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from .datasets import Description
+from .events import Entry, Keep, fit_dataset
+from .known import Known, KnownObjects, Occurrence
+from .limits import size_of
+from .naming import DatasetName, of_path, of_text
+from .ours import io_facet
+from .standard import StandardFacets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What the caller said of one input or output.
+
+    Attributes:
+        direction: `input` or `output`.
+        data: The object; null where something is only named.
+        name: As given; null for the default.
+        version: As given; null for the default.
+        role: Its part in the run.
+        instant: When it was read or written.
+        namespace: Of the `Lineage`.
+        job: Name of the run's job.
+        run_id: The run.
+        outer_runs: Run ids of the runs around it.
+    """
+
+    direction: str
+    data: object
+    name: str | None
+    version: str | None
+    role: str
+    instant: datetime
+    namespace: str
+    job: str
+    run_id: str
+    outer_runs: frozenset[str]
+
+
+def make_entry(
+    said: Declaration,
+    description: Description,
+    known_objects: KnownObjects,
+    standard: StandardFacets,
+    producer: str,
+    keep: Keep,
+) -> Entry:
+    """The entry of a declaration; the object is remembered under its name."""
+    recognised_by = description.digest if description.distinctive else None
+    known = known_objects.find(said.data, recognised_by) if said.data is not None else None
+    same_content = known is not None and known.digest == description.digest
+    name = _name(said, known)
+    version = _version(said, name, description, known)
+    original = None
+    if known is not None and same_content:
+        original = known.handed_on(said.direction, said.run_id)
+    instant = original or said.instant
+    if said.data is not None:
+        here = Occurrence(
+            direction=said.direction, run_id=said.run_id, outer_runs=said.outer_runs, instant=instant
+        )
+        before = known.occurrences[-99:] if known is not None and same_content else ()
+        known_objects.remember(
+            said.data,
+            recognised_by,
+            Known(name=name, version=version, digest=description.digest, occurrences=(*before, here)),
+        )
+    whole = dict(description.facets)
+    if version is not None:
+        whole["version"] = standard.version(version)
+    if isinstance(said.data, Path) and (path := of_path(said.data)) != name:
+        whole["symlinks"] = standard.symlinks([path], "LOCATION")
+    origin = "declared" if original is None else "forwarded"
+    io_facets: dict[str, Mapping[str, Any]] = {
+        "relineage_io": io_facet(said.direction, said.role, instant, origin, producer)
+    }
+    if description.rows is not None or description.size is not None:
+        counted = standard.statistics(said.direction, description.rows, description.size)
+        io_facets[f"{said.direction}Statistics"] = counted
+    facets = fit_dataset(whole, keep)
+    return Entry(
+        direction=said.direction,
+        name=name,
+        role=said.role,
+        version=version,
+        digest=description.digest,
+        facets=facets,
+        whole=whole,
+        io_facets=io_facets,
+        size=size_of(facets) + size_of(io_facets),
+    )
+
+
+def _name(said: Declaration, known: Known | None) -> DatasetName:
+    if said.name is not None:
+        return of_text(said.name, said.namespace)
+    if known is not None:
+        return known.name
+    if isinstance(said.data, Path):
+        return of_path(said.data)
+    return DatasetName(namespace=said.namespace, name=f"{said.job}/{said.role}")
+
+
+def _version(
+    said: Declaration, name: DatasetName, description: Description, known: Known | None
+) -> str | None:
+    if said.version is not None:
+        return said.version
+    if known is not None and known.name == name and known.version is not None:
+        same_content = description.digest is not None and known.digest == description.digest
+        nothing_else = description.version is None and known.digest is None
+        if same_content or nothing_else:  # what it was called it still is
+            return known.version
+    return description.version

@@ -1,0 +1,46 @@
+"""Where a project keeps its lineage: the folder `.relineage/` (rule R8 of docs/data-model.md).
+
+Decides which folder that is, and makes it where there is none. What lies in it is left to those who write
+there.
+"""
+
+from pathlib import Path
+
+NAME = ".relineage"
+
+
+def find_home(start: Path) -> Path:
+    """Return the `.relineage/` that belongs to a working directory, made if there was none.
+
+    It is the first one found upwards from `start`, as git finds its repository; else a new one at the root
+    of the git repository around `start`, else in `start`.
+
+    Raises:
+        OSError: there is none and it cannot be made, say on a read-only disk.
+    """
+    start = start.absolute()
+    upwards = (start, *start.parents)
+    for folder in upwards:
+        if (folder / NAME).is_dir():
+            return folder / NAME
+    # In a worktree or a submodule `.git` is a file.
+    root = next((folder for folder in upwards if (folder / ".git").exists()), start)
+    home = root / NAME
+    make_folder(home)
+    return home
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and its parents, that git ignores by a `.gitignore` of its own; one that exists stays
+    as it is.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+        return
+    (folder / ".gitignore").write_text("*\n")

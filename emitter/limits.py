@@ -1,0 +1,83 @@
+"""How large a facet may be on the wire, and where the rest goes.
+
+Decides that a facet has at most 64 kB and an event at most 900 kB (brokers refuse 1 MB by default; a thousand
+columns of `dataQualityMetrics` are 245 kB). What is beyond is cut from the facet's longest list, and the
+whole is kept as one object beside the events, named by the digest of its bytes.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+FACET_BYTES = 63 * 1024  # redaction and escaping may still add a little to what is measured here
+EVENT_BYTES = 900_000
+_NEVER_CUT = ("_producer", "_schemaURL", "digests")  # what a facet, or a version, is
+
+
+def size_of(value: object) -> int:
+    """Bytes of a JSON value on the wire."""
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
+
+
+def fit(facet: Mapping[str, Any], limit_bytes: int = FACET_BYTES) -> tuple[dict[str, Any], bool]:
+    """A facet that is small enough, and whether something was left out.
+
+    The field with the most bytes gives way: a list or an object keeps its first entries, a text its
+        beginning.
+    """
+    fitted = dict(facet)
+    cut = False
+    while (excess := size_of(fitted) - limit_bytes) > 0:
+        key = max((key for key in fitted if key not in _NEVER_CUT), key=lambda key: size_of(fitted[key]))
+        smaller = _first_part(fitted[key], size_of(fitted[key]) - excess)
+        if smaller == fitted[key]:
+            break
+        fitted[key] = smaller
+        cut = True
+    return fitted, cut
+
+
+def _first_part(value: Any, limit_bytes: int) -> Any:
+    if isinstance(value, str):
+        return (
+            value.encode("utf-8", "surrogatepass")[: max(0, limit_bytes - 8)].decode("utf-8", "ignore") + "…"
+        )
+    left = limit_bytes - 2
+    if isinstance(value, Mapping):
+        pairs = {}
+        for key, item in value.items():
+            left -= size_of(key) + size_of(item) + 2
+            if left < 0:
+                break
+            pairs[key] = item
+        return pairs
+    if isinstance(value, list):
+        for count, item in enumerate(value):
+            left -= size_of(item) + 1
+            if left < 0:
+                return value[:count]
+    return value
+
+
+def keep(value: Mapping[str, Any], folder: Path) -> str:
+    """Write a JSON value, secrets redacted, as `<digest>.json` into a folder; the digest (b3-bytes1) is of
+    those bytes.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    from blake3 import blake3
+
+    from ..facets.encode import encode
+
+    data = encode(value)
+    digest = "b3-bytes1:" + blake3(data).hexdigest()
+    file = folder / f"{digest}.json"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        half = folder / f".{digest}.{os.getpid()}-{os.urandom(4).hex()}"
+        half.write_bytes(data)
+        half.replace(file)  # whole or not at all
+    return digest

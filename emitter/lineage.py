@@ -1,0 +1,222 @@
+"""`Lineage`: the face of the emitter. It makes runs, knows the settings, and hands events to the transport.
+
+    lineage = Lineage(namespace="fraud")
+    with lineage.run("train", seed=42, params={"lr": 0.1}) as run:
+        train = run.input(train_df, name="features/train", role="train")
+        model = fit(train)
+        run.output(model, name="models/fraud", role="weights")
+        run.metric("auc", 0.93)
+
+Decides what one `Lineage` owns: settings, the transport, what git said, and the runs that are open, which end
+with the interpreter at the latest. What a run says is decided in `run.py`.
+"""
+
+import atexit
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .guard import Guard
+from .home import find_home
+from .run import DigestMode, Run
+from .sending import EventTransport, Sender
+from .settings import Settings, from_environment
+from .standard import StandardFacets
+
+if TYPE_CHECKING:
+    from .capture.code import Repositories
+    from .surroundings import Surroundings
+
+CLOSE_SECONDS = 5.0
+
+
+class Lineage:
+    """Where runs come from. One a program is usual; several may live side by side.
+
+    Without configuration, events go to `.relineage/events/*.ndjson`, in the folder `.relineage` that is found
+    upwards from the working directory. `openlineage.yml`, `OPENLINEAGE_…` and `RELINEAGE_KAFKA=host:port`
+    name another transport.
+
+    Nothing that goes wrong in here raises into the job, except for arguments and settings that cannot be
+    used; it is logged once (logger `relineage`) and counted in `errors`.
+
+    Args:
+        namespace: Of jobs and datasets. Default: `RELINEAGE_NAMESPACE`, `OPENLINEAGE_NAMESPACE`, else
+        `default`.
+        transport: An object with `emit(event)`. One of openlineage-python gets its event objects, any other
+            the event as a dict. Default: what the configuration says.
+        strict: Raise what goes wrong.
+        digest: `auto`: content is digested if that should take under two seconds, else referred to; `full`:
+            always; `none`: never. Each call may say otherwise.
+        environ: Environment variables; default: the process's.
+
+    Raises:
+        SettingsError: A setting cannot be used.
+    """
+
+    def __init__(
+        self,
+        namespace: str | None = None,
+        *,
+        transport: EventTransport | None = None,
+        strict: bool = False,
+        digest: DigestMode = "auto",
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """Read the settings; nothing is opened before the first event."""
+        self.environ: Mapping[str, str] = os.environ if environ is None else environ
+        self._folder = Path.cwd()  # a job may change it later, and its events stay together
+        self.settings: Settings = from_environment(
+            self.environ, self._folder, namespace=namespace, digest=digest, strict=strict
+        )
+        self.guard = Guard(strict=strict)
+        self._sender = Sender(self.settings, transport, self._home)
+        self._open: dict[str, Run] = {}
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._registered = False
+
+    @property
+    def namespace(self) -> str:
+        """Of jobs and datasets."""
+        return self.settings.namespace
+
+    @property
+    def errors(self) -> int:
+        """How many times something went wrong in here that the job was spared."""
+        return self.guard.errors
+
+    def run(
+        self, job: str, *, seed: int | None = None, params: object = None, operation: str | None = None
+    ) -> Run:
+        """A run for a `with` block, which begins and ends it.
+
+        Args:
+            job: The job's name.
+            seed: Any integer ≥ 0: Python's `random` and numpy's legacy generator are seeded from it for the
+                time of the run, and the states found before come back after it. Without one, an inner run
+                derives it from the run around it; any other draws 128 bits from the operating system and
+                records them.
+            params: The parameters that make a difference: a mapping, a dataclass, or an `argparse.Namespace`.
+            operation: What is done, where the job's name does not say it; part of the task's identity.
+
+        Raises:
+            TypeError, ValueError: `seed` is no integer ≥ 0, or `job` is no text.
+        """
+        return self._make(job, seed, params, operation)
+
+    def start(
+        self, job: str, *, seed: int | None = None, params: object = None, operation: str | None = None
+    ) -> Run:
+        """A run that has begun, for notebooks and scripts; end it with `run.end()` or `run.fail()`.
+
+        One that is still open when the interpreter ends is aborted, or fails if an uncaught exception ended
+        it. Arguments as for `run`.
+        """
+        run = self._make(job, seed, params, operation)
+        run.begin()
+        return run
+
+    def close(self, timeout_seconds: float = CLOSE_SECONDS) -> bool:
+        """Abort the runs that are open and close the transport; a later run opens it again.
+
+        Returns:
+            Whether the transport says that every event was delivered.
+        """
+        for run in self._still_open():
+            run.abort("lineage was closed while the run was open")
+        delivered = False
+        with self.guard.protecting("closing the transport"):
+            delivered = self._sender.close(timeout_seconds)
+        return delivered
+
+    def send(self, event: Mapping[str, Any]) -> None:
+        """Hand an event to the transport."""
+        self._sender.send(event)
+        self._end_runs_at_exit()
+
+    def objects(self) -> Path:
+        """The folder for what did not fit into a facet: `.relineage/objects`."""
+        return self._home() / "objects"
+
+    def surroundings(self, caller: Path | None) -> "Surroundings":
+        """What is captured without asking; `caller` is the file that opened the run."""
+        from .surroundings import look_around
+
+        return look_around(
+            self._repositories,
+            caller,
+            self.environ,
+            self.settings.captured_variables,
+            self._version,
+        )
+
+    def opened(self, run: Run) -> None:
+        """Remember a run that has begun."""
+        with self._lock:
+            self._open[run.id] = run
+
+    def closed(self, run: Run) -> None:
+        """Forget a run that has ended."""
+        with self._lock:
+            self._open.pop(run.id, None)
+
+    @property
+    def producer(self) -> str:
+        """URI of this package and version, as every event and facet names it."""
+        return f"urn:relineage:emitter:{self._version}"
+
+    @cached_property
+    def standard(self) -> StandardFacets:
+        """The standard facets in our name."""
+        return StandardFacets(self.producer)
+
+    @cached_property
+    def _version(self) -> str:
+        from importlib.metadata import version
+
+        return version("relineage")
+
+    @cached_property
+    def _repositories(self) -> "Repositories":
+        from .capture.code import Repositories
+
+        return Repositories()
+
+    def _home(self) -> Path:
+        return find_home(self._folder)
+
+    def _make(self, job: str, seed: int | None, params: object, operation: str | None) -> Run:
+        if not isinstance(job, str) or not job:
+            raise TypeError(f"a job's name must be a text with at least one character, not {job!r}")
+        from .capture.code import caller_file
+
+        caller = caller_file(sys._getframe())
+        return Run(self, job, operation=operation, seed=seed, params=params, caller=caller)
+
+    def _still_open(self) -> list[Run]:
+        with self._lock:
+            return list(reversed(self._open.values()))  # inner runs before outer ones
+
+    def _end_runs_at_exit(self) -> None:
+        # After the transport was made, so that its own end, if it has one, comes after ours.
+        if not self._registered:
+            self._registered = True
+            atexit.register(self._at_exit)
+
+    def _at_exit(self) -> None:
+        if os.getpid() != self._process:
+            return
+        interactive = hasattr(sys, "ps1") or "ipykernel" in sys.modules
+        error = None if interactive else getattr(sys, "last_value", None)
+        for run in self._still_open():
+            if error is not None:
+                run.fail(error)
+            else:
+                run.abort("the interpreter ended while the run was open")
+        with self.guard.protecting("closing the transport"):
+            self._sender.close(CLOSE_SECONDS)

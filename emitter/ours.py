@@ -1,0 +1,183 @@
+"""The facets of this project's own vocabulary, filled from what the emitter found out.
+
+Decides which field takes which finding. What the facets are and how they look on the wire is the package
+`relineage.facets`; it is imported late, since pydantic behind it takes a tenth of a second. Pure.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .capture.code import Repository
+    from .capture.environment import Environment
+    from .digests.records import Content
+    from .identity import Identity
+    from .parameters import Parameters
+    from .seeds import SeedRecord
+    from .statistics import FeatureStatistics
+
+Measured = tuple[str, Any, int | None]  # name, value, step
+_MOST_METRICS = 400  # in an event; a facet of 64 kB holds about a thousand short ones
+
+
+def io_facet(direction: str, role: str, instant: datetime, origin: str, producer: str) -> dict[str, Any]:
+    """`relineage_io` of an input or an output."""
+    from ..facets.io import RelineageIoInputDatasetFacet, RelineageIoOutputDatasetFacet
+
+    facet = RelineageIoInputDatasetFacet if direction == "input" else RelineageIoOutputDatasetFacet
+    return facet(role=role, instant=instant, origin=origin).to_wire(producer)
+
+
+def seeds_facet(record: "SeedRecord", producer: str) -> dict[str, Any]:
+    """`relineage_seeds`."""
+    from ..facets.seeds import LibrarySeed, RelineageSeedsRunFacet
+
+    return RelineageSeedsRunFacet(
+        entropy=record.entropy,
+        given=record.given,
+        derivation=record.derivation,
+        libraries=tuple(
+            LibrarySeed(
+                library=one.library, seed=one.seed, state_before=one.state_before, state_after=one.state_after
+            )
+            for one in record.libraries
+        ),
+        switches=dict(record.switches),
+        uncovered=record.uncovered,
+    ).to_wire(producer)
+
+
+def step_facet(
+    operation: str, code: str | None, parameters: "Parameters", identity: "Identity", producer: str
+) -> dict[str, Any]:
+    """`relineage_step`."""
+    from ..facets.step import Parameter, RelineageStepRunFacet
+
+    return RelineageStepRunFacet(
+        operation=operation,
+        code=code,
+        parameters=tuple(Parameter(name=one.name, type=one.type, value=one.text) for one in parameters.shown),
+        task=identity.task,
+        recipe=identity.recipe,
+        outcome=identity.outcome,
+        missing=identity.missing,
+    ).to_wire(producer)
+
+
+def thinned(metrics: Sequence[Measured]) -> Sequence[Measured]:
+    """At most about 400 of a long history, evenly spread, each metric's first and last value among them.
+
+    The facet replaces the one before, so it has to hold the whole history at once.
+    """
+    if len(metrics) <= _MOST_METRICS:
+        return metrics
+    by_name: dict[str, list[int]] = {}
+    for position, (name, _, _) in enumerate(metrics):
+        by_name.setdefault(name, []).append(position)
+    share = max(2, _MOST_METRICS // len(by_name))
+    chosen = {
+        positions[round(i * (len(positions) - 1) / (share - 1))]
+        for positions in by_name.values()
+        for i in range(share)
+    }
+    return [metrics[position] for position in sorted(chosen)]
+
+
+def metrics_facet(metrics: Iterable[Measured], producer: str) -> dict[str, Any]:
+    """`relineage_metrics`."""
+    from ..facets.metrics import Metric, RelineageMetricsRunFacet
+
+    made = tuple(Metric(name=name, value=value, step=step) for name, value, step in metrics)
+    return RelineageMetricsRunFacet(metrics=made).to_wire(producer)
+
+
+def environment_facet(
+    environment: "Environment", repository: "Repository | None", producer: str
+) -> dict[str, Any]:
+    """`relineage_environment`."""
+    from ..facets.environment import Code, RelineageEnvironmentRunFacet
+
+    code = None
+    if repository is not None:
+        code = Code(
+            repository=repository.remote,
+            commit=repository.commit,
+            dirty=repository.dirty,
+            not_covered=repository.not_covered,
+        )
+    return RelineageEnvironmentRunFacet(
+        python=environment.python,
+        platform=environment.platform,
+        cpu=environment.cpu,
+        gpus=environment.gpus,
+        packages=dict(environment.packages),
+        packages_digest=environment.packages_digest,
+        argv=environment.argv,
+        code=code,
+    ).to_wire(producer)
+
+
+def features_facet(statistics: Sequence["FeatureStatistics"], producer: str) -> dict[str, Any]:
+    """`relineage_featureStats`."""
+    from ..facets.feature_stats import Feature, RelineageFeatureStatsDatasetFacet
+
+    features = tuple(
+        Feature(
+            name=one.name,
+            type=one.type,
+            rows=one.rows,
+            nulls=one.nulls,
+            nans=one.nans,
+            infinities=one.infinities,
+            min=one.min,
+            max=one.max,
+            mean=one.mean,
+            deviation=one.deviation,
+            distinct=one.distinct,
+        )
+        for one in statistics
+    )
+    return RelineageFeatureStatsDatasetFacet(features=features).to_wire(producer)
+
+
+def model_facet(content: "Content", producer: str) -> dict[str, Any]:
+    """`relineage_model`."""
+    from ..facets.model import RelineageModelDatasetFacet, TensorDigest
+
+    model = content.model
+    assert model is not None
+    return RelineageModelDatasetFacet(
+        tensors=model.tensors,
+        weights=model.weights,
+        architecture=model.architecture,
+        framework=model.framework,
+        parameters=model.parameters,
+        tensor_digests=tuple(
+            TensorDigest(name=one.name, dtype=one.dtype, shape=one.shape, digest=one.digest)
+            for one in model.tensor_digests
+        ),
+    ).to_wire(producer)
+
+
+def content_facet(content: "Content", producer: str) -> dict[str, Any]:
+    """`relineage_content`."""
+    from ..facets.content import Column, RelineageContentDatasetFacet
+
+    return RelineageContentDatasetFacet(
+        digests=content.digests,
+        kind=content.kind,
+        modality=content.modality,
+        rows=content.rows,
+        bytes=content.bytes,
+        columns=tuple(Column(name=one.name, type=one.type, digest=one.digest) for one in content.columns),
+        distinctive=content.distinctive,
+        absent=content.absent,
+    ).to_wire(producer)
+
+
+def absent_facet(reason: str, rows: int | None, size: int | None, producer: str) -> dict[str, Any]:
+    """`relineage_content` of something without a digest."""
+    from ..facets.content import RelineageContentDatasetFacet
+
+    return RelineageContentDatasetFacet(rows=rows, bytes=size, absent=reason).to_wire(producer)

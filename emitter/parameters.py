@@ -1,0 +1,89 @@
+"""A run's parameters, twice: as text for people and replays, and as values for the task.
+
+Decides what may be given (a mapping, a dataclass, what argparse parsed), and that a secret is named but never
+hashed: a digest over a short password can be guessed back.
+"""
+
+import dataclasses
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .values import NoFormError, canonical, text, type_name
+
+_REDACTED = "[redacted]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """One parameter for people: its type's name, and its value as text."""
+
+    name: str
+    type: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """All parameters of a run.
+
+    Attributes:
+        shown: In the order given.
+        forms: Name → canonical form of the value, secrets replaced, for the task.
+        formless: For each parameter without such a form, why.
+    """
+
+    shown: tuple[Shown, ...] = ()
+    forms: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
+    formless: tuple[str, ...] = ()
+
+
+def parameters_of(given: object) -> Parameters:
+    """Read parameters, as they are now: what the job changes in them later is not seen.
+
+    Args:
+        given: A mapping, a dataclass instance, an `argparse.Namespace`, or null.
+
+    Raises:
+        TypeError: It is none of these.
+    """
+    if given is None:
+        return Parameters()
+    if isinstance(given, Namespace):
+        given = vars(given)
+    elif dataclasses.is_dataclass(given) and not isinstance(given, type):
+        given = {field.name: getattr(given, field.name) for field in dataclasses.fields(given)}
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"params must be a mapping of names to values (or a dataclass, or an argparse.Namespace), "
+            f"not {type(given).__name__}"
+        )
+    values = {str(name): _without_secrets(str(name), value) for name, value in given.items()}
+    shown = tuple(Shown(name=name, type=type_name(value), text=text(value)) for name, value in values.items())
+    forms: dict[str, bytes] = {}
+    formless: list[str] = []
+    for name, value in values.items():
+        try:
+            forms[name] = canonical(value)
+        except NoFormError as error:
+            formless.append(f"parameter {name!r}: {error}")
+    return Parameters(shown=shown, forms=forms, formless=tuple(formless))
+
+
+def _without_secrets(name: str, value: object, depth: int = 0) -> object:
+    from ..facets.redaction import is_secret_name, redact
+
+    if is_secret_name(name) and not isinstance(value, bool | float | None):
+        return _REDACTED
+    if type(value) is str:
+        return redact(value)
+    if depth > 20:
+        return value
+    if type(value) is dict:
+        return {
+            key: _without_secrets(key, item, depth + 1) if isinstance(key, str) else item
+            for key, item in value.items()
+        }
+    if type(value) in (list, tuple):
+        return type(value)(_without_secrets("", item, depth + 1) for item in value)  # type: ignore[attr-defined,call-arg]
+    return value

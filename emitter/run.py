@@ -1,0 +1,412 @@
+"""One run, from its START to its end: what it read, wrote and measured, and when that is told.
+
+Decides the states of a run, the instants of reads and writes, the names of what has none, and when an event
+goes out: START, RUNNING with news at most once a second (no timer: the next call looks at the clock), and one
+of COMPLETE, FAIL and ABORT, which says everything again. How data is described, where events go and what they
+look like is decided in `datasets.py`, `sending.py` and `events.py`.
+"""
+
+import os
+import sys
+import threading
+import time
+from contextvars import ContextVar
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+
+from .clock import Clock, new_run_id
+from .datasets import Description, describe, undigested
+from .endings import ending_of, message_of
+from .entries import Declaration, make_entry
+from .errors import RunStateError
+from .events import Entry, RunFacts, document
+from .guard import Stopwatch, warn
+from .known import KnownObjects
+from .limits import keep
+from .ours import Measured
+from .parameters import Parameters, parameters_of
+from .seeds import Entropy, Seeding, child_entropy, entropy_of
+from .settings import RunReference
+from .values import number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .lineage import Lineage
+    from .surroundings import Surroundings
+
+Data = TypeVar("Data")
+DigestMode = Literal["auto", "full", "none"]
+RUNNING_SECONDS = 1.0
+
+
+class Run:
+    """A run: made by `Lineage.run` or `Lineage.start`, never by hand.
+
+    As a context manager it completes when the block ends, fails when an exception leaves it (which goes on),
+    and is aborted by an interrupt. Safe to use from several threads.
+
+    Attributes:
+        id: The run's UUIDv7, from the operating system's randomness.
+        namespace: Of its job.
+        job: Its job's name.
+    """
+
+    def __init__(
+        self,
+        lineage: "Lineage",
+        job: str,
+        *,
+        operation: str | None,
+        seed: int | None,
+        params: object,
+        caller: Path | None,
+    ) -> None:
+        """Prepare; nothing is sent and nothing is seeded before it begins."""
+        self.id = new_run_id()
+        self.namespace = lineage.settings.namespace
+        self.job = job
+        self._lineage = lineage
+        self._operation = operation or job
+        self._seed = entropy_of(seed) if seed is not None else None
+        self._parameters = Parameters()
+        self._gaps = ["the parameters could not be read"]  # what keeps the task from being told
+        with lineage.guard.protecting("reading params"):
+            self._parameters = parameters_of(params)
+            self._gaps = []
+        self._state: Literal["new", "open", "ended"] = "new"
+        self._outer: Run | None = None
+        self._inner_runs: dict[str, int] = {}
+        self._entropy: Entropy | None = None
+        self._seeding: Seeding | None = None
+        self._entries: dict[tuple[Any, ...], Entry] = {}
+        self._metrics: list[Measured] = []
+        self._caller = caller
+        self._surroundings: Surroundings | None = None
+        self._sent_at = 0.0
+        self._process = self._lock_process = os.getpid()
+        self._stopwatch = Stopwatch()
+        self._lock = threading.RLock()
+
+    def __repr__(self) -> str:
+        """Job, id and state, for people."""
+        return f"<Run {self.namespace}/{self.job} {self.id} ({self._state})>"
+
+    @property
+    def overhead_seconds(self) -> float:
+        """Seconds of the caller's time that lineage has taken in this run so far."""
+        return self._stopwatch.seconds
+
+    def __enter__(self) -> Self:
+        """Begin the run."""
+        self.begin()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the run as the block ended; an exception goes on."""
+        if self._state == "ended":  # by run.end() or run.fail() within the block
+            return
+        if error is None:
+            self.end()
+        else:
+            # The block's own exception is what the job has to see, whatever happens to ours.
+            self._end(*ending_of(error), error=error, strict=False)
+
+    def begin(self) -> None:
+        """Seed the generators and send START. `Lineage.start` and `with` do this."""
+        if self._state != "new":
+            self._misused(f"run {self.job!r} has begun already: make another one with lineage.run()")
+            return
+        self._state = "open"
+        self._outer = current_run()
+        _CURRENT.set(self)
+        self._lineage.opened(self)
+        try:
+            with self._stopwatch.running():
+                with self._lineage.guard.protecting("seeding"):
+                    self._entropy = self._chance()
+                    self._seeding = Seeding(self._entropy, self._lineage.environ)
+                    self._seeding.begin()
+                with self._lineage.guard.protecting("looking at code and environment"):
+                    if not self._lineage.settings.disabled:
+                        self._surroundings = self._lineage.surroundings(self._caller)
+                with self._lineage.guard.protecting("sending START"):
+                    self._send("START")
+        except BaseException as error:  # strict, or an interrupt: there will be no __exit__
+            self._end(*ending_of(error), error=error, strict=False)
+            raise
+
+    def input(
+        self,
+        data: Data = None,  # type: ignore[assignment]
+        *,
+        name: str | None = None,
+        version: str | int | None = None,
+        role: str = "input",
+        digest: DigestMode | None = None,
+    ) -> Data:
+        """Record that the run reads something, and return it.
+
+        Args:
+            data: A pandas or polars frame, an Arrow table, a numpy array or a dict of them, a list of texts,
+                a fitted estimator, bytes, plain JSON values, or a `pathlib.Path` to a file or folder. A `str`
+                is a text, not a path. Without data, `name` stands for something that is read elsewhere.
+            name: The dataset; a URL such as `s3://bucket/key` is split as OpenLineage's naming rules say.
+                Default: the name under which a run of this process returned the object; a path's own; else
+                `<job>/<role>`.
+            version: The dataset's version, such as a table's snapshot id. Default: the strongest digest.
+            role: The part it plays, such as `train` or `test`.
+            digest: `auto`, `full` or `none` for this call; default: the `Lineage`'s.
+
+        Returns:
+            `data`, the very object.
+
+        Raises:
+            Refused: Only if strict: the data has no defined digest.
+        """
+        self._declare("input", data, name, version, role, digest)
+        return data
+
+    def output(
+        self,
+        data: Data = None,  # type: ignore[assignment]
+        *,
+        name: str | None = None,
+        version: str | int | None = None,
+        role: str = "output",
+        digest: DigestMode | None = None,
+    ) -> Data:
+        """Record that the run has made something, as it is now, and return it. Arguments as for `input`."""
+        self._declare("output", data, name, version, role, digest)
+        return data
+
+    def metric(self, name: str, value: float, step: int | None = None) -> None:
+        """Record one measured figure; NaN and infinities are values too.
+
+        Args:
+            name: Such as `auc`.
+            value: A number; a numpy scalar will do.
+            step: The training step or epoch it belongs to; none for a figure of the whole run.
+        """
+        with self._stopwatch.running(), self._lineage.guard.protecting("recording a metric"):
+            if self._usable("metric"):
+                with self._lock:
+                    self._metrics.append((str(name), number(value), None if step is None else int(step)))
+                    self._tell()
+
+    def end(self) -> None:
+        """Complete the run. The end of a `with` block does this."""
+        self._end("COMPLETE", None)
+
+    def fail(self, error: BaseException | str | None = None) -> None:
+        """End the run as failed.
+
+        Args:
+            error: What happened; default: the exception that is being handled.
+        """
+        caught = sys.exc_info()[1] if error is None else error
+        if isinstance(caught, BaseException):
+            self._end("FAIL", message_of(caught), error=caught)
+        else:
+            self._end("FAIL", caught or "failed")
+
+    def abort(self, reason: str = "aborted") -> None:
+        """End the run as aborted: stopped from outside, neither completed nor failed."""
+        self._end("ABORT", reason)
+
+    def _chance(self) -> Entropy:
+        if self._seed is not None:
+            return self._seed
+        outer = self._outer
+        if outer is None or outer._entropy is None:
+            return entropy_of(None)
+        with outer._lock:
+            ordinal = outer._inner_runs.get(self.job, 0)
+            outer._inner_runs[self.job] = ordinal + 1
+        return child_entropy(outer._entropy, self.job, ordinal)
+
+    def _declare(
+        self,
+        direction: Literal["input", "output"],
+        data: object,
+        name: str | None,
+        version: str | int | None,
+        role: str,
+        mode: DigestMode | None,
+    ) -> None:
+        lineage = self._lineage
+        with self._stopwatch.running(), lineage.guard.protecting(f"recording an {direction}"):
+            if not self._usable(direction):
+                return
+            said = Declaration(
+                direction=direction,
+                data=data,
+                name=str(name) if name else None,
+                version=None if version is None else str(version),
+                role=str(role),
+                instant=_CLOCK.now(),
+                namespace=self.namespace,
+                job=self.job,
+                run_id=self.id,
+                outer_runs=self._outer_ids(),
+            )
+            if data is None and not name:
+                self._misused(f"run.{direction}() got neither data nor a name: nothing is recorded")
+                return
+            if lineage.settings.disabled:
+                return
+            # Until it is recorded, the task must not be told: it would be another one's.
+            gap = f"the {direction} with role {said.role!r} could not be recorded"
+            with self._lock:
+                self._gaps.append(gap)
+            description = self._described(data, mode or lineage.settings.digest)
+            entry = make_entry(said, description, _KNOWN, lineage.standard, lineage.producer, self._keep)
+            with self._lock:
+                self._gaps.remove(gap)
+                self._entries.setdefault(entry.key, entry)  # said again: the first instant holds
+                self._tell()
+            if description.warning is not None:
+                warn(description.warning)
+
+    def _described(self, data: object, mode: str) -> Description:
+        lineage = self._lineage
+        with lineage.guard.protecting("describing data"):
+            return describe(
+                data,
+                mode=mode,
+                strict=lineage.guard.strict,
+                standard=lineage.standard,
+                producer=lineage.producer,
+            )
+        return undigested("describing it failed; the log says how", lineage.producer)
+
+    def _outer_ids(self) -> frozenset[str]:
+        ids = []
+        run = self._outer
+        while run is not None:
+            ids.append(run.id)
+            run = run._outer
+        return frozenset(ids)
+
+    def _usable(self, what: str) -> bool:
+        if os.getpid() != self._lock_process:
+            self._lock, self._lock_process = threading.RLock(), os.getpid()  # the parent's may be held
+        if self._state == "open":
+            return True
+        when = "has not begun: use `with lineage.run(…) as run:` or lineage.start()"
+        if self._state == "ended":
+            when = "has ended: nothing is recorded after that"
+        self._misused(f"run.{what}(): run {self.job!r} {when}")
+        return False
+
+    def _misused(self, text: str) -> None:
+        if self._lineage.guard.strict:
+            raise RunStateError(text)
+        warn(text)
+
+    def _tell(self) -> None:
+        """Send RUNNING if the last event is a second old; a forked child always, since it sends no end."""
+        if time.monotonic() - self._sent_at >= RUNNING_SECONDS or os.getpid() != self._process:
+            self._send("RUNNING")
+
+    def _end(
+        self,
+        event_type: str,
+        message: str | None,
+        *,
+        error: BaseException | None = None,
+        strict: bool | None = None,
+    ) -> None:
+        if os.getpid() != self._process:
+            return  # a fork of the job: the run is its parent's to end
+        with self._lock:
+            if self._state != "open":
+                when = "has ended already" if self._state == "ended" else "has not begun"
+                self._misused(f"run {self.job!r} {when}: nothing is sent")
+                return
+            self._state = "ended"
+        try:
+            with self._stopwatch.running():
+                with self._lineage.guard.protecting("restoring generators", strict=strict):
+                    if self._seeding is not None:
+                        self._seeding.end()
+                with self._lineage.guard.protecting(f"sending {event_type}", strict=strict):
+                    self._send(event_type, message, error)
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._seeding is not None:
+            self._seeding.end()
+        self._lineage.closed(self)
+        if _CURRENT.get() is self:
+            _CURRENT.set(self._outer)
+
+    def _send(self, event_type: str, message: str | None = None, error: BaseException | None = None) -> None:
+        lineage = self._lineage
+        if lineage.settings.disabled:
+            return
+        with self._lock:
+            given = self._entropy.value if self._entropy is not None and self._entropy.given else None
+            facts = RunFacts(
+                event_type=event_type,
+                event_time=_CLOCK.now(),
+                run=self._reference(),
+                parent=self._parent(),
+                root=self._root(),
+                operation=self._operation,
+                parameters=self._parameters,
+                seeds=self._seeding.record() if self._seeding is not None else None,
+                given_seed=given,
+                metrics=self._metrics,
+                surroundings=self._surroundings,
+                entries=tuple(self._entries.values()),
+                gaps=tuple(self._gaps),
+                message=message,
+                error=error,
+            )
+            self._sent_at = time.monotonic()
+            lineage.send(document(facts, lineage.standard, lineage.producer, self._keep, lineage.guard))
+
+    def _keep(self, value: "Mapping[str, Any]") -> str:
+        return keep(value, self._lineage.objects())
+
+    def _reference(self) -> RunReference:
+        return RunReference(namespace=self.namespace, name=self.job, run_id=self.id)
+
+    def _parent(self) -> RunReference | None:
+        return self._outer._reference() if self._outer is not None else self._lineage.settings.parent
+
+    def _root(self) -> RunReference | None:
+        if self._outer is None:
+            return self._lineage.settings.root
+        return self._outer._root() or self._outer._reference()
+
+
+def current_run() -> Run | None:
+    """The innermost run that is open in this thread or task."""
+    run = _CURRENT.get()
+    while run is not None and run._state != "open":  # ended in another order than begun
+        run = run._outer
+    return run
+
+
+# The process's own: its instants, the objects its runs have returned, and the run that is open in a context.
+_CLOCK = Clock()
+_KNOWN = KnownObjects()
+_CURRENT: ContextVar[Run | None] = ContextVar("relineage_run", default=None)
+
+
+def _after_fork() -> None:
+    _CLOCK.after_fork()
+    _KNOWN.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

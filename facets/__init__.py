@@ -1,0 +1,51 @@
+"""The vocabulary: what is said about runs and datasets beyond OpenLineage's standard facets, and how it is
+written.
+
+Facets are pydantic types; their JSON Schemas in `schemas/` are generated from them. No I/O happens here.
+"""
+
+from .base import Facet
+from .content import Column, RelineageContentDatasetFacet
+from .encode import encode
+from .environment import Code, RelineageEnvironmentRunFacet
+from .feature_stats import Feature, Histogram, RelineageFeatureStatsDatasetFacet, TopValue
+from .io import RelineageIoInputDatasetFacet, RelineageIoOutputDatasetFacet
+from .model import RelineageModelDatasetFacet, TensorDigest
+from .redaction import redact
+from .seeds import LibrarySeed, RelineageSeedsRunFacet
+from .step import Parameter, RelineageStepRunFacet
+
+ALL: tuple[type[Facet], ...] = (
+    RelineageSeedsRunFacet,
+    RelineageStepRunFacet,
+    RelineageEnvironmentRunFacet,
+    RelineageContentDatasetFacet,
+    RelineageModelDatasetFacet,
+    RelineageFeatureStatsDatasetFacet,
+    RelineageIoInputDatasetFacet,
+    RelineageIoOutputDatasetFacet,
+)
+"""Every facet of ours, in the order in which the documentation lists them."""
+
+__all__ = [
+    "ALL",
+    "Code",
+    "Column",
+    "Facet",
+    "Feature",
+    "Histogram",
+    "LibrarySeed",
+    "Parameter",
+    "RelineageContentDatasetFacet",
+    "RelineageEnvironmentRunFacet",
+    "RelineageFeatureStatsDatasetFacet",
+    "RelineageIoInputDatasetFacet",
+    "RelineageIoOutputDatasetFacet",
+    "RelineageModelDatasetFacet",
+    "RelineageSeedsRunFacet",
+    "RelineageStepRunFacet",
+    "TensorDigest",
+    "TopValue",
+    "encode",
+    "redact",
+]

@@ -1,0 +1,297 @@
+"""What is said of data of each kind, and what is said where nothing can be."""
+
+import json
+import logging
+import math
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from emitted import events_in
+from sklearn.linear_model import LinearRegression
+
+from relineage.emitter import Lineage, RelineageWarning
+from relineage.emitter.digests import Refused, content_of
+from relineage.emitter.sizes import seconds_to_digest
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / ".relineage").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def output(folder):
+    """Record one output and return it as the last event has it."""
+
+    def record(data, *, strict=False, mode="auto", **arguments):
+        lineage = Lineage(namespace="n", strict=strict, digest=mode)
+        with lineage.run("job") as run:
+            assert run.output(data, **arguments) is data
+        assert lineage.errors == 0
+        return events_in(folder)[-1]["outputs"][0]
+
+    return record
+
+
+def content(entry):
+    return entry["facets"]["relineage_content"]
+
+
+def test_a_table_has_its_columns_its_figures_and_its_digest(output):
+    table = pa.table({"x": [1.5, None, math.nan, 4.5] * 10, "label": ["a", "b", "b", None] * 10})
+    entry = output(table, name="t")
+
+    assert content(entry)["digests"] == list(content_of(table).digests)
+    assert entry["facets"]["version"]["datasetVersion"] == content(entry)["digests"][0]
+    fields = entry["facets"]["schema"]["fields"]
+    assert [(one["name"], one["type"]) for one in fields] == [("x", "float64"), ("label", "utf8")]
+    assert [one["ordinal_position"] for one in fields] == [1, 2]
+    metrics = entry["facets"]["dataQualityMetrics"]
+    assert metrics["rowCount"] == 40
+    assert metrics["columnMetrics"] == {
+        "x": {"nullCount": 10, "count": 30, "min": 1.5, "max": 4.5},
+        "label": {"nullCount": 10, "count": 30, "distinctCount": 2},
+    }
+    (x, label) = entry["facets"]["relineage_featureStats"]["features"]
+    assert (x["nans"], x["mean"], label["distinct"]) == (10, 3.0, 2)
+    assert entry["facets"]["datasetType"]["datasetType"] == "TABLE"
+    assert entry["outputFacets"]["outputStatistics"]["rowCount"] == 40
+    assert content(entry)["distinctive"] is True
+
+
+def test_a_frame_and_the_same_arrow_table_are_one_content(output):
+    frame = pd.DataFrame({"a": np.arange(20), "b": ["x", "y"] * 10})
+    table = pa.table({"b": ["x", "y"] * 10, "a": list(range(20))})
+
+    assert content(output(frame))["digests"] == content(output(table))["digests"]
+
+
+def test_an_estimator_is_a_model(output):
+    model = LinearRegression().fit(np.arange(20.0).reshape(-1, 2), np.arange(10.0))
+    entry = output(model, name="m")
+
+    assert entry["facets"]["datasetType"]["datasetType"] == "MODEL"
+    assert entry["facets"]["version"]["datasetVersion"].startswith("b3-estimator1:")
+    assert entry["facets"]["relineage_model"]["framework"].startswith("scikit-learn")
+
+
+def test_a_state_of_tensors_is_a_model_with_both_roots(output):
+    entry = output({"layer.weight": np.arange(20.0), "layer.bias": np.arange(4.0)}, name="m")
+
+    assert entry["facets"]["datasetType"]["datasetType"] == "MODEL"
+    assert [one.partition(":")[0] for one in content(entry)["digests"]] == ["b3-tensors1", "b3-weights1"]
+    assert [one["name"] for one in entry["facets"]["relineage_model"]["tensorDigests"]] == [
+        "layer.bias",
+        "layer.weight",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "modality"),
+    [
+        pytest.param([f"document {i}" for i in range(20)], "table", "text", id="list of texts"),
+        pytest.param("a text of some length, " * 10, "text", "text", id="text"),
+        pytest.param(bytes(range(200)), "bytes", None, id="bytes"),
+        pytest.param({"threshold": 0.5}, "json", None, id="JSON"),
+        pytest.param(np.arange(50.0), "tensors", "tensor", id="array"),
+    ],
+)
+def test_each_kind_of_value_has_a_digest(output, data, kind, modality):
+    entry = output(data, name="x")
+
+    assert (content(entry)["kind"], content(entry).get("modality")) == (kind, modality)
+    assert content(entry)["digests"] == list(content_of(data).digests)
+
+
+def test_a_file_has_the_digest_of_its_bytes_and_of_the_table_within(output, folder):
+    table = pa.table({"x": list(range(50))})
+    pyarrow.parquet.write_table(table, folder / "t.parquet")
+    entry = output(folder / "t.parquet")
+
+    assert entry["facets"]["version"]["datasetVersion"] == content_of(table).digests[0]
+    assert any(one.startswith("b3-bytes1:") for one in content(entry)["digests"])
+    assert entry["facets"]["datasetType"]["datasetType"] == "FILE"
+    assert [one["name"] for one in entry["facets"]["schema"]["fields"]] == ["x"]
+
+
+def test_a_folder_has_one_digest(output, folder):
+    (folder / "images" / "a").mkdir(parents=True)
+    (folder / "images" / "a" / "1.png").write_bytes(b"x" * 100)
+    entry = output(folder / "images")
+
+    assert entry["facets"]["version"]["datasetVersion"].startswith("b3-folder1:")
+    assert entry["facets"]["datasetType"] == entry["facets"]["datasetType"] | {"subType": "FOLDER"}
+
+
+REFUSED = [
+    pytest.param(object(), id="an object"),
+    pytest.param(pd.DataFrame({1: [1]}), id="labels that are no text"),
+    pytest.param(pd.DataFrame({"x": [1, "a"]}), id="a column of mixed values"),
+    pytest.param(np.array([object()]), id="an array of objects"),
+    pytest.param({"x": math.nan}, id="JSON with NaN"),
+]
+
+
+@pytest.mark.parametrize("data", REFUSED)
+def test_what_is_refused_is_a_warning_at_the_callers_line_and_a_reason(output, data):
+    with pytest.warns(RelineageWarning, match="no digest of") as told:
+        entry = output(data, name="x")
+
+    assert told[0].filename == __file__
+    assert content(entry)["digests"] == []
+    with pytest.raises(Refused) as reason:
+        content_of(data)
+    assert content(entry)["absent"] == str(reason.value)
+    assert "version" not in entry["facets"]
+
+
+@pytest.mark.parametrize("data", REFUSED)
+def test_what_is_refused_raises_only_if_strict(output, data):
+    with pytest.raises(Refused):
+        output(data, strict=True)
+
+
+def test_a_path_that_is_not_there_is_a_warning(output, folder):
+    with pytest.warns(RelineageWarning, match="does not exist"):
+        entry = output(folder / "missing.csv")
+
+    assert "does not exist" in content(entry)["absent"]
+
+
+def test_a_large_file_is_referred_to_and_one_line_says_how_to_digest_it(output, folder, caplog):
+    file = folder / "big.bin"
+    with file.open("wb") as sparse:
+        sparse.truncate(20 << 30)
+    with caplog.at_level(logging.WARNING, logger="relineage"):
+        entry = output(file)
+
+    (record,) = [one for one in caplog.records if "not digested" in one.message]
+    assert 'digest="full" does it' in record.message
+    assert content(entry)["digests"] == []
+    assert 'digest="full"' in content(entry)["absent"]
+    assert f"stat: {20 << 30} bytes, modified " in content(entry)["absent"]
+    assert entry["facets"]["version"]["datasetVersion"].startswith(f"stat:{20 << 30}-")
+    assert entry["outputFacets"]["outputStatistics"]["size"] == 20 << 30
+
+
+def test_a_large_frame_is_referred_to_by_its_outline(output, caplog):
+    class Huge(pd.DataFrame):
+        def __len__(self):
+            return 10**11
+
+    frame = Huge({"a": [1, 2], "b": ["x", "y"]})
+    assert seconds_to_digest(frame) > 2
+    with caplog.at_level(logging.WARNING, logger="relineage"):
+        entry = output(frame, name="x")
+
+    assert [one["name"] for one in entry["facets"]["schema"]["fields"]] == ["a", "b"]
+    assert "version" not in entry["facets"]
+
+
+@pytest.mark.parametrize("per_call", [True, False])
+def test_digest_none_says_only_what_is_cheap(output, per_call):
+    frame = pd.DataFrame({"a": [1, 2, 3]})
+    entry = output(frame, name="x", digest="none") if per_call else output(frame, name="x", mode="none")
+
+    assert content(entry)["absent"] == 'not asked for (digest="none")'
+    assert [one["name"] for one in entry["facets"]["schema"]["fields"]] == ["a"]
+    assert content(entry)["rows"] == 3
+
+
+def test_a_text_that_names_a_file_is_taken_as_a_text_with_a_hint(output, folder):
+    (folder / "train.csv").write_text("a\n1\n")
+    with pytest.warns(RelineageWarning, match=r"pathlib\.Path"):
+        entry = output("train.csv")
+    with pytest.warns(RelineageWarning, match="name=") as told:
+        output("https://u:hunter2@host/data.csv")
+
+    assert content(entry)["kind"] == "text"
+    assert "hunter2" not in str(told[0].message)
+
+
+def test_a_wide_table_is_cut_in_the_event_and_whole_in_an_object(output, folder):
+    frame = pd.DataFrame(
+        np.zeros((3, 1500)) + np.arange(3)[:, None], columns=[f"column {i}" for i in range(1500)]
+    )
+    entry = output(frame, name="wide")
+
+    for facet in entry["facets"].values():
+        assert len(json.dumps(facet, separators=(",", ":"))) <= 64 * 1024
+    details = content(entry)["details"]
+    kept = json.loads((folder / ".relineage" / "objects" / f"{details}.json").read_text())
+    assert len(kept["relineage_featureStats"]["features"]) == 1500
+    assert len(kept["dataQualityMetrics"]["columnMetrics"]) == 1500
+    assert [one["digest"] for one in kept["relineage_content"]["columns"]] == [
+        one.digest for one in content_of(frame).columns
+    ]
+    assert content(entry)["digests"] == list(content_of(frame).digests)
+    assert content(entry)["rows"] == 3
+
+
+def test_very_many_datasets_still_fit_into_one_message(folder):
+    lineage = Lineage(namespace="n")
+    frame = pd.DataFrame(np.arange(400.0).reshape(2, 200), columns=[f"column {i}" for i in range(200)])
+    with lineage.run("job") as run:
+        for i in range(20):
+            run.input(frame + i, name=f"part/{i}")
+
+    event = events_in(folder)[-1]
+    assert len(json.dumps(event, separators=(",", ":"))) < 1_000_000
+    assert len(event["inputs"]) == 20
+    for entry in event["inputs"]:
+        details = content(entry)["details"]
+        kept = json.loads((folder / ".relineage" / "objects" / f"{details}.json").read_text())
+        assert len(kept["relineage_featureStats"]["features"]) == 200
+
+
+def test_the_digest_is_of_the_moment_of_the_call(output, folder):
+    """Changing a frame after it was recorded changes nothing that was said of it."""
+    frame = pd.DataFrame({"a": np.arange(20.0)})
+    before = content_of(frame).digests[0]
+    lineage = Lineage(namespace="n")
+    with lineage.run("job") as run:
+        run.output(frame, name="x")
+        frame.loc[0, "a"] = 99.0
+
+    assert events_in(folder)[-1]["outputs"][0]["facets"]["version"]["datasetVersion"] == before
+    assert content_of(frame).digests[0] != before
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pd.DataFrame(
+            {"a": np.arange(10), "b": ["x"] * 10, "c": [None] * 10, "d": pd.Categorical(["u"] * 10)}
+        ),
+        pd.Series([1, 2]),
+        pa.table({"a": [1], "b": ["x"], "c": [[1, 2]]}),
+        np.zeros(3),
+        ["a", None],
+        [],
+        "text",
+        b"bytes",
+        {"w": np.zeros(3), "n": {"m": [np.zeros(2)]}},
+        LinearRegression(),
+        None,
+        object(),
+    ],
+    ids=lambda data: type(data).__name__,
+)
+def test_small_data_is_always_estimated_as_quick(data):
+    assert 0 <= seconds_to_digest(data) < 0.01
+
+
+def test_the_estimate_grows_with_the_data(folder):
+    small, large = np.zeros(1000), np.zeros(50_000)
+    (folder / "files").mkdir()
+    for i in range(3):
+        (folder / "files" / str(i)).write_bytes(b"x" * 1000)
+
+    assert seconds_to_digest({"a": small}) < seconds_to_digest({"a": small, "b": large})
+    assert seconds_to_digest(pd.DataFrame({"a": small})) < seconds_to_digest(pd.DataFrame({"a": large}))
+    assert seconds_to_digest(folder / "files" / "0") < seconds_to_digest(folder / "files")

@@ -1,0 +1,206 @@
+"""Is this an event that any OpenLineage consumer must accept? Judged by the specification's own schemas,
+without network.
+
+An event is checked against the newest published OpenLineage.json (2-0-2) whatever its own `schemaURL`
+says, and each facet against the schema its `_schemaURL` names: the specification's, in every published
+version, or ours. A URL on openlineage.io or under `urn:relineage:` that no schema has is an error; a facet
+of another producer only has to be a facet. Formats (uuid, date-time, uri) count, and so do the rules of
+JSON that Python's parser waves through.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError
+from jsonschema.protocols import Validator
+from referencing import Registry, Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
+from shared import SHARED
+
+import relineage.facets
+
+OPENLINEAGE = "https://openlineage.io/spec/2-0-2/OpenLineage.json"
+OUR_SCHEMAS = Path(relineage.facets.__file__).parent / "schemas"
+
+# Where facets sit on an entity, and the base their schema must extend there.
+_RUN = {"facets": "RunFacet"}
+_JOB = {"facets": "JobFacet"}
+_DATASET = {"facets": "DatasetFacet"}
+_INPUT = {**_DATASET, "inputFacets": "InputDatasetFacet"}
+_OUTPUT = {**_DATASET, "outputFacets": "OutputDatasetFacet"}
+
+_FORMATS = FormatChecker(["uuid", "date-time"])
+
+
+@_FORMATS.checks("uri")
+@lru_cache(maxsize=10_000)  # the grammar takes 10 ms a URI, and events repeat theirs
+def _is_uri(instance: object) -> bool:
+    """RFC 3986: an IRI in ASCII. Values of other types pass, as for every format."""
+    from rfc3987_syntax import is_valid_syntax  # over a second to import: only when something is validated
+
+    return not isinstance(instance, str) or (instance.isascii() and is_valid_syntax("iri", instance))
+
+
+def validate_event(event: bytes | Mapping[str, Any]) -> None:
+    """Raise an AssertionError that lists everything wrong with an event.
+
+    Args:
+        event: the bytes on the wire, or an event already parsed.
+    """
+    problems: list[str] = []
+    if isinstance(event, bytes):
+        document = _parse(event, problems)
+    else:
+        document = _parse(_dump(event, problems), problems)
+    if isinstance(document, dict):
+        problems += _event_problems(document)
+        for path, base, key, facet in _facets(document):
+            problems += [f"{path}: {message}" for message in facet_problems(key, facet, base)]
+    elif not problems:
+        problems.append(f"an event is a JSON object, not {type(document).__name__}")
+    if problems:
+        raise AssertionError("not a valid OpenLineage event:\n" + "\n".join(f"- {one}" for one in problems))
+
+
+def facet_problems(key: str, facet: Any, base: str) -> list[str]:
+    """What is wrong with one facet under its key, by the schema that it names.
+
+    Args:
+        key: the key under which it stands in the event.
+        facet: the facet's JSON value.
+        base: the definition of OpenLineage.json that its place asks for, such as `RunFacet`.
+    """
+    url = facet.get("_schemaURL") if isinstance(facet, dict) else None
+    if not isinstance(url, str):
+        return []  # the event's own schema says so already
+    document_url, _, pointer = url.partition("#")
+    if not document_url.startswith(("https://openlineage.io/", "http://openlineage.io/", "urn:relineage:")):
+        return []
+    schema = _schemas().get(document_url)
+    if schema is None:
+        return [f"_schemaURL {url!r} names no published schema"]
+    if not pointer:
+        own_key = next(iter(schema.get("properties", {key: None})))
+        return _messages(_validator(document_url), {own_key: facet})
+    problems = []
+    if document_url.startswith("urn:relineage:"):
+        name = pointer.removeprefix("/$defs/")
+        if list(schema["properties"]) != [key]:
+            problems.append(f"{name} stands under {key!r}, not {next(iter(schema['properties']))!r}")
+        extends = schema["$defs"].get(name, {}).get("allOf", [{}])[0].get("$ref")
+        if extends != f"{OPENLINEAGE}#/$defs/{base}":
+            problems.append(f"{name} stands where a {base} belongs")
+    return problems + _messages(_validator(url), facet)
+
+
+def _dump(event: Mapping[str, Any], problems: list[str]) -> bytes:
+    try:
+        return json.dumps(event, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        problems.append(f"no JSON: {error}")
+        return b"null"
+
+
+def _parse(event: bytes, problems: list[str]) -> Any:
+    def refuse(constant: str) -> None:
+        problems.append(f"{constant} is no JSON")
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        problems.extend(f"the key {key!r} is there twice" for key in set(keys) if keys.count(key) > 1)
+        return dict(pairs)
+
+    try:
+        return json.loads(event.decode("utf-8"), parse_constant=refuse, object_pairs_hook=unique)
+    except ValueError as error:
+        problems.append(f"no JSON: {error}")
+        return None
+
+
+def _event_problems(event: dict[str, Any]) -> list[str]:
+    """By the definition the event's keys point to, since `oneOf` alone only says that none of three fits."""
+    if "run" in event and "job" in event:
+        definition = "RunEvent"
+    elif "dataset" in event:
+        definition = "DatasetEvent"
+    else:
+        definition = "RunEvent" if "run" in event else "JobEvent"
+    problems = _messages(_validator(f"{OPENLINEAGE}#/$defs/{definition}"), event)
+    return problems or _messages(_validator(OPENLINEAGE), event)
+
+
+def _facets(event: dict[str, Any]) -> Iterator[tuple[str, str, str, Any]]:
+    """(path, base, key, facet) of every facet, those that a parent hands on included."""
+    places: list[tuple[str, Any, dict[str, str]]] = [
+        ("run", event.get("run"), _RUN),
+        ("job", event.get("job"), _JOB),
+        ("dataset", event.get("dataset"), _DATASET),
+    ]
+    for side, bases in (("inputs", _INPUT), ("outputs", _OUTPUT)):
+        datasets = event.get(side)
+        if isinstance(datasets, list):
+            places += [(f"{side}[{index}]", dataset, bases) for index, dataset in enumerate(datasets)]
+    while places:
+        path, entity, bases = places.pop(0)
+        if not isinstance(entity, dict):
+            continue
+        for location, base in bases.items():
+            facets = entity.get(location)
+            for key, facet in facets.items() if isinstance(facets, dict) else ():
+                here = f"{path}.{location}.{key}"
+                yield here, base, key, facet
+                if key == "parent" and base == "RunFacet" and isinstance(facet, dict):
+                    root = facet.get("root")
+                    for name, parent in ((here, facet), (f"{here}.root", root)):
+                        if isinstance(parent, dict):
+                            places.append((f"{name}.run", parent.get("run"), _RUN))
+                            places.append((f"{name}.job", parent.get("job"), _JOB))
+
+
+def _messages(validator: Validator, instance: Any) -> list[str]:
+    try:
+        errors = sorted(validator.iter_errors(instance), key=lambda error: error.json_path)
+    except Unresolvable as error:
+        return [f"no such definition: {error}"]
+    return list(dict.fromkeys(message for error in errors for message in _leaves(error)))
+
+
+def _leaves(error: ValidationError) -> Iterator[str]:
+    """The messages that name a fault; `anyOf` and `oneOf` only say that no choice fits."""
+    if error.context:
+        for inner in error.context:
+            yield from _leaves(inner)
+    else:
+        yield f"{error.json_path}: {error.message}"
+
+
+@cache
+def _schemas() -> dict[str, dict[str, Any]]:
+    """Every schema document by its `$id`: all published versions of the specification's, and ours."""
+    files = [
+        *(SHARED / "spec" / "published").rglob("*.json"),
+        *(SHARED / "spec" / "facets").glob("*.json"),
+        *OUR_SCHEMAS.glob("*.json"),
+    ]
+    documents = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    return {document["$id"]: document for document in documents}
+
+
+@cache
+def _registry() -> Registry[Any]:
+    return Registry().with_resources(
+        (identifier, Resource.from_contents(document, default_specification=DRAFT202012))
+        for identifier, document in _schemas().items()
+    )
+
+
+@cache
+def _validator(url: str) -> Validator:
+    return Draft202012Validator({"$ref": url}, registry=_registry(), format_checker=_FORMATS)
