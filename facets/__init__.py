@@ -10,6 +10,7 @@ from .encode import encode
 from .environment import Code, RelineageEnvironmentRunFacet
 from .feature_stats import Feature, Histogram, RelineageFeatureStatsDatasetFacet, TopValue
 from .io import RelineageIoInputDatasetFacet, RelineageIoOutputDatasetFacet
+from .metrics import Metric, RelineageMetricsRunFacet
 from .model import RelineageModelDatasetFacet, TensorDigest
 from .redaction import redact
 from .seeds import LibrarySeed, RelineageSeedsRunFacet
@@ -18,6 +19,7 @@ from .step import Parameter, RelineageStepRunFacet
 ALL: tuple[type[Facet], ...] = (
     RelineageSeedsRunFacet,
     RelineageStepRunFacet,
+    RelineageMetricsRunFacet,
     RelineageEnvironmentRunFacet,
     RelineageContentDatasetFacet,
     RelineageModelDatasetFacet,
@@ -35,12 +37,14 @@ __all__ = [
     "Feature",
     "Histogram",
     "LibrarySeed",
+    "Metric",
     "Parameter",
     "RelineageContentDatasetFacet",
     "RelineageEnvironmentRunFacet",
     "RelineageFeatureStatsDatasetFacet",
     "RelineageIoInputDatasetFacet",
     "RelineageIoOutputDatasetFacet",
+    "RelineageMetricsRunFacet",
     "RelineageModelDatasetFacet",
     "RelineageSeedsRunFacet",
     "RelineageStepRunFacet",

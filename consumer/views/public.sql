@@ -439,3 +439,16 @@ comment on column event_problems.run_id is 'The run, if the event has one.';
 comment on column event_problems.path is 'Where in the event.';
 comment on column event_problems.expected is 'What the specification asks for there.';
 comment on column event_problems.got is 'What was there.';
+create or replace view metrics as
+select run_id::varchar as run_id, m.name as name,
+       try_cast(m.value as double) as value, m.step as step
+from (
+    select run_id, unnest(from_json(json_extract(body, '$.metrics'), '[{"name": "VARCHAR", "value": "VARCHAR", "step": "BIGINT"}]')) as m
+    from store.run_facet('relineage_metrics')
+);
+comment on view metrics is 'The metrics of each run.';
+comment on column metrics.run_id is 'The run.';
+comment on column metrics.name is 'Name.';
+comment on column metrics.value is 'Value.';
+comment on column metrics.step is 'Step or epoch; null when it has none.';
+
