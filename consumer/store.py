@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
@@ -112,12 +113,19 @@ class Store:
             else:
                 raise
 
+    def counts(self) -> tuple[int, int]:
+        """Deliveries of events and of dead letters stored so far."""
+        [row] = self._rows(
+            "select (select count(*) from store.event), (select count(*) from store.dead_letter)"
+        )
+        return row[0], row[1]
+
     def rebuild(self) -> None:
         """Make the hot tables again from the facts."""
         with self.transaction():
             for table in HOT_TABLES:
-                self.connection.execute(f"delete from store.{table}")  # noqa: S608 - our own names
-                self.connection.execute(f"insert into store.{table} by name from truth.{table}")  # noqa: S608
+                self.connection.execute(f"delete from store.{table}")  # noqa: S608 - our names
+                self.connection.execute(f"insert into store.{table} by name from truth.{table}")
 
     def transaction(self) -> Transaction:
         """A transaction on this store's connection: committed at the end, rolled back on an error."""
@@ -136,20 +144,28 @@ class Store:
                 self.connection.unregister(name)
 
     def _migrate(self) -> None:
+        """Bring tables, views and macros to what this version has; nothing is done where they are so already."""
         with self.transaction():
+            self.connection.execute("create schema if not exists store")
             self.connection.execute(
-                "create table if not exists main._relineage_migration (name varchar, applied_at timestamp)"
+                "create table if not exists store.migration (name varchar not null, digest varchar not null)"
             )
-            done = {row[0] for row in self._rows("select name from main._relineage_migration")}
+            done = dict(self._rows("select name, digest from store.migration"))
             for name in MIGRATIONS:
                 if name not in done:
                     self._run(f"migrations/{name}")
-                    self.connection.execute(
-                        "insert into main._relineage_migration values ($name, get_current_timestamp() at time zone 'UTC')",
-                        {"name": name},
-                    )
-            for path in DEFINITIONS:
-                self._run(path)
+                    self._note(name, "")
+            digest = sha256("".join(s for path in DEFINITIONS for s in statements(path)).encode()).hexdigest()
+            if done.get("definitions") != digest:
+                for path in DEFINITIONS:
+                    self._run(path)
+                self.connection.execute("delete from store.migration where name = 'definitions'")
+                self._note("definitions", digest)
+
+    def _note(self, name: str, digest: str) -> None:
+        self.connection.execute(
+            "insert into store.migration values ($name, $digest)", {"name": name, "digest": digest}
+        )
 
     def _run(self, path: str) -> None:
         for statement in statements(path):
@@ -180,7 +196,7 @@ class Transaction:
                 log.debug("nothing to roll back", exc_info=True)
 
 
-def _settings() -> dict[str, str]:
+def _settings() -> dict[str, str | bool | int | float | list[str]]:
     return {
         # A file made by 2.0 with its own default cannot be opened by 1.4 and 1.5.
         "storage_compatibility_version": "v1.4.0",

@@ -2,7 +2,7 @@
 -- state made of them, changed in the transaction that stores the facts; views/truth/ says what each must hold.
 -- Keys are md5(framed text)::uuid of what an event says alone, so that no look-up and no sequence is needed.
 
-create schema store;
+-- The schema itself is made with the list of migrations, see store.py.
 
 -- Cold ------------------------------------------------------------------------------------------------------
 
@@ -277,3 +277,7 @@ comment on column store.inferred_read.role is 'As in read.';
 comment on column store.inferred_read.read_at is 'As in read.';
 comment on column store.inferred_read.writer_run_id is 'The run whose write it is taken to have seen.';
 comment on column store.inferred_read.version_key is 'The version that was written, if it had one.';
+
+comment on table store.migration is 'Which migrations made these tables, and the digest of the views and macros over them.';
+comment on column store.migration.name is 'The migration, or `definitions`.';
+comment on column store.migration.digest is 'Of the definitions: another one means that they are to be replaced.';

@@ -1,0 +1,195 @@
+"""The questions in Python: each calls the macro of the same name and gives its rows as frozen dataclasses.
+
+    with Store.open(path) as store:
+        for hop in Ask(store.connection).upstream("models/fraud"):
+            print(hop.depth, hop.dataset_name, hop.writer_job_name)
+
+Decides what an error of a question looks like. What `x` may be, what the columns mean and every answer is decided in
+macros/*.sql; a field here has the name and the meaning of the column there. Times are UTC without a zone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, TypeVar
+
+import duckdb
+import pyarrow as pa
+
+from .display import printable
+from .errors import QuestionError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hop:
+    """One row of `upstream` or `downstream`: a dataset version, the run that wrote it, and a run that read it."""
+
+    depth: int
+    dataset_namespace: str
+    dataset_name: str
+    version: str | None
+    digest: str | None
+    role: str | None
+    how: str | None
+    writer_run_id: str | None
+    writer_job_namespace: str | None
+    writer_job_name: str | None
+    writer_state: str | None
+    reader_run_id: str | None
+    also_written_by: list[str] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One row of `reproducibility`: a check of one run; `status` is passed, failed or unknown."""
+
+    run_id: str
+    job_name: str | None
+    check_name: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One row of `run_diff`: something that two runs do not have in common; None where one lacks it."""
+
+    what: str
+    key: str
+    a: str | None
+    b: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """One row of `why`: something that differs, the first cause at rank 1, and the way from it to the result."""
+
+    rank: int
+    job_name: str | None
+    role: str | None
+    what: str
+    a: str | None
+    b: str | None
+    path: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thing:
+    """What `x` is: a run, a job (with its latest run), a dataset, a version of one, or a digest."""
+
+    kind: str
+    run_id: str | None
+    namespace: str | None
+    name: str | None
+    version: str | None
+    digest: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOutline:
+    """A run in one line."""
+
+    run_id: str
+    job_namespace: str | None
+    job_name: str | None
+    state: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+Row = TypeVar("Row", Hop, Check, Difference, Cause, Thing, RunOutline)
+
+_THING = """
+select t.kind, t.run_id::varchar as run_id, coalesce(d.namespace, j.namespace) as namespace, coalesce(d.name, j.name) as name,
+       t.version, t.digest
+from store.resolve($x) t
+left join store.dataset d using (dataset_key)
+left join store.run r on r.run_id = t.run_id and t.kind = 'job'
+left join store.job j on j.job_key = r.job_key
+"""
+_LABEL = re.compile(r", (?=(?:run|job|dataset|digest):)")
+
+
+class Ask:
+    """Questions to an open lineage database.
+
+    Every method raises `QuestionError` where an x names nothing that is known, or more than one thing; its text lists
+    what may have been meant, one a line.
+
+    Args:
+        connection: Of a `Store`, or a cursor of it.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def upstream(self, x: str) -> list[Hop]:
+        """Where x comes from, nearest first."""
+        return self._rows(Hop, "select * from upstream($x)", {"x": x})
+
+    def downstream(self, x: str) -> list[Hop]:
+        """What came of x, nearest first."""
+        return self._rows(Hop, "select * from downstream($x)", {"x": x})
+
+    def reproducibility(self, x: str) -> list[Check]:
+        """Whether x can be made again: eight checks a run. What needs files or git is unknown here."""
+        return self._rows(Check, "select * from reproducibility($x)", {"x": x})
+
+    def run_diff(self, a: str, b: str) -> list[Difference]:
+        """What differs between two runs, or the runs that wrote a and b."""
+        return self._rows(Difference, "select * from run_diff($a, $b)", {"a": a, "b": b})
+
+    def why(self, a: str, b: str) -> list[Cause]:
+        """Why a and b differ: first causes, ranked."""
+        return self._rows(Cause, "select * from why($a, $b)", {"a": a, "b": b})
+
+    def thing(self, x: str) -> Thing:
+        """What x is."""
+        [thing] = self._rows(Thing, _THING, {"x": x})
+        return thing
+
+    def runs(self, run_ids: Iterable[str]) -> dict[str, RunOutline]:
+        """These runs, by their ids."""
+        query = "select * from runs where run_id in (select unnest($ids::varchar[]))"
+        return {run.run_id: run for run in self._rows(RunOutline, query, {"ids": list(set(run_ids))})}
+
+    def arrow(self, query: str, parameters: dict[str, Any]) -> pa.Table:
+        """The answer to any query as an Arrow table; values are bound, as `$name`."""
+        with question_errors():
+            return self._connection.execute(query, parameters).to_arrow_table()
+
+    def _rows(self, kind: type[Row], query: str, parameters: dict[str, Any]) -> list[Row]:
+        columns = ", ".join(field.name for field in fields(kind))
+        with question_errors():
+            found = self._connection.execute(f"select {columns} from ({query})", parameters).fetchall()  # noqa: S608
+        names = [field.name for field in fields(kind)]
+        return [kind(**dict(zip(names, row, strict=True))) for row in found]
+
+
+@contextmanager
+def question_errors() -> Iterator[None]:
+    """Turn what our macros say of an x into `QuestionError`; other errors of the database pass.
+
+    The candidates stand one a line. Names in them are hostile text, so they are shown escaped.
+    """
+    try:
+        yield
+    except duckdb.InvalidInputException as error:
+        text = printable(str(error).removeprefix("Invalid Input Error: "))
+        kind, colon, rest = text.partition(": ")
+        if kind not in ("ambiguous", "unknown") or not colon:
+            raise
+        if kind == "unknown":
+            head, _, candidates = rest.rpartition("; nearest: ")
+            lines = [head or rest] if candidates in ("", "nothing") else [f"{head}; nearest:"]
+            candidates = "" if candidates == "nothing" else candidates
+        else:
+            listed, _, advice = rest.rpartition("; ")
+            head, _, candidates = listed.partition(" things: ")
+            lines = [f"{head} things; {advice}:"]
+        lines += [f"  {label}" for label in _LABEL.split(candidates) if label]
+        raise QuestionError("\n".join(lines)) from None
