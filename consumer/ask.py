@@ -18,7 +18,6 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import duckdb
-import pyarrow as pa
 
 from .display import printable
 from .errors import QuestionError
@@ -104,8 +103,8 @@ class RunOutline:
 Row = TypeVar("Row", Hop, Check, Difference, Cause, Thing, RunOutline)
 
 _THING = """
-select t.kind, t.run_id::varchar as run_id, coalesce(d.namespace, j.namespace) as namespace, coalesce(d.name, j.name) as name,
-       t.version, t.digest
+select t.kind, t.run_id::varchar as run_id, coalesce(d.namespace, j.namespace) as namespace,
+       coalesce(d.name, j.name) as name, t.version, t.digest
 from store.resolve($x) t
 left join store.dataset d using (dataset_key)
 left join store.run r on r.run_id = t.run_id and t.kind = 'job'
@@ -157,11 +156,6 @@ class Ask:
         query = "select * from runs where run_id in (select unnest($ids::varchar[]))"
         return {run.run_id: run for run in self._rows(RunOutline, query, {"ids": list(set(run_ids))})}
 
-    def arrow(self, query: str, parameters: dict[str, Any]) -> pa.Table:
-        """The answer to any query as an Arrow table; values are bound, as `$name`."""
-        with question_errors():
-            return self._connection.execute(query, parameters).to_arrow_table()
-
     def _rows(self, kind: type[Row], query: str, parameters: dict[str, Any]) -> list[Row]:
         columns = ", ".join(field.name for field in fields(kind))
         with question_errors():
@@ -183,13 +177,11 @@ def question_errors() -> Iterator[None]:
         kind, colon, rest = text.partition(": ")
         if kind not in ("ambiguous", "unknown") or not colon:
             raise
-        if kind == "unknown":
-            head, _, candidates = rest.rpartition("; nearest: ")
-            lines = [head or rest] if candidates in ("", "nothing") else [f"{head}; nearest:"]
-            candidates = "" if candidates == "nothing" else candidates
-        else:
-            listed, _, advice = rest.rpartition("; ")
-            head, _, candidates = listed.partition(" things: ")
-            lines = [f"{head} things; {advice}:"]
-        lines += [f"  {label}" for label in _LABEL.split(candidates) if label]
-        raise QuestionError("\n".join(lines)) from None
+        head, mark, listed = rest.rpartition("; nearest: ")
+        if not mark:  # of an ambiguous x, or nothing is near
+            head, mark, listed = rest.partition(" things: ")
+            listed, _, advice = listed.rpartition("; ")
+            head = f"{head} things; {advice}" if mark else rest
+        candidates = [f"  {label}" for label in _LABEL.split(listed) if label not in ("", "nothing")]
+        first = f"{head}; nearest:" if kind == "unknown" and candidates else head
+        raise QuestionError("\n".join([first, *candidates])) from None

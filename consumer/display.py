@@ -15,7 +15,7 @@ _KEPT = {"\u200c", "\u200d"}
 
 
 def printable(text: str) -> str:
-    r"""The text on one line: a line break becomes `\n`, an escape character `\x1b`, a right-to-left override `\u202e`."""
+    r"""The text on one line: a line break becomes `\n`, an escape `\x1b`, a right-to-left override `\u202e`."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_shown(character) for character in text)

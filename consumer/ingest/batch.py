@@ -11,7 +11,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,28 +24,20 @@ BRACKET = re.compile(STRING + rb"|([\[{])|([\]}])", re.DOTALL)
 ARRAY_TOKEN = re.compile(STRING + rb"|([\[{])|([\]}])|(,)", re.DOTALL)
 SPACE = b" \t\r\n"
 
-MESSAGE = pa.schema(
-    [
-        ("source", pa.string()),
-        ("topic", pa.string()),
-        ("partition", pa.int32()),
-        ("offset", pa.int64()),
-        ("digest", pa.string()),
-        ("body", pa.string()),
-    ]
-)
-LETTER = pa.schema(
-    [*(field for field in MESSAGE if field.name != "body"), ("reason", pa.string()), ("body", pa.binary())]
-)
-MOVED = pa.schema(
-    [
-        ("source", pa.string()),
-        ("partition", pa.int32()),
-        ("topic", pa.string()),
-        ("next_offset", pa.int64()),
-        ("fingerprint", pa.string()),
-    ]
-)
+MESSAGE = {
+    "source": pa.string(),
+    "topic": pa.string(),
+    "partition": pa.int32(),
+    "offset": pa.int64(),
+    "body": pa.binary(),
+}
+MOVED = {
+    "source": pa.string(),
+    "partition": pa.int32(),
+    "topic": pa.string(),
+    "next_offset": pa.int64(),
+    "fingerprint": pa.string(),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,26 +94,28 @@ class Batch:
         return Batch(self.messages[:middle]), Batch(self.messages[middle:], self.moved)
 
     def as_letter(self, reason: str) -> Staged:
-        """The one message of this batch as a dead letter."""
-        rows = [(*_place(message), reason, message.body) for message in self.messages]
-        return Staged(_table([], MESSAGE), _table(rows, LETTER), self._moved())
+        """The messages of this batch as dead letters."""
+        table = _table(self.messages)
+        return Staged(
+            table.slice(0, 0), table.append_column("reason", pa.array([reason] * len(table))), self._moved()
+        )
 
     def staged(self) -> Staged:
         """The relations that parse.sql and merge.sql read."""
-        messages = _split_arrays(self.messages)
-        bodies = pa.array([message.body for message in messages], pa.binary())
-        reasons = _reasons(bodies)
-        good = [m for m, reason in zip(messages, reasons, strict=True) if reason is None]
-        bad = [(m, reason) for m, reason in zip(messages, reasons, strict=True) if reason is not None]
+        table = _table(_split_arrays(self.messages))
+        reasons = _reasons(table["body"].combine_chunks())
+        good = reasons.is_null()
+        letters = table.append_column("reason", reasons).filter(pc.invert(good))
+        table = table.filter(good)
+        text = pc.replace_substring_regex(table["body"].cast(pa.string()), "^\ufeff", "")
         return Staged(
-            _table([(*_place(m), _text(m.body or b"")) for m in good], MESSAGE),
-            _table([(*_place(m), reason, m.body) for m, reason in bad], LETTER),
-            self._moved(),
+            table.set_column(table.column_names.index("body"), "body", text), letters, self._moved()
         )
 
     def _moved(self) -> pa.Table:
-        rows = [(m.source, m.partition, m.topic, m.next_offset, m.fingerprint) for m in self.moved]
-        return _table(rows, MOVED)
+        return pa.table(
+            {name: pa.array([getattr(m, name) for m in self.moved], kind) for name, kind in MOVED.items()}
+        )
 
 
 @dataclass(frozen=True)
@@ -134,30 +127,20 @@ class Staged:
     moved: pa.Table
 
 
-def _place(message: Message) -> tuple[str, str | None, int | None, int, str]:
-    digest = sha256(message.body or b"").hexdigest()[:32]
-    return message.source, message.topic, message.partition, message.offset, digest
+def _table(messages: Sequence[Message]) -> pa.Table:
+    columns = {name: pa.array([getattr(m, name) for m in messages], kind) for name, kind in MESSAGE.items()}
+    digests = [sha256(m.body or b"").hexdigest()[:32] for m in messages]
+    return pa.table({**columns, "digest": pa.array(digests, pa.string())})
 
 
-def _text(body: bytes) -> str:
-    return body.decode().removeprefix("\ufeff")
-
-
-def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
-    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
-    return pa.table([pa.array(list(c), f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
-
-
-def _reasons(bodies: pa.Array) -> list[str | None]:
-    """Why each body is kept from the JSON parser; None where it is not."""
-    reasons: list[str | None] = [None] * len(bodies)
+def _reasons(bodies: pa.Array) -> pa.Array:
+    """Why each body is kept from the JSON parser; null where it is not. Looks at single bodies only where it must."""
+    reasons: dict[int, str] = {}
     opened = pc.add(pc.count_substring(bodies, "{"), pc.count_substring(bodies, "["))
-    for i in pc.indices_nonzero(pc.fill_null(pc.greater(opened, MAX_DEPTH), False)).to_pylist():
+    for i in _where(pc.greater(opened, MAX_DEPTH)):
         if (depth := _depth(bodies[i].as_py())) > MAX_DEPTH:
             reasons[i] = f"nested {depth} deep, more than {MAX_DEPTH}"
-    for i in pc.indices_nonzero(
-        pc.fill_null(pc.greater(pc.binary_length(bodies), MAX_BYTES), False)
-    ).to_pylist():
+    for i in _where(pc.greater(pc.binary_length(bodies), MAX_BYTES)):
         reasons[i] = f"larger than {MAX_BYTES >> 20} MB"
     try:
         bodies.cast(pa.string())
@@ -167,10 +150,17 @@ def _reasons(bodies: pa.Array) -> list[str | None]:
                 (body or b"").decode()
             except UnicodeDecodeError as error:
                 reasons[i] = f"not UTF-8 at byte {error.start}"
-    for i in pc.indices_nonzero(pc.less(pc.fill_null(pc.binary_length(bodies), 0), 2)).to_pylist():
+    for i in _where(pc.less(pc.fill_null(pc.binary_length(bodies), 0), 16)):
         if not (bodies[i].as_py() or b"").strip(SPACE):
             reasons[i] = "no value"
-    return reasons
+    return pa.array(
+        [reasons.get(i) for i in range(len(bodies))] if reasons else [None] * len(bodies), pa.string()
+    )
+
+
+def _where(condition: pa.Array) -> list[int]:
+    found: list[int] = pc.indices_nonzero(pc.fill_null(condition, False)).to_pylist()
+    return found
 
 
 def _depth(body: bytes) -> int:

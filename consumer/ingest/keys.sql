@@ -8,17 +8,17 @@ create or replace macro store.version_key(namespace, name, version) as
     md5(strlen(namespace) || ':' || namespace || strlen(name) || ':' || name || version)::uuid;
 
 create or replace macro store.bare_uuid(text) as
-    lower(regexp_replace(text, '^\s*(?i:urn:uuid:)?\{?|\}?\s*$', '', 'g'));
+    replace(replace(replace(lower(trim(text)), 'urn:uuid:', ''), '{', ''), '}', '');
 
 create or replace macro store.is_uuid(text) as
-    regexp_full_match(store.bare_uuid(text), '[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}');
+    try_cast(store.bare_uuid(text) as uuid) is not null
+    and (length(store.bare_uuid(text)) = 32 or store.bare_uuid(text) like '________-____-____-____-____________');
 
 -- A runId that is no UUID becomes a UUIDv8 (RFC 9562, section 5.8) from its text's MD5.
 create or replace macro store.run_uuid(text) as
-    if(store.is_uuid(text), store.bare_uuid(text),
-       substr(md5(text), 1, 12) || '8' || substr(md5(text), 14, 3)
+    case when store.is_uuid(text) then store.bare_uuid(text) else substr(md5(text), 1, 12) || '8' || substr(md5(text), 14, 3)
        || substr('89ab', (instr('0123456789abcdef', substr(md5(text), 17, 1)) - 1) % 4 + 1, 1)
-       || substr(md5(text), 18))::uuid;
+       || substr(md5(text), 18) end::uuid;
 
 -- A time as RFC 3339 and ISO 8601 write it, in UTC; without a zone it is taken as UTC. Null where it cannot be read.
 create or replace macro store.has_zone(text) as
@@ -26,21 +26,19 @@ create or replace macro store.has_zone(text) as
 
 create or replace macro store.instant(text) as
     case when regexp_matches(text, '^\s*\d{4}-\d{2}-\d{2}([Tt ]|\s*$)') then
-        if(store.has_zone(text),
-           try_cast(regexp_replace(upper(text), '\[.*\]\s*$', '') as timestamptz) at time zone 'UTC',
-           try_cast(upper(text) as timestamp))
+        case when store.has_zone(text) then try_cast(regexp_replace(upper(text), '\[.*\]\s*$', '') as timestamptz) at time zone 'UTC' else try_cast(upper(text) as timestamp) end
     end;
 
 -- The members of a JSON object as a map. from_json gives null where a key stands twice (Spark's listener writes such
 -- facets): there the last one counts, as in other JSON readers.
 create or replace macro store.members(opened, object_body) as
-    coalesce(opened, if(json_type(object_body) = 'OBJECT', map_from_entries(list_filter(
+    coalesce(opened, case when json_type(object_body) = 'OBJECT' then map_from_entries(list_filter(
         list_zip(json_keys(object_body), json_extract(object_body, '$.*')),
-        lambda member, i: not list_contains(json_keys(object_body)[i + 1:], member[1]))), null));
+        lambda member, i: not list_contains(json_keys(object_body)[i + 1:], member[1]))) end);
 
 -- A facet out of a map, null unless it is an object.
 create or replace macro store.said(facets, key) as
-    if(starts_with(facets[key], '{'), facets[key]::varchar, null);
+    case when starts_with(facets[key], '{') then facets[key]::varchar end;
 
 create or replace macro store.is_digest(text) as regexp_full_match(text, '[a-z0-9-]+:[0-9a-f]{16,}');
 
@@ -53,7 +51,7 @@ create or replace macro store.strongest(digests) as
     list_min(list_transform(digests, lambda d: struct_pack(rank := store.digest_rank(d), digest := d))).digest;
 
 create or replace macro store.digests(facet_body) as
-    list_filter(from_json(if(json_type(facet_body, '/digests') = 'ARRAY', json_extract(facet_body, '$.digests'), null), '["VARCHAR"]'),
+    list_filter(from_json(case when json_type(facet_body, '/digests') = 'ARRAY' then json_extract(facet_body, '$.digests') end, '["VARCHAR"]'),
                 lambda d: d is not null and store.is_digest(d));
 
 -- The version that an input or output declares: its producer's, else its strongest digest.
@@ -61,7 +59,7 @@ create or replace macro store.declared_version(version_facet, content_facet) as
     coalesce(nullif(version_facet ->> '$.datasetVersion', ''), store.strongest(store.digests(content_facet)));
 
 create or replace macro store.is_distinctive(told_facet) as
-    if(len(store.digests(told_facet)) > 0, coalesce(try_cast(told_facet ->> '$.distinctive' as boolean), true), null);
+    case when len(store.digests(told_facet)) > 0 then coalesce(try_cast(told_facet ->> '$.distinctive' as boolean), true) end;
 
 -- The other names of a dataset that its symlinks or lifecycleStateChange facet tells: a list of (namespace, name).
 create or replace macro store.other_names(key, body) as
@@ -83,4 +81,4 @@ create or replace macro store.step(body) as
     struct_pack(task := body ->> '$.task', recipe := body ->> '$.recipe', outcome := body ->> '$.outcome');
 create or replace macro store.given(body) as try_cast(body ->> '$.given' as boolean);
 create or replace macro store.is_streaming(body) as
-    if(body is null, null, coalesce(upper(body ->> '$.processingType') = 'STREAMING', false));
+    case when body is null then null else coalesce(upper(body ->> '$.processingType') = 'STREAMING', false) end;

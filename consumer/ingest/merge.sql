@@ -21,6 +21,20 @@ from (select source, topic, partition, "offset", digest, reason, encode(body) as
       union all by name from letter);
 
 -- Names -----------------------------------------------------------------------------------------------------
+-- Two texts on one key (somebody made an MD5 collision): refused, and the message that brings the second one becomes
+-- a dead letter, see Store.ingest.
+with named as (
+    select job_key as key, job_namespace || '/' || job_name as text from envelope where reason is null and job_key is not null
+    union select dataset_key, namespace || '/' || name from entry where dataset_key is not null
+),
+known as (
+    from named
+    union select job_key, namespace || '/' || name from store.job where job_key in (select key from named)
+    union select dataset_key, namespace || '/' || name from store.dataset where dataset_key in (select key from named)
+)
+select error('two names share the key ' || key::varchar || ': ' || array_to_string(list(text), ' and '))
+from known group by key having count(*) > 1;
+
 insert into store.job
 with named as (
     select job_key, job_namespace as namespace, job_name as name from envelope where reason is null and job_key is not null
@@ -102,8 +116,8 @@ with said as (
 select side, digest, event_time, run_id, dataset_key, io,
        store.declared_version(version, content) as version,
        store.version_key(namespace, name, store.declared_version(version, content)) as version_key,
-       if(version is null and content is null, null, store.digests(content)) as digests,
-       if(content is null, null, store.is_distinctive(content)) as distinctive
+       case when version is null and content is null then null else store.digests(content) end as digests,
+       case when content is null then null else store.is_distinctive(content) end as distinctive
 from said;
 
 merge into store.version t
@@ -138,15 +152,15 @@ select version_key, digest, digest_prefix, (digest_prefix, digest) in (select (d
 -- What the batch says of each run: own events, and what others' parent facets say of it.
 create or replace temp table run_said as
 with contribution as (
-    select run_id, if(store.is_uuid(run_text), null, run_text) as run_text,
+    select run_id, odd_run_text as run_text,
            job_key, {rank: 2::tinyint, time: event_time, event: digest} as job_seq,
            event_time as first_at, event_time as moment, event_type
     from envelope where reason is null and kind = 'run'
     union all by name
-    select parent_run_id as run_id, if(store.is_uuid(parent_text), null, parent_text) as run_text,
+    select parent_run_id as run_id, odd_parent_text as run_text,
            parent_job_key as job_key, {rank: 1::tinyint, time: event_time, event: digest} as job_seq from parent
     union all by name
-    select root_run_id as run_id, if(store.is_uuid(root_text), null, root_text) as run_text,
+    select root_run_id as run_id, odd_root_text as run_text,
            root_job_key as job_key, {rank: 0::tinyint, time: event_time, event: digest} as job_seq from parent where root_run_id is not null
     union all by name
     select child_run_id as run_id, parent_run_id, root_run_id, {rank: 2::tinyint, time: event_time, event: digest} as parent_seq
@@ -195,7 +209,7 @@ select run_id, streaming from store.run semi join run_said using (run_id);
 merge into store.run t using run_said s on t.run_id = s.run_id
 when matched then update set
     run_text = least(t.run_text, s.run_text),
-    job_key = if(t.job_seq is null or s.job_seq > t.job_seq, coalesce(s.job_key, t.job_key), t.job_key),
+    job_key = case when t.job_seq is null or s.job_seq > t.job_seq then coalesce(s.job_key, t.job_key) else t.job_key end,
     job_seq = greatest(t.job_seq, s.job_seq),
     least_job_key = least(t.least_job_key, s.least_job_key),
     greatest_job_key = greatest(t.greatest_job_key, s.greatest_job_key),
@@ -206,16 +220,16 @@ when matched then update set
     complete_at = greatest(t.complete_at, s.complete_at),
     fail_at = greatest(t.fail_at, s.fail_at),
     abort_at = greatest(t.abort_at, s.abort_at),
-    parent_run_id = if(coalesce(s.parent_seq > t.parent_seq, s.parent_seq is not null), s.parent_run_id, t.parent_run_id),
-    root_run_id = if(coalesce(s.parent_seq > t.parent_seq, s.parent_seq is not null), s.root_run_id, t.root_run_id),
+    parent_run_id = case when coalesce(s.parent_seq > t.parent_seq, s.parent_seq is not null) then s.parent_run_id else t.parent_run_id end,
+    root_run_id = case when coalesce(s.parent_seq > t.parent_seq, s.parent_seq is not null) then s.root_run_id else t.root_run_id end,
     parent_seq = greatest(t.parent_seq, s.parent_seq),
-    task = if(coalesce(s.step_seq > t.step_seq, s.step_seq is not null), s.task, t.task),
-    recipe = if(coalesce(s.step_seq > t.step_seq, s.step_seq is not null), s.recipe, t.recipe),
-    outcome = if(coalesce(s.step_seq > t.step_seq, s.step_seq is not null), s.outcome, t.outcome),
+    task = case when coalesce(s.step_seq > t.step_seq, s.step_seq is not null) then s.task else t.task end,
+    recipe = case when coalesce(s.step_seq > t.step_seq, s.step_seq is not null) then s.recipe else t.recipe end,
+    outcome = case when coalesce(s.step_seq > t.step_seq, s.step_seq is not null) then s.outcome else t.outcome end,
     step_seq = greatest(t.step_seq, s.step_seq),
-    given = if(coalesce(s.seeds_seq > t.seeds_seq, s.seeds_seq is not null), s.given, t.given),
+    given = case when coalesce(s.seeds_seq > t.seeds_seq, s.seeds_seq is not null) then s.given else t.given end,
     seeds_seq = greatest(t.seeds_seq, s.seeds_seq),
-    streaming = if(coalesce(s.type_seq > t.type_seq, s.type_seq is not null), s.streaming, t.streaming),
+    streaming = case when coalesce(s.type_seq > t.type_seq, s.type_seq is not null) then s.streaming else t.streaming end,
     type_seq = greatest(t.type_seq, s.type_seq)
 when not matched then insert by name;
 
@@ -225,12 +239,12 @@ when not matched then insert by name;
 create or replace temp table access_said as
 select
     side, run_id, dataset_key, version_key,
-    if(io is null, '', coalesce(io ->> '$.role', '')) as role,
-    if(io is null, 'declared', coalesce(try_cast(io ->> '$.origin' as store.origin), 'declared'))::store.origin as origin,
+    case when io is null then '' else coalesce(io ->> '$.role', '') end as role,
+    case when io is null then 'declared' else coalesce(try_cast(io ->> '$.origin' as store.origin), 'declared') end::store.origin as origin,
     io is not null as exact,
-    if(io is null, event_time, coalesce(store.instant(io ->> '$.instant'), event_time)) as first_at,
+    case when io is null then event_time else coalesce(store.instant(io ->> '$.instant'), event_time) end as first_at,
     first_at as last_at,
-    if(io is null and version_key is not null, {time: event_time, event: digest}, null) as first_declared,
+    case when io is null and version_key is not null then {time: event_time, event: digest} end as first_declared,
     first_declared as last_declared,
     io is not null or version_key is not null as in_first,
     in_first as in_last
@@ -264,15 +278,15 @@ from store.combine_accesses('part') a join store.run r using (run_id);
 delete from store.read where (run_id, dataset_key) in (select (run_id, dataset_key) from access_before where side = 'inputs');
 insert into store.read by name
 select * exclude (side, streaming),
-       exact or version_key is null or if(streaming, in_last, in_first) as holds,
-       if(streaming, last_at, first_at) as read_at
+       exact or version_key is null or case when streaming then in_last else in_first end as holds,
+       case when streaming then last_at else first_at end as read_at
 from access_after where side = 'inputs' order by run_id;
 
 delete from store.write where (run_id, dataset_key) in (select (run_id, dataset_key) from access_before where side = 'outputs');
 insert into store.write by name
 select * exclude (side, streaming),
-       exact or version_key is null or if(streaming, in_first, in_last) as holds,
-       if(streaming, first_at, last_at) as written_at
+       exact or version_key is null or case when streaming then in_first else in_last end as holds,
+       case when streaming then first_at else last_at end as written_at
 from access_after where side = 'outputs' order by version_key, written_at;
 
 -- Inferred reads --------------------------------------------------------------------------------------------

@@ -66,11 +66,12 @@ lacking as (
 )
 select
     source, topic, partition, "offset", digest, body, types, e, kind,
-    store.members(e.run.facets, if(types[14] = 'OBJECT', json_extract(body, '$.run.facets'), null)) as run_facets,
-    store.members(e.job.facets, if(types[15] = 'OBJECT', json_extract(body, '$.job.facets'), null)) as job_facets,
-    store.members(e.dataset.facets, if(types[16] = 'OBJECT', json_extract(body, '$.dataset.facets'), null)) as dataset_facets,
+    store.members(e.run.facets, case when types[14] = 'OBJECT' then json_extract(body, '$.run.facets') end) as run_facets,
+    store.members(e.job.facets, case when types[15] = 'OBJECT' then json_extract(body, '$.job.facets') end) as job_facets,
+    store.members(e.dataset.facets, case when types[16] = 'OBJECT' then json_extract(body, '$.dataset.facets') end) as dataset_facets,
     event_type, event_time, time_text,
     case when kind = 'run' then run_text end as run_text,
+    case when kind = 'run' and not store.is_uuid(run_text) then run_text end as odd_run_text,
     case when kind = 'run' then store.run_uuid(run_text) end as run_id,
     case when kind in ('run', 'job') then job_namespace end as job_namespace,
     case when kind in ('run', 'job') then job_name end as job_name,
@@ -112,9 +113,8 @@ opened as (
 )
 select
     digest, event_time, run_id, job_key, side, ordinal, types, e,
-    store.members(e.facets, if(types[4] = 'OBJECT', json_extract(body, '$.facets'), null)) as facets,
-    if(side = 'inputs', store.members(e.inputFacets, if(types[5] = 'OBJECT', json_extract(body, '$.inputFacets'), null)),
-       store.members(e.outputFacets, if(types[6] = 'OBJECT', json_extract(body, '$.outputFacets'), null))) as side_facets,
+    store.members(e.facets, case when types[4] = 'OBJECT' then json_extract(body, '$.facets') end) as facets,
+    case when side = 'inputs' then store.members(e.inputFacets, case when types[5] = 'OBJECT' then json_extract(body, '$.inputFacets') end) else store.members(e.outputFacets, case when types[6] = 'OBJECT' then json_extract(body, '$.outputFacets') end) end as side_facets,
     case when types[2] not in ('OBJECT', 'ARRAY') then e.namespace end as namespace,
     case when types[3] not in ('OBJECT', 'ARRAY') then e.name end as name,
     store.name_key(namespace, name) as dataset_key
@@ -137,7 +137,7 @@ with held as (
     select run_id, null, dataset_key, event_time, digest, side, ordinal, unnest(map_entries(facets))
     from entry where dataset_key is not null
     union all
-    select run_id, null, dataset_key, event_time, digest, if(side = 'inputs', 'inputFacets', 'outputFacets'),
+    select run_id, null, dataset_key, event_time, digest, case when side = 'inputs' then 'inputFacets' else 'outputFacets' end,
            ordinal, unnest(map_entries(side_facets))
     from entry where dataset_key is not null
 )
@@ -156,15 +156,15 @@ with said as (
 )
 select
     run_id as child_run_id, event_time, digest, own,
-    nullif(p.run.runId, '') as parent_text, store.run_uuid(parent_text) as parent_run_id,
+    parent_text, store.run_uuid(parent_text) as parent_run_id, case when store.is_uuid(parent_text) then null else parent_text end as odd_parent_text,
     store.name_key(p.job.namespace, p.job.name) as parent_job_key, p.job.namespace as parent_namespace, p.job.name as parent_name,
-    nullif(p.root.run.runId, '') as root_text, store.run_uuid(root_text) as root_run_id,
+    root_text, store.run_uuid(root_text) as root_run_id, case when store.is_uuid(root_text) then null else root_text end as odd_root_text,
     store.name_key(p.root.job.namespace, p.root.job.name) as root_job_key,
     p.root.job.namespace as root_namespace, p.root.job.name as root_name,
     p.run.facets as parent_run_facets, p.job.facets as parent_job_facets,
     p.root.run.facets as root_run_facets, p.root.job.facets as root_job_facets
-from said
-where parent_run_id is not null
+from (select *, nullif(p.run.runId, '') as parent_text, nullif(p.root.run.runId, '') as root_text from said)
+where parent_text is not null
 qualify row_number() over (partition by digest order by own desc) = 1;
 
 insert into facet
@@ -197,8 +197,8 @@ with container as (
     union all
     select digest, event_time, run_id, unnest([
         {path: side || '[' || ordinal || ']', want: 'OBJECT', got: types[1], lost: false},
-        {path: side || '[' || ordinal || '].namespace', want: 'VARCHAR', got: if(types[1] = 'OBJECT' and namespace is null, coalesce(types[2], 'nothing'), 'VARCHAR'), lost: false},
-        {path: side || '[' || ordinal || '].name', want: 'VARCHAR', got: if(types[1] = 'OBJECT' and name is null, coalesce(types[3], 'nothing'), 'VARCHAR'), lost: false},
+        {path: side || '[' || ordinal || '].namespace', want: 'VARCHAR', got: case when types[1] = 'OBJECT' and namespace is null then coalesce(types[2], 'nothing') else 'VARCHAR' end, lost: false},
+        {path: side || '[' || ordinal || '].name', want: 'VARCHAR', got: case when types[1] = 'OBJECT' and name is null then coalesce(types[3], 'nothing') else 'VARCHAR' end, lost: false},
         {path: side || '[' || ordinal || '].facets', want: 'OBJECT', got: types[4], lost: e.facets is null},
         {path: side || '[' || ordinal || '].inputFacets', want: 'OBJECT', got: types[5], lost: side = 'inputs' and e.inputFacets is null},
         {path: side || '[' || ordinal || '].outputFacets', want: 'OBJECT', got: types[6], lost: side = 'outputs' and e.outputFacets is null}
@@ -206,8 +206,8 @@ with container as (
     from entry
 )
 select digest, event_time, run_id, c.path as path,
-       if(c.got = 'OBJECT', 'an object with distinct keys', if(c.want = 'VARCHAR', 'a text', 'JSON ' || lower(c.want))) as expected,
-       if(c.got = 'OBJECT', 'a key twice', lower(c.got)) as got
+       case when c.got = 'OBJECT' then 'an object with distinct keys' else case when c.want = 'VARCHAR' then 'a text' else 'JSON ' || lower(c.want) end end as expected,
+       case when c.got = 'OBJECT' then 'a key twice' else lower(c.got) end as got
 from container where c.got is not null and (c.got <> c.want or c.lost)
 union all
 select digest, event_time, run_id, 'eventTime', 'a time zone', left(time_text, 100)
@@ -217,7 +217,7 @@ select digest, event_time, run_id, 'eventType', 'START, RUNNING, COMPLETE, ABORT
 from envelope where reason is null and event_type not in ('START', 'RUNNING', 'COMPLETE', 'ABORT', 'FAIL', 'OTHER')
 union all
 select digest, event_time, run_id, 'run.runId', 'a UUID', left(run_text, 100)
-from envelope where reason is null and kind = 'run' and not store.is_uuid(run_text)
+from envelope where reason is null and odd_run_text is not null
 union all
 -- A number that JSON does not have, outside of texts; the first look is cheap and the second is exact.
 select digest, event_time, run_id, '$', 'JSON without NaN and Infinity', 'NaN or Infinity'
@@ -227,14 +227,14 @@ union all
 select digest, event_time, run_id, '$', 'JSON values', '<<non-serializable'
 from envelope where reason is null and contains(body, '<<non-serializable')
 union all
-select digest, event_time, run_id, location || if(ordinal > 0, '[' || ordinal || ']', '') || '.' || key, 'JSON object', lower(json_type(body))
+select digest, event_time, run_id, location || case when ordinal > 0 then '[' || ordinal || ']' else '' end || '.' || key, 'JSON object', lower(json_type(body))
 from facet where not starts_with(body, '{')
 union all
 select digest, event_time, run_id, location || '[' || ordinal || '].relineage_io.instant', 'a time', left(body ->> '$.instant', 100)
 from facet where key = 'relineage_io' and starts_with(body, '{') and location in ('inputFacets', 'outputFacets')
     and (body ->> '$.instant') is not null and store.instant(body ->> '$.instant') is null
 union all
-select digest, event_time, run_id, location || if(ordinal > 0, '[' || ordinal || ']', '') || '.' || key || '.' || field, 'JSON ' || lower(want), lower(json_type(body, '/' || field))
+select digest, event_time, run_id, location || case when ordinal > 0 then '[' || ordinal || ']' else '' end || '.' || key || '.' || field, 'JSON ' || lower(want), lower(json_type(body, '/' || field))
 from facet join (values ('symlinks', 'identifiers', 'ARRAY'), ('relineage_content', 'digests', 'ARRAY'), ('lifecycleStateChange', 'previousIdentifier', 'OBJECT'), ('parent', 'run', 'OBJECT')) as known (key, field, want) using (key)
 where starts_with(body, '{') and json_type(body, '/' || field) not in (want, 'NULL');
 

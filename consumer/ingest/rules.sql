@@ -16,7 +16,7 @@ create or replace macro store.combine_accesses(part) as table (
             min(first_declared) over statement as first_declared, max(last_declared) over statement as last_declared
         from spoken
         where exact = any_exact
-        window statement as (partition by side, run_id, dataset_key, role, if(exact, version_key, null))
+        window statement as (partition by side, run_id, dataset_key, role, case when exact then version_key end)
     )
     select
         side, run_id, dataset_key, version_key, role, origin, exact, first_at, last_at, first_declared, last_declared,
@@ -66,7 +66,7 @@ create or replace macro store.infer(reading) as table (
     ),
     looking_back as (
         select canonical_key, written_at, one, two,
-               last_value(if(goes_on, null, {it: before}) ignore nulls) over (partition by canonical_key order by written_at) as back
+               last_value(case when goes_on then null else {it: before} end ignore nulls) over (partition by canonical_key order by written_at) as back
         from stretched
     ),
     found as (

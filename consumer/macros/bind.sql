@@ -12,6 +12,11 @@ union all
 select d.version_key, d.digest, 1, v.version
 from store.version_digest d join store.version v using (version_key)
 where d.shared and v.distinctive;
+comment on view store.version_link is 'What links a version to others: being one under several names, or sharing a digest, both distinctive.';
+comment on column store.version_link.version_key is 'The version.';
+comment on column store.version_link.link is 'What it shares with the others: the canonical version key, or the digest.';
+comment on column store.version_link.rank is '0: one version under several names; 1: a shared digest.';
+comment on column store.version_link.version is 'The version''s text.';
 
 -- Roots of runs that declare none but have a parent: the first root declared on the way up, else the top. In a circle
 -- of parents nobody is on top, and the least of them stands for all. A run without a parent is its own root.
@@ -30,6 +35,9 @@ top as (select run_id, root_run_id from store.run semi join above using (run_id)
 select c.run_id, coalesce(min(coalesce(t.root_run_id, t.run_id)), min(c.at_run_id)) as root_run_id
 from climb c left join top t on t.run_id = c.at_run_id
 group by c.run_id;
+comment on view store.climbed_root is 'Roots of runs that declare none but have a parent.';
+comment on column store.climbed_root.run_id is 'The run.';
+comment on column store.climbed_root.root_run_id is 'The first root declared on the way up, else the top.';
 
 -- The runs that read or wrote a version that shares its content with another: the preferences among those need them.
 create or replace view store.linked_run as
@@ -41,6 +49,10 @@ touching as (
 touched as (select run_id, root_run_id, job_key from store.run semi join touching using (run_id))
 select r.run_id, coalesce(r.root_run_id, c.root_run_id, r.run_id) as root_run_id, j.namespace
 from touched r left join store.climbed_root c using (run_id) left join store.job j using (job_key);
+comment on view store.linked_run is 'Runs that read or wrote a version that shares its content with another.';
+comment on column store.linked_run.run_id is 'The run.';
+comment on column store.linked_run.root_run_id is 'Its root.';
+comment on column store.linked_run.namespace is 'Namespace of its job.';
 
 -- Rules `version`, `version-late` and `content`. `reads`: run_id, dataset_key, version_key, role, read_at, depth;
 -- `links` and `linked_runs`: the two views above. One row per read that a write is found for.
@@ -57,7 +69,7 @@ create or replace macro store.bind_by_version(reads, links, linked_runs) as tabl
     written as (
         select r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, r.depth, r.want.rank as rank,
                -- Under its several names a version is one; of other versions each is looked at by itself.
-               if(r.want.rank = 0, null, w.version_key) as apart,
+               case when r.want.rank = 0 then null else w.version_key end as apart,
                w.origin = 'forwarded' as forwarded,
                w.run_id <> r.run_id as other,
                w.run_id <> r.run_id and (r.want.rank = 0 or w.written_at <= r.read_at) as fits,
@@ -80,7 +92,7 @@ create or replace macro store.bind_by_version(reads, links, linked_runs) as tabl
     -- A forwarded write counts only where its version has no other write of another run than the reader.
     picked as (
         select run_id, dataset_key, version_key, role, read_at, depth, rank,
-               if(bool_or(other and not forwarded), min(write) filter (where fits and not forwarded), min(write) filter (where fits)) as write
+               case when bool_or(other and not forwarded) then min(write) filter (where fits and not forwarded) else min(write) filter (where fits) end as write
         from written
         group by run_id, dataset_key, version_key, role, read_at, depth, rank, apart
     )
@@ -98,7 +110,7 @@ create or replace macro store.bind(reads) as table (
     select
         r.*,
         case
-            when f.write.rank = 0 then if(f.write.late, 'version-late', 'version')
+            when f.write.rank = 0 then case when f.write.late then 'version-late' else 'version' end
             when f.write.rank = 1 then 'content'
             when i.writer_run_id is not null then 'inferred'
             else 'unknown'

@@ -2,8 +2,8 @@
 
 -- A seed as people write it, where it is short enough to have been written by people.
 create or replace macro store.seed_text(seeds_body) as
-    if(length(seeds_body ->> '$.entropy') <= 16, ('0x' || (seeds_body ->> '$.entropy'))::ubigint::varchar, seeds_body ->> '$.entropy')
-    || if(try_cast(seeds_body ->> '$.given' as boolean), '', ' (drawn)');
+    case when length(seeds_body ->> '$.entropy') <= 16 then ('0x' || (seeds_body ->> '$.entropy'))::ubigint::varchar else seeds_body ->> '$.entropy' end
+    || case when try_cast(seeds_body ->> '$.given' as boolean) then '' else ' (drawn)' end;
 
 -- What is known of a run beside its inputs and outputs: (run_id, what, key, value, setting). `setting` tells where it ran
 -- from what it did.
@@ -21,7 +21,7 @@ union all
 select run_id, 'parameter', name, concat_ws(': ', type, value), false from parameters
 union all
 select s.run_id::varchar, 'seed', '',
-       store.seed_text(s.body) || if(o.run_id is null, '', ' (from ' || store.seed_text(o.body) || ' of the run around it)'), false
+       store.seed_text(s.body) || case when o.run_id is null then '' else ' (from ' || store.seed_text(o.body) || ' of the run around it)' end, false
 from seeds s
 left join runs r on r.run_id = s.run_id::varchar
 left join seeds o on o.run_id::varchar = r.root_run_id and o.run_id <> s.run_id
@@ -29,7 +29,7 @@ union all
 select run_id::varchar, 'switch', s.key, s.value ->> '$', true
 from (select run_id, unnest(map_entries(store.members(null, json_extract(body, '$.switches')))) as s from seeds)
 union all
-select run_id, 'commit', '', commit || if(dirty, ' (dirty)', ''), true from environments
+select run_id, 'commit', '', commit || case when dirty then ' (dirty)' else '' end, true from environments
 union all
 select run_id, 'python', '', python, true from environments
 union all
@@ -42,6 +42,12 @@ union all
 select run_id, 'package', p.key, p.value, true from (select run_id, unnest(map_entries(packages)) as p from environments)
 union all
 select run_id::varchar, 'variable', v.name, v.value, true from variables;
+comment on view store.run_fact is 'What is known of a run beside its inputs and outputs.';
+comment on column store.run_fact.run_id is 'The run.';
+comment on column store.run_fact.what is 'operation, code, parameter, seed, switch, commit, python, platform, cpu, engine, package or variable.';
+comment on column store.run_fact.key is 'Name of the parameter, package, switch or variable.';
+comment on column store.run_fact.value is 'Its value, as text.';
+comment on column store.run_fact.setting is 'Whether it says where the run ran rather than what it did.';
 
 -- The run that x stands for: itself, the latest of a job, or the writer of a dataset version or content.
 create or replace macro store.run_of(x) as table (
@@ -89,7 +95,7 @@ create or replace macro reproducibility(x) as table (
     ),
     reading as (
         select reader_run_id as run_id,
-               if(role = '', '', role || ' ') || dataset_namespace || '/' || dataset_name as input,
+               case when role = '' then '' else role || ' ' end || dataset_namespace || '/' || dataset_name as input,
                version, digest, how, writer_run_id, store.version_key(dataset_namespace, dataset_name, version) as version_key
         from up where reader_run_id is not null
     ),
@@ -129,8 +135,8 @@ create or replace macro reproducibility(x) as table (
                  when coalesce(inputs, 0) = 0 then 'it declared no inputs'
                  else 'each of ' || inputs || ' inputs has a version' end},
             {place: 2, check_name: 'inputs_unchanged',
-             status: if(coalesce(inputs, 0) = 0, 'passed', 'unknown'),
-             reason: if(coalesce(inputs, 0) = 0, 'it declared no inputs', 'needs the data: relineage verify looks')},
+             status: case when coalesce(inputs, 0) = 0 then 'passed' else 'unknown' end,
+             reason: case when coalesce(inputs, 0) = 0 then 'it declared no inputs' else 'needs the data: relineage verify looks' end},
             {place: 3, check_name: 'nothing_unrecorded', status: 'unknown',
              reason: 'inputs were declared, not observed'},
             {place: 4, check_name: 'code_recorded',
@@ -143,7 +149,7 @@ create or replace macro reproducibility(x) as table (
                  when (step ->> '$.code') is not null then 'only the digest of its source is known: it was under no version control'
                  else 'nothing is known of its code' end},
             {place: 5, check_name: 'code_reachable', status: 'unknown',
-             reason: if(coalesce(snapshot, commit) is null, 'no commit is known', 'needs the repository: relineage verify looks')},
+             reason: case when coalesce(snapshot, commit) is null then 'no commit is known' else 'needs the repository: relineage verify looks' end},
             {place: 6, check_name: 'seeds_complete',
              status: case when seeds is null then 'unknown' when len(uncovered) > 0 then 'failed' else 'passed' end,
              reason: case
@@ -158,7 +164,7 @@ create or replace macro reproducibility(x) as table (
                  when engine is not null then 'only its engine is known: ' || engine
                  else 'nothing is known of where it ran' end},
             {place: 8, check_name: 'weights_known',
-             status: if(len(models_without_digest) > 0, 'failed', 'passed'),
+             status: case when len(models_without_digest) > 0 then 'failed' else 'passed' end,
              reason: case
                  when len(models_without_digest) > 0 then 'no digest is known of ' || array_to_string(models_without_digest, ', ')
                  when len(models) > 0 then 'a digest is known of ' || array_to_string(models, ', ')
@@ -287,12 +293,12 @@ create or replace macro why(a, b) as table (
                case when not in_b then 'input only in a' when not in_a then 'input only in b' else 'input' end, content_a, content_b, path
         from raw
         union all
-        select 0, i.depth, 2, i.run_a, i.slot, if(i.in_a, 'input only in a', 'input only in b'), i.content_a, i.content_b, i.path || ' ← ' || r.job_name
+        select 0, i.depth, 2, i.run_a, i.slot, case when i.in_a then 'input only in a' else 'input only in b' end, i.content_a, i.content_b, i.path || ' ← ' || r.job_name
         from input i join runs r on r.run_id = i.run_a
         where (not i.in_a and i.writer_b is not null) or (not i.in_b and i.writer_a is not null)
         union all
         -- With equal inputs the cause is in this run; else what differs here comes on top.
-        select if(same, if(setting, 1, 0), 2), depth,
+        select case when same then case when setting then 1 else 0 end else 2 end, depth,
                case what when 'seed' then 3 when 'parameter' then 4 when 'code' then 5 when 'operation' then 6 else 7 end,
                run_a, null, concat_ws(' ', what, nullif(key, '')), value_a, value_b, path
         from own

@@ -118,7 +118,7 @@ create or replace macro store.resolve(x) as table (
     checked as (
         select case
             when things > 1 then error('ambiguous: ' || x::varchar || ' is ' || things || ' things: ' || array_to_string(labels[:10], ', ')
-                                       || if(things > 10, ' and ' || (things - 10) || ' more', '') || '; put run:, job:, dataset: or digest: in front, or add @version')
+                                       || case when things > 10 then ' and ' || (things - 10) || ' more' else '' end || '; put run:, job:, dataset: or digest: in front, or add @version')
             when things = 0 then error('unknown: nothing is known as ' || x::varchar || '; nearest: '
                                        || coalesce(array_to_string((select labels from near), ', '), 'nothing'))
             else true end as one

@@ -134,7 +134,7 @@ create or replace macro store.readers(written, links, linked_runs) as table (
         group by all
     )
     select run_id, dataset_key, version_key, role, read_at, depth, write.writer_run_id as writer_run_id,
-           write.version_key as bound_version_key, if(write.rank = 1, 'content', if(write.late, 'version-late', 'version')) as how
+           write.version_key as bound_version_key, case when write.rank = 1 then 'content' else case when write.late then 'version-late' else 'version' end end as how
     from store.bind_by_version('candidate', links, linked_runs)
 );
 
@@ -212,7 +212,7 @@ create or replace macro downstream(x) as table (
         select writer_run_id, bound_version_key as version_key, null::uuid as dataset_key, run_id, how
         from store.readers('output', 'link', 'linked_run')
         union
-        select i.writer_run_id, i.version_key, if(i.version_key is null, coalesce(a.canonical_key, i.dataset_key), null), i.run_id, 'inferred'
+        select i.writer_run_id, i.version_key, case when i.version_key is null then coalesce(a.canonical_key, i.dataset_key) end, i.run_id, 'inferred'
         from store.inferred_read i semi join output on output.run_id = i.writer_run_id
         left join store.dataset_alias a using (dataset_key)
     ),

@@ -150,7 +150,7 @@ def _document(file: IO[bytes], source: str, begin: int) -> Iterator[Batch]:
 def _lines(
     file: IO[bytes], source: str, begin: int, unfinished: list[Unfinished] | None
 ) -> Iterator[tuple[list[Message], int]]:
-    """Messages of some 16 MB of lines, and the byte after them. Standard input has no `unfinished`: it ends for good."""
+    """Messages of some 16 MB of lines, and the byte after them. A pipe has no `unfinished`: it ends for good."""
     if begin:
         file.seek(begin)
     rest = b""

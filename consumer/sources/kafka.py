@@ -184,8 +184,8 @@ class KafkaSource:
         except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
             if self._when_gone == "fail":
                 raise SourceError(
-                    f"the broker no longer has the offset at which this database goes on ({error}): messages between were "
-                    "deleted unread. Choose: --when-gone earliest (go on with the oldest that is left) or latest"
+                    f"the broker no longer has the offset at which this database goes on ({error}): "
+                    "messages in between were deleted unread. Choose: --when-gone earliest (go on with the oldest that is left) or latest"
                 ) from error
             places = list(self._partitions)
             bounds = self._consumer.beginning_offsets(places), self._consumer.end_offsets(places)

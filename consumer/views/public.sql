@@ -9,9 +9,9 @@ with judged as (
 ),
 ended as (
     select *,
-           if(restarted and complete_at <= start_at, null, complete_at) as completed_at,
-           if(restarted and fail_at <= start_at, null, fail_at) as failed_at,
-           if(restarted and abort_at <= start_at, null, abort_at) as aborted_at
+           case when restarted and complete_at <= start_at then null else complete_at end as completed_at,
+           case when restarted and fail_at <= start_at then null else fail_at end as failed_at,
+           case when restarted and abort_at <= start_at then null else abort_at end as aborted_at
     from judged
 )
 select
@@ -81,6 +81,9 @@ comment on column datasets.one_with_name is 'Its name.';
 create or replace view store.strongest_digest as
 select version_key, min({rank: store.digest_rank(digest), digest: digest}).digest as digest
 from store.version_digest group by version_key;
+comment on view store.strongest_digest is 'The digest that names each version''s content.';
+comment on column store.strongest_digest.version_key is 'The version.';
+comment on column store.strongest_digest.digest is 'The first it has of table, tensors, estimator, rows, weights, folder, bytes.';
 
 -- Facets of datasets, with the version that the same input or output declares.
 create or replace view store.version_facet as
@@ -99,6 +102,15 @@ versioned as (
 select v.version_key, v.run_id, v.location, f.key, f.body, f.event_time, f.event_digest, f.ordinal
 from versioned v join store.facet f using (event_digest, location, ordinal)
 where v.version_key is not null;
+comment on view store.version_facet is 'Facets of datasets, with the version that the same input or output declares.';
+comment on column store.version_facet.version_key is 'The version.';
+comment on column store.version_facet.run_id is 'The run that said it.';
+comment on column store.version_facet.location is 'inputs, outputs or dataset.';
+comment on column store.version_facet.key is 'The facet''s key.';
+comment on column store.version_facet.body is 'The facet.';
+comment on column store.version_facet.event_time is 'eventTime of the event, UTC.';
+comment on column store.version_facet.event_digest is 'The event.';
+comment on column store.version_facet.ordinal is 'Position of the input or output in its list.';
 
 create or replace view dataset_versions as
 with size as (
@@ -203,7 +215,7 @@ latest as (
     select * from placed
     -- Facets of a run, its inputs and outputs belong to the run; those of a job or dataset hold until they are replaced.
     qualify row_number() over (
-        partition by entity, if(entity in ('job', 'dataset'), null, run_id), job_key, dataset_key, key order by seq desc) = 1
+        partition by entity, case when entity in ('job', 'dataset') then null else run_id end, job_key, dataset_key, key order by seq desc) = 1
 )
 select l.run_id::varchar as run_id, l.entity, coalesce(j.namespace, d.namespace) as namespace, coalesce(j.name, d.name) as name,
        l.key, l.body::json as body

@@ -19,11 +19,11 @@ from store.facet;
 create or replace view truth.mention as
 with listed as (
     select event_digest, event_time, run_id, 'inputs' as side, unnest(inputs) as entry, generate_subscripts(inputs, 1) as ordinal
-    from (select *, if(json_type(body, '/inputs') = 'ARRAY', from_json(json_extract(body, '$.inputs'), '["JSON"]'), []) as inputs
+    from (select *, case when json_type(body, '/inputs') = 'ARRAY' then from_json(json_extract(body, '$.inputs'), '["JSON"]') else [] end as inputs
           from truth.event where run_id is not null or job_key is not null)
     union all
     select event_digest, event_time, run_id, 'outputs', unnest(outputs), generate_subscripts(outputs, 1)
-    from (select *, if(json_type(body, '/outputs') = 'ARRAY', from_json(json_extract(body, '$.outputs'), '["JSON"]'), []) as outputs
+    from (select *, case when json_type(body, '/outputs') = 'ARRAY' then from_json(json_extract(body, '$.outputs'), '["JSON"]') else [] end as outputs
           from truth.event where run_id is not null or job_key is not null)
     union all
     select event_digest, event_time, null, 'dataset', json_extract(body, '$.dataset'), 0
@@ -31,8 +31,8 @@ with listed as (
 ),
 named as (
     select event_digest, event_time, run_id, side, ordinal,
-           if(json_type(entry, '/namespace') in ('OBJECT', 'ARRAY'), null, entry ->> '$.namespace') as namespace,
-           if(json_type(entry, '/name') in ('OBJECT', 'ARRAY'), null, entry ->> '$.name') as name
+           case when json_type(entry, '/namespace') in ('OBJECT', 'ARRAY') then null else entry ->> '$.namespace' end as namespace,
+           case when json_type(entry, '/name') in ('OBJECT', 'ARRAY') then null else entry ->> '$.name' end as name
     from listed where json_type(entry) = 'OBJECT'
 ),
 said as (
@@ -164,9 +164,9 @@ from told;
 create or replace view truth.access as
 with said as (
     select side, run_id, dataset_key, version_key, event_time, {time: event_time, event: event_digest} as seq, io is not null as exact,
-           if(io is null, '', coalesce(io ->> '$.role', '')) as role,
-           if(io is null, 'declared', coalesce(try_cast(io ->> '$.origin' as store.origin), 'declared'))::store.origin as origin,
-           if(io is null, event_time, coalesce(store.instant(io ->> '$.instant'), event_time)) as instant
+           case when io is null then '' else coalesce(io ->> '$.role', '') end as role,
+           case when io is null then 'declared' else coalesce(try_cast(io ->> '$.origin' as store.origin), 'declared') end::store.origin as origin,
+           case when io is null then event_time else coalesce(store.instant(io ->> '$.instant'), event_time) end as instant
     from truth.mention where run_id is not null
 ),
 exact_said as (
@@ -198,14 +198,14 @@ from (from exact_said union all by name from loose_said) a join truth.run r usin
 
 create or replace view truth.read as
 select * exclude (side, streaming),
-       exact or version_key is null or if(streaming, in_last, in_first) as holds,
-       if(streaming, last_at, first_at) as read_at
+       exact or version_key is null or case when streaming then in_last else in_first end as holds,
+       case when streaming then last_at else first_at end as read_at
 from truth.access where side = 'inputs';
 
 create or replace view truth.write as
 select * exclude (side, streaming),
-       exact or version_key is null or if(streaming, in_first, in_last) as holds,
-       if(streaming, first_at, last_at) as written_at
+       exact or version_key is null or case when streaming then in_first else in_last end as holds,
+       case when streaming then first_at else last_at end as written_at
 from truth.access where side = 'outputs';
 
 create or replace view truth.inferred_read as
@@ -215,3 +215,151 @@ with reading as (
     where r.holds and r.version_key is null
 )
 select run_id, dataset_key, role, read_at, writer_run_id, version_key from store.infer('reading');
+
+-- What the views say of themselves.
+comment on view truth.access is 'Reads and writes by rule R5.';
+comment on column truth.access.side is 'inputs, outputs or dataset.';
+comment on column truth.access.run_id is 'The run.';
+comment on column truth.access.dataset_key is 'The dataset, as named.';
+comment on column truth.access.version_key is 'The declared version; null for none.';
+comment on column truth.access.role is 'What the run used it as; empty when not said.';
+comment on column truth.access.origin is 'declared, observed, or forwarded from an inner run.';
+comment on column truth.access.exact is 'Whether a relineage_io facet says it; such rows displace the others of the same run and dataset.';
+comment on column truth.access.first_at is 'Earliest instant.';
+comment on column truth.access.last_at is 'Latest instant.';
+comment on column truth.access.first_declared is 'The earliest event that declares a version.';
+comment on column truth.access.last_declared is 'The latest event that declares a version.';
+comment on column truth.access.in_first is 'Whether the earliest declaring event declares this version.';
+comment on column truth.access.in_last is 'Whether the latest declaring event declares this version.';
+comment on column truth.access.streaming is 'Whether the run is a streaming run.';
+comment on view truth.alias is 'Pairs of names that are one dataset.';
+comment on column truth.alias.dataset_key is 'The dataset.';
+comment on column truth.alias.other_key is 'The other name''s key.';
+comment on column truth.alias.namespace is 'Namespace.';
+comment on column truth.alias.name is 'Name.';
+comment on view truth.dataset is 'What store.dataset must hold.';
+comment on column truth.dataset.dataset_key is 'md5 of the framed namespace and name.';
+comment on column truth.dataset.namespace is 'Namespace.';
+comment on column truth.dataset.name is 'Name.';
+comment on view truth.dataset_alias is 'What store.dataset_alias must hold.';
+comment on column truth.dataset_alias.dataset_key is 'A dataset.';
+comment on column truth.dataset_alias.canonical_key is 'Least key of the datasets that are one with it.';
+comment on view truth.event is 'Each event once.';
+comment on column truth.event.event_digest is 'First 128 bits of SHA-256 of the message''s bytes: what makes two deliveries one event.';
+comment on column truth.event.event_time is 'eventTime in UTC.';
+comment on column truth.event.event_type is 'eventType as sent; null for job and dataset events.';
+comment on column truth.event.run_id is 'The run; null for job and dataset events.';
+comment on column truth.event.job_key is 'The job; null for dataset events.';
+comment on column truth.event.body is 'The message as it came.';
+comment on view truth.facet is 'Each facet once.';
+comment on column truth.facet.run_id is 'The run that said it; for forwarded facets the run they speak of.';
+comment on column truth.facet.job_key is 'The job, for job facets.';
+comment on column truth.facet.dataset_key is 'The dataset, for facets of datasets, inputs and outputs.';
+comment on column truth.facet.event_time is 'eventTime of the event, UTC.';
+comment on column truth.facet.event_digest is 'The event.';
+comment on column truth.facet.location is 'Where in the event: run, job, inputs, inputFacets, outputs, outputFacets, dataset, or parent.run, parent.job, root.run, root.job for forwarded ones.';
+comment on column truth.facet.ordinal is 'Position of the input or output in its list, from 1; else 0.';
+comment on column truth.facet.key is 'The facet''s key.';
+comment on column truth.facet.body is 'The facet, JSON.';
+comment on column truth.facet.rank is '2 own, 1 forwarded by a child, 0 forwarded by a child of a child.';
+comment on view truth.inferred_read is 'What store.inferred_read must hold.';
+comment on column truth.inferred_read.run_id is 'The reading run.';
+comment on column truth.inferred_read.dataset_key is 'The dataset, as the reader named it.';
+comment on column truth.inferred_read.role is 'As in read.';
+comment on column truth.inferred_read.read_at is 'As in read.';
+comment on column truth.inferred_read.writer_run_id is 'The run whose write it is taken to have seen.';
+comment on column truth.inferred_read.version_key is 'The version that was written, if it had one.';
+comment on view truth.job is 'What store.job must hold.';
+comment on column truth.job.job_key is 'md5 of the framed namespace and name.';
+comment on column truth.job.namespace is 'Namespace.';
+comment on column truth.job.name is 'Name.';
+comment on view truth.mention is 'Each dataset that an event names as input, output or its subject, with what is said of it there.';
+comment on column truth.mention.event_digest is 'The event.';
+comment on column truth.mention.event_time is 'eventTime in UTC.';
+comment on column truth.mention.run_id is 'The run.';
+comment on column truth.mention.side is 'inputs, outputs or dataset.';
+comment on column truth.mention.ordinal is 'Position of the input or output in its list; else 0.';
+comment on column truth.mention.namespace is 'Namespace.';
+comment on column truth.mention.name is 'Name.';
+comment on column truth.mention.dataset_key is 'The dataset.';
+comment on column truth.mention.version is 'The version that is declared.';
+comment on column truth.mention.version_key is 'Its key.';
+comment on column truth.mention.content is 'The relineage_content facet.';
+comment on column truth.mention.io is 'The relineage_io facet.';
+comment on view truth.parent is 'What runs say of their parent.';
+comment on column truth.parent.run_id is 'The run.';
+comment on column truth.parent.event_time is 'eventTime in UTC.';
+comment on column truth.parent.event_digest is 'The event.';
+comment on column truth.parent.parent_text is 'The parent''s runId as sent.';
+comment on column truth.parent.parent_run_id is 'The parent.';
+comment on column truth.parent.parent_namespace is 'Namespace of the parent''s job.';
+comment on column truth.parent.parent_name is 'Name of the parent''s job.';
+comment on column truth.parent.root_text is 'The root''s runId as sent.';
+comment on column truth.parent.root_run_id is 'The root.';
+comment on column truth.parent.root_namespace is 'Namespace of the root''s job.';
+comment on column truth.parent.root_name is 'Name of the root''s job.';
+comment on view truth.read is 'What store.read must hold.';
+comment on column truth.read.run_id is 'The run.';
+comment on column truth.read.dataset_key is 'The dataset, as named.';
+comment on column truth.read.version_key is 'The declared version; null for none.';
+comment on column truth.read.role is 'What the run used it as; empty when not said.';
+comment on column truth.read.origin is 'declared, observed, or forwarded from an inner run.';
+comment on column truth.read.exact is 'Whether a relineage_io facet says it; such rows displace the others of the same run and dataset.';
+comment on column truth.read.first_at is 'Earliest instant.';
+comment on column truth.read.last_at is 'Latest instant.';
+comment on column truth.read.first_declared is 'The earliest event that declares a version.';
+comment on column truth.read.last_declared is 'The latest event that declares a version.';
+comment on column truth.read.in_first is 'Whether the earliest declaring event declares this version.';
+comment on column truth.read.in_last is 'Whether the latest declaring event declares this version.';
+comment on column truth.read.holds is 'Whether this version is the one that counts: that of the earliest declaring event; in a streaming run of the latest.';
+comment on column truth.read.read_at is 'first_at; last_at in a streaming run.';
+comment on view truth.run is 'What store.run must hold.';
+comment on column truth.run.run_id is 'runId as a UUID; made from the text''s hash where it is none.';
+comment on column truth.run.run_text is 'runId as sent, where it is no UUID.';
+comment on column truth.run.job_key is 'The job it was last said to be of.';
+comment on column truth.run.job_seq is 'When that was said.';
+comment on column truth.run.least_job_key is 'With greatest_job_key: they differ when a run was said to be of several jobs.';
+comment on column truth.run.greatest_job_key is 'See least_job_key.';
+comment on column truth.run.first_at is 'Least event time.';
+comment on column truth.run.first_start_at is 'Least time of a START.';
+comment on column truth.run.start_at is 'Greatest time of a START.';
+comment on column truth.run.running_at is 'Greatest time of a RUNNING.';
+comment on column truth.run.complete_at is 'Greatest time of a COMPLETE.';
+comment on column truth.run.fail_at is 'Greatest time of a FAIL.';
+comment on column truth.run.abort_at is 'Greatest time of an ABORT.';
+comment on column truth.run.parent_run_id is 'The parent, from the latest parent facet.';
+comment on column truth.run.root_run_id is 'The root that the same facet declares, if any; the view runs resolves it.';
+comment on column truth.run.parent_seq is 'When that was said.';
+comment on column truth.run.task is 'Digest of what was asked for.';
+comment on column truth.run.recipe is 'Digest of the task and the given seeds.';
+comment on column truth.run.outcome is 'Digest of what came out.';
+comment on column truth.run.step_seq is 'When these three were said.';
+comment on column truth.run.given is 'Whether the seed was given, not drawn.';
+comment on column truth.run.seeds_seq is 'When that was said.';
+comment on column truth.run.streaming is 'Whether the latest jobType says STREAMING.';
+comment on column truth.run.type_seq is 'When that was said.';
+comment on view truth.version is 'What store.version must hold.';
+comment on column truth.version.version_key is 'md5 of the framed namespace, name and version.';
+comment on column truth.version.dataset_key is 'The dataset.';
+comment on column truth.version.version is 'The version''s text.';
+comment on column truth.version.distinctive is 'False when somebody says that its content collides trivially; null when nobody speaks of its content.';
+comment on view truth.version_digest is 'What store.version_digest must hold.';
+comment on column truth.version_digest.version_key is 'The version.';
+comment on column truth.version_digest.digest is 'label:hex.';
+comment on column truth.version_digest.digest_prefix is 'The first 16 hex digits as a number, for prefix search.';
+comment on column truth.version_digest.shared is 'Whether another version has the digest too: kept, because finding it out would cost each question a pass over the table.';
+comment on view truth.write is 'What store.write must hold.';
+comment on column truth.write.run_id is 'The run.';
+comment on column truth.write.dataset_key is 'The dataset, as named.';
+comment on column truth.write.version_key is 'The declared version; null for none.';
+comment on column truth.write.role is 'What the run made it as; empty when not said.';
+comment on column truth.write.origin is 'declared, observed, or forwarded from an inner run.';
+comment on column truth.write.exact is 'Whether a relineage_io facet says it; such rows displace the others of the same run and dataset.';
+comment on column truth.write.first_at is 'Earliest instant.';
+comment on column truth.write.last_at is 'Latest instant.';
+comment on column truth.write.first_declared is 'The earliest event that declares a version.';
+comment on column truth.write.last_declared is 'The latest event that declares a version.';
+comment on column truth.write.in_first is 'Whether the earliest declaring event declares this version.';
+comment on column truth.write.in_last is 'Whether the latest declaring event declares this version.';
+comment on column truth.write.holds is 'Whether this version is the one that counts: that of the latest declaring event; in a streaming run of the earliest.';
+comment on column truth.write.written_at is 'last_at; first_at in a streaming run.';

@@ -1,0 +1,226 @@
+"""What SQL cannot know of a verdict: whether files are still as they were read, and whether the code can be got.
+
+Decides the checks `inputs_unchanged` and `code_reachable` by looking: each recorded input that is a file on this
+machine is digested again, and git is asked for the commit in the repository around a folder. All other checks stay as
+the macro `reproducibility` judged them. What is not here, and another repository, leave a check unknown.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+
+from ...emitter.capture.code import Repositories
+from ...emitter.digests import Refused, content_of
+from ..ask import Check, Hop
+
+_GIT_SECONDS = 10.0
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+# A writer bound by these wrote the very version or content that was read.
+_SAME_CONTENT = {"version", "version-late", "content"}
+
+# The digests of each version, and the paths under which it is known: its own name, or a symlink's.
+_RECORDED = """
+with asked as (
+    select unnest($namespaces) as namespace, unnest($names) as name, unnest($versions) as version
+),
+digest as (
+    select a.namespace, a.name, a.version, list(d.digest order by d.digest) as digests
+    from asked a join store.version_digest d on d.version_key = store.version_key(a.namespace, a.name, a.version)
+    group by all
+),
+path as (
+    select a.namespace, a.name, a.version, list(distinct other.name order by other.name) as paths
+    from asked a
+    join datasets mine on mine.namespace = a.namespace and mine.name = a.name
+    join datasets other on other.namespace = 'file' and (
+        (other.namespace = a.namespace and other.name = a.name)
+        or (other.one_with_namespace = mine.one_with_namespace and other.one_with_name = mine.one_with_name))
+    group by all
+)
+select a.namespace, a.name, a.version, coalesce(d.digests, []) as digests, coalesce(p.paths, []) as paths
+from asked a left join digest d using (namespace, name, version) left join path p using (namespace, name, version)
+"""
+_CODE = (
+    "select run_id, repository, commit, snapshot from environments where run_id in (select unnest($run_ids))"
+)
+
+_Version = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What looking has shown."""
+
+    status: str
+    reason: str
+
+
+def with_evidence(
+    checks: Sequence[Check],
+    hops: Sequence[Hop],
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    looking_at: Callable[[str], None],
+) -> list[Check]:
+    """The checks, with those filled in that need files or git.
+
+    Args:
+        checks: The rows of `reproducibility(x)`.
+        hops: The rows of `upstream(x)`, which name the inputs of each run.
+        connection: Of the store.
+        folder: Where the repository is looked for.
+        looking_at: Told of each file before it is digested, which may take a while.
+    """
+    inputs = _inputs_unchanged(hops, connection, looking_at)
+    code = _code_reachable({check.run_id for check in checks}, connection, folder)
+    found = {"inputs_unchanged": inputs, "code_reachable": code}
+    return [
+        replace(check, status=finding.status, reason=finding.reason)
+        if check.status == "unknown"
+        and (finding := found.get(check.check_name, {}).get(check.run_id)) is not None
+        else check
+        for check in checks
+    ]
+
+
+def _inputs_unchanged(
+    hops: Sequence[Hop], connection: duckdb.DuckDBPyConnection, looking_at: Callable[[str], None]
+) -> dict[str, Finding]:
+    reads = [hop for hop in hops if hop.reader_run_id is not None]
+    recorded = _recorded(
+        {(h.dataset_namespace, h.dataset_name, h.version) for h in reads if h.version is not None}, connection
+    )
+    digested: dict[str, frozenset[str] | str] = {}
+    by_run: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for hop in reads:
+        digests, paths = recorded.get(
+            (hop.dataset_namespace, hop.dataset_name, hop.version or ""), (frozenset(), ())
+        )
+        finding = _unchanged(hop, digests, paths, digested, looking_at)
+        assert hop.reader_run_id is not None
+        by_run[hop.reader_run_id][finding.status].append(finding.reason)
+    result = {}
+    for run_id, reasons in by_run.items():
+        status = next(one for one in ("failed", "unknown", "passed") if reasons[one])
+        result[run_id] = Finding(status, "; ".join(dict.fromkeys(reasons[status])))
+    return result
+
+
+def _recorded(
+    versions: set[tuple[str, str, str]], connection: duckdb.DuckDBPyConnection
+) -> dict[_Version, tuple[frozenset[str], tuple[str, ...]]]:
+    ordered = sorted(versions)
+    columns = {
+        key: [version[i] for version in ordered] for i, key in enumerate(("namespaces", "names", "versions"))
+    }
+    return {
+        (namespace, name, version): (frozenset(digests), tuple(paths))
+        for namespace, name, version, digests, paths in connection.execute(_RECORDED, columns).fetchall()
+    }
+
+
+def _unchanged(
+    hop: Hop,
+    recorded: frozenset[str],
+    paths: Sequence[str],
+    digested: dict[str, frozenset[str] | str],
+    looking_at: Callable[[str], None],
+) -> Finding:
+    name = f"{hop.dataset_namespace}/{hop.dataset_name}"
+    here = [path for path in paths if Path(path).is_absolute() and Path(path).exists()]
+    if not recorded:
+        return Finding("unknown", f"no digest of {name} was recorded")
+    for path in here:
+        if path not in digested:
+            looking_at(path)
+            digested[path] = _digests_of(path)
+    looked = [(path, digested[path]) for path in here]
+    if any(recorded & now for _, now in looked if isinstance(now, frozenset)):
+        return Finding("passed", f"{name} is as it was read")
+    labels = {_label(digest) for digest in recorded}
+    for path, now in looked:
+        if isinstance(now, str):
+            return Finding("unknown", now)
+        if labels & {_label(digest) for digest in now}:
+            return Finding(
+                "failed", f"{path} is not what was read: it is {min(now, key=_by_label(labels))} now"
+            )
+        return Finding("unknown", f"{path} has no digest of the kind that was recorded")
+    if hop.writer_run_id is not None and hop.how in _SAME_CONTENT:
+        return Finding("passed", f"{name} is what {hop.writer_job_name} wrote")
+    if paths:
+        return Finding("unknown", f"{paths[0]} is not on this machine")
+    return Finding("unknown", f"{name} cannot be looked at from here")
+
+
+def _digests_of(path: str) -> frozenset[str] | str:
+    try:
+        return frozenset(content_of(Path(path)).digests)
+    except Refused as refused:
+        return f"{path} cannot be digested: {refused}"
+
+
+def _label(digest: str) -> str:
+    return digest.partition(":")[0]
+
+
+def _by_label(labels: set[str]) -> Callable[[str], tuple[bool, str]]:
+    return lambda digest: (_label(digest) not in labels, digest)
+
+
+def _code_reachable(
+    run_ids: set[str], connection: duckdb.DuckDBPyConnection, folder: Path
+) -> dict[str, Finding]:
+    rows = connection.execute(_CODE, {"run_ids": sorted(run_ids)}).fetchall()
+    repository = Repositories().at(folder)
+    present: dict[str, bool | None] = {}
+    result = {}
+    for run_id, recorded_in, commit, snapshot in rows:
+        wanted = snapshot or commit
+        if wanted is None:
+            continue
+        if not _COMMIT.fullmatch(wanted):
+            result[run_id] = Finding("unknown", f"{wanted} is no commit that git could be asked for")
+            continue
+        if repository is None:
+            result[run_id] = Finding(
+                "unknown", f"{folder} is in no git repository that could have commit {wanted[:12]}"
+            )
+            continue
+        if wanted not in present:
+            present[wanted] = _has_commit(repository.root, wanted)
+        here = present[wanted]
+        if here is None:
+            result[run_id] = Finding("unknown", f"git in {repository.root} gave no answer")
+        elif here:
+            result[run_id] = Finding("passed", f"commit {wanted[:12]} is in {repository.root}")
+        elif recorded_in is not None and recorded_in == repository.remote:
+            reason = f"commit {wanted[:12]} is not in {repository.root}; perhaps git fetch brings it"
+            result[run_id] = Finding("failed", reason)
+        else:
+            reason = f"commit {wanted[:12]} is not in {repository.root}, which may be another repository"
+            result[run_id] = Finding("unknown", reason)
+    return result
+
+
+def _has_commit(root: Path, commit: str) -> bool | None:
+    """Whether the repository holds the commit; None if git does not say."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    # A partial clone would go and fetch what it lacks.
+    environment |= {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed program; the commit is hex digits
+            ["git", "-c", "core.fsmonitor=false", "-C", str(root), "cat-file", "-e", f"{commit}^{{commit}}"],  # noqa: S607
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=_GIT_SECONDS, check=False, env=environment,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.returncode == 0

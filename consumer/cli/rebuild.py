@@ -1,0 +1,28 @@
+"""`relineage rebuild`: makes the tables again from the stored events."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from .session import database_option, question
+
+
+@click.command("rebuild")
+@database_option
+def command(database: Path | None) -> int:
+    """Make the tables again from the stored events, in one transaction.
+
+    Not needed in daily life: they are kept up to date with every batch, and answers are the same afterwards.
+    """
+    with question(database) as store:
+        began = time.monotonic()
+        store.rebuild()
+        [(events, runs)] = store.connection.execute(
+            "select (select count(distinct event_digest) from store.event), (select count(*) from runs)"
+        ).fetchall()
+    seconds = time.monotonic() - began
+    click.echo(f"relineage: rebuilt from {events} events: {runs} runs, in {seconds:.1f} s", err=True)
+    return 0

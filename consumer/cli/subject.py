@@ -1,0 +1,109 @@
+"""What a person typed for x: besides all that the macros know, a file or folder, and the beginning of a run id.
+
+Decides when the text is taken for a path. Leaves names, versions, digests and their doubts to the macros.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import duckdb
+
+from ...emitter.digests import Refused, content_of
+from ...emitter.naming import of_path
+from ..ask import Ask
+from ..display import printable
+from ..errors import QuestionError
+
+_RUN_PREFIX = re.compile(r"(?:run:)?([0-9a-fA-F-]{8,35})")
+
+
+def meant(connection: duckdb.DuckDBPyConnection, x: str) -> str:
+    """The x to put to the macros.
+
+    An existing path that begins with `/`, `./`, `../` or `~` is meant as such. One that has a slash further on is too,
+    unless something of that name is recorded: then it is an error that says so. Any other existing file is looked for
+    if nothing of its name is known. A file or folder stands for the strongest of its digests that is recorded.
+
+    Raises:
+        QuestionError: Nothing is known by that name or with that content, or several things are.
+    """
+    path = Path(x).expanduser()
+    if x.startswith(("/", "./", "../", "~")) and path.exists():
+        return _by_content(connection, path)
+    try:
+        thing = Ask(connection).thing(x)
+    except QuestionError as unknown:
+        if path.exists():
+            return _by_content(connection, path)
+        if (run_id := _run_beginning_with(connection, x)) is not None:
+            return f"run:{run_id}"
+        raise unknown
+    if os.sep in x and path.exists():
+        prefix = thing.kind if thing.kind in ("run", "job", "digest") else "dataset"
+        raise QuestionError(
+            f"{printable(x)} is a recorded {thing.kind}, and a file here; say which:\n"
+            f"  {prefix}:{printable(x)}\n  ./{printable(x)}"
+        )
+    return x
+
+
+def _by_content(connection: duckdb.DuckDBPyConnection, path: Path) -> str:
+    try:
+        digests = content_of(path).digests
+    except Refused as refused:
+        raise QuestionError(f"{path} cannot be digested: {refused}") from None
+    known = {
+        row[0]
+        for row in connection.execute(
+            "select digest from store.version_digest where digest in (select unnest($digests))",
+            {"digests": list(digests)},
+        ).fetchall()
+    }
+    for digest in digests:
+        if digest in known:
+            return f"digest:{digest}"
+    raise QuestionError(
+        "\n".join([f"{path} is not known by its content ({digests[0]})", *_recorded_under(connection, path)])
+    )
+
+
+def _recorded_under(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
+    """What is recorded of that path, newest first."""
+    name = of_path(path)
+    versions = connection.execute(
+        "select version, first_written_at, digest from dataset_versions where namespace = $namespace and name = $name "
+        "order by first_written_at desc nulls last, version limit 6",
+        {"namespace": name.namespace, "name": name.name},
+    ).fetchall()
+    if not versions:
+        return ["nothing was ever recorded under that path; a run reads it with run.input(Path(…))"]
+    lines = [
+        f"  dataset:{name.namespace}/{name.name}@{version}"
+        + (f", written {at:%Y-%m-%d %H:%M:%S} UTC" if at else "")
+        for version, at, _ in versions[:5]
+    ]
+    return ["recorded under that path:", *lines, *(["  … and older ones"] if len(versions) > 5 else [])]
+
+
+def _run_beginning_with(connection: duckdb.DuckDBPyConnection, x: str) -> str | None:
+    """The one run whose id begins with x; None where there is none.
+
+    Raises:
+        QuestionError: There are several.
+    """
+    match = _RUN_PREFIX.fullmatch(x)
+    if match is None:
+        return None
+    found = connection.execute(
+        "select run_id, job_namespace || '/' || job_name from runs "
+        "where starts_with(run_id, $start) order by run_id limit 11",
+        {"start": match[1].lower()},
+    ).fetchall()
+    if len(found) > 1:
+        lines = [f"  run:{run_id} {printable(job or '')}" for run_id, job in found[:10]]
+        more = ["  … and more"] if len(found) > 10 else []
+        raise QuestionError("\n".join([f"ambiguous: run ids that begin with {match[1]}:", *lines, *more]))
+    return found[0][0] if found else None

@@ -1,0 +1,55 @@
+"""`relineage trace`: where x comes from, or what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from ..ask import Ask, Hop
+from .output import Section, print_json, print_table, terminal
+from .session import database_option, format_option, question
+from .subject import meant
+from .tree import Lineage
+
+
+@click.command("trace")
+@click.argument("x", metavar="X")
+@click.option("--up/--down", default=True, help="Where X comes from (the default), or what came of it.")
+@format_option("tree", "table", "json")
+@database_option
+def command(x: str, up: bool, format_: str, database: Path | None) -> int:
+    """Where X comes from, or what came of it.
+
+    A tree: under each dataset the inputs of the run that wrote it; with --down the runs that read it, and what they
+    wrote. How each read was bound to a write is marked where it is not by version.
+    """
+    with question(database) as store:
+        ask = Ask(store.connection)
+        asked = meant(store.connection, x)
+        hops = ask.upstream(asked) if up else ask.downstream(asked)
+        runs = {} if up else ask.runs(hop.reader_run_id for hop in hops if hop.reader_run_id)
+    if format_ == "json":
+        print_json([asdict(hop) for hop in hops])
+    elif format_ == "table":
+        columns = [field.name for field in fields(Hop)]
+        print_table(Section("", columns, [[getattr(hop, column) for column in columns] for hop in hops]))
+    else:
+        lineage = Lineage(hops, runs)
+        tree = lineage.upstream(x) if up else lineage.downstream(x)
+        console = terminal()
+        # A deep tree would be squeezed against the edge: let the terminal break its lines instead.
+        console = Console(
+            width=max(console.width, 4 * lineage.depth + 80), markup=False, emoji=False, highlight=False
+        )
+        console.print(tree)
+        if not up and all(hop.reader_run_id is None for hop in hops):
+            console.print(Text("  nothing is known to have read it", style="dim"))
+        if lineage.legend:
+            console.print()
+            for mark, meaning in lineage.legend.items():
+                console.print(Text.assemble(("  " + mark, "yellow"), (f": {meaning}", "dim")))
+    return 0

@@ -1,0 +1,124 @@
+"""`relineage verify`: whether x can be made again. Exit code 0 only if nothing failed and nothing is unknown.
+
+Decides how a verdict looks. The checks are the macro's, and evidence.py looks at files and git.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..ask import Ask, Check
+from ..display import printable
+from .evidence import with_evidence
+from .output import calm_table, print_json, terminal
+from .session import database_option, format_option, question
+from .subject import meant
+from .tree import distinct_digits
+
+SIGNS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "unknown": ("?", "yellow")}
+
+
+@click.command("verify")
+@click.argument("x", metavar="X")
+@format_option("table", "json")
+@database_option
+def command(x: str, format_: str, database: Path | None) -> int:
+    """Whether X can be made again: eight checks of each run that it comes from.
+
+    Files that are on this machine are digested again, and git is asked for the commit in the repository around the
+    working directory. Exit code 0 only if nothing failed and nothing is unknown, else 1.
+    """
+    with question(database) as store, _looking() as looking_at:
+        ask = Ask(store.connection)
+        asked = meant(store.connection, x)
+        checks = with_evidence(
+            ask.reproducibility(asked), ask.upstream(asked), store.connection, Path.cwd(), looking_at
+        )
+    counts = Counter(check.status for check in checks)
+    sound = bool(checks) and counts["passed"] == len(checks)
+    if format_ == "json":
+        print_json([asdict(check) for check in checks])
+    else:
+        _print(x, checks, counts, terminal())
+    return 0 if sound else 1
+
+
+def _print(x: str, checks: Sequence[Check], counts: Counter[str], console: Console) -> None:
+    if not checks:
+        console.print(
+            Text(f"? {printable(x)}: no run is known that made it, so nothing can be checked", style="yellow")
+        )
+        return
+    names = list(dict.fromkeys(check.check_name for check in checks))
+    runs: dict[str, dict[str, Check]] = defaultdict(dict)
+    for check in checks:
+        runs[check.run_id][check.check_name] = check
+    console.print(_matrix(names, runs))
+    for status in ("failed", "unknown"):
+        reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for check in checks:
+            if check.status == status:
+                reasons[check.check_name, check.reason].append(check.job_name or check.run_id)
+        if not reasons:
+            continue
+        listed = Table.grid(padding=(0, 2, 0, 0))
+        for (name, reason), jobs in reasons.items():
+            everyone = len(jobs) == len(runs) > 1
+            who = "all runs" if everyone else ", ".join(printable(job) for job in dict.fromkeys(jobs))
+            heading = Text.assemble(SIGNS[status], " ", (printable(name.replace("_", " ")), "bold"))
+            listed.add_row(heading, Text.assemble((f"{who}: ", "dim"), printable(reason)))
+        console.print()
+        console.print(listed)
+    console.print()
+    console.print(_verdict(x, len(runs), counts))
+
+
+def _matrix(names: Sequence[str], runs: Mapping[str, Mapping[str, Check]]) -> Table:
+    """Runs as rows, checks as columns."""
+    digits = distinct_digits(runs)
+    table = calm_table()
+    table.padding = (0, 0)  # eight checks and a run fit into 100 columns
+    table.add_column("run", vertical="bottom", overflow="fold")
+    for name in names:
+        words = [printable(word) for word in name.split("_")]
+        table.add_column(Text("\n".join(words)), justify="center", no_wrap=True)
+    for run_id, checks in runs.items():
+        job = next(iter(checks.values())).job_name
+        label = Text.assemble(printable(job or "?"), " ", (run_id[:digits], "dim"))
+        table.add_row(label, *(Text(*SIGNS[checks[name].status]) for name in names))
+    return table
+
+
+def _verdict(x: str, runs: int, counts: Counter[str]) -> Text:
+    total = sum(counts.values())
+    of = f"{total} checks of {runs} run{'s'[: runs != 1]}"
+    name = printable(x)
+    if counts["failed"]:
+        rest = f" and {counts['unknown']} are unknown" if counts["unknown"] else ""
+        return Text(f"✗ {name}: {counts['failed']} of {of} failed{rest}", style="bold red")
+    if counts["unknown"]:
+        return Text(
+            f"? {name}: {counts['unknown']} of {of} are unknown, the others passed", style="bold yellow"
+        )
+    return Text(f"✓ {name}: all {of} passed", style="bold green")
+
+
+@contextmanager
+def _looking() -> Iterator[Callable[[str], None]]:
+    """Shows on a terminal which file is being digested."""
+    console = Console(stderr=True)
+    if not sys.stderr.isatty():
+        yield lambda path: None
+        return
+    with console.status("") as status:
+        yield lambda path: status.update(Text(f"digesting {printable(path)}"))
