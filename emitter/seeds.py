@@ -27,9 +27,10 @@ _CHILD = (
     'spawn_key=(*b"run", n, *name.encode())), where n counts the outer run\'s inner runs of that name from 0'
 )
 
-_NEVER_COVERED = (
-    "generators made without a seed, such as numpy.random.default_rng()",
-    "os.urandom and what is built on it, such as uuid.uuid4",
+# Nobody looks yet whether a run uses these; who judges a run must not take them for used.
+_NOT_OBSERVED = (
+    "not observed: generators made without a seed, such as numpy.random.default_rng()",
+    "not observed: os.urandom and what is built on it, such as uuid.uuid4",
 )
 _NOT_YET_COVERED = ("torch", "tensorflow", "jax", "cupy", "mxnet")
 _SWITCHES = (
@@ -215,20 +216,20 @@ class Seeding:
             for name, seed in self._seeds.items()
         )
         uncovered = [f"{name} (imported, not seeded)" for name in _NOT_YET_COVERED if name in sys.modules]
-        if sys.flags.hash_randomization and self.environ.get("PYTHONHASHSEED", "random") == "random":
-            uncovered.append("the order of sets of texts (PYTHONHASHSEED is not set)")
         if self._seeds and "numpy" not in self._seeds:
             uncovered.append("numpy.random (another bit generator than MT19937 is set)")
         if self._overlapped:
             uncovered.append("runs overlapped in this process and shared its generators")
         switches = {name: self.environ[name] for name in _SWITCHES if name in self.environ}
+        if sys.flags.hash_randomization:
+            switches.setdefault("PYTHONHASHSEED", "random")  # the order of sets of texts
         return SeedRecord(
             entropy=f"{self.entropy.value:x}",
             given=self.entropy.given,
             derivation=DERIVATION + (_CHILD if self.entropy.inherited else ""),
             libraries=libraries,
             switches=switches,
-            uncovered=(*uncovered, *_NEVER_COVERED),
+            uncovered=(*uncovered, *_NOT_OBSERVED),
         )
 
 

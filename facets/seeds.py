@@ -46,4 +46,4 @@ class RelineageSeedsRunFacet(Facet):
     text."""
 
     uncovered: tuple[str, ...] = ()
-    """Sources of chance known to be present and not fixed."""
+    """Sources of chance known to be present and not fixed; those that nobody looked for begin with `not observed: `."""
