@@ -17,7 +17,7 @@ from pathlib import Path
 
 import duckdb
 
-from ...emitter.capture.code import Repositories
+from ...emitter.capture.code import Repositories, Repository
 from ...emitter.digests import Refused, content_of
 from ..ask import Check, Hop
 
@@ -187,28 +187,24 @@ def _code_reachable(
         wanted = snapshot or commit
         if wanted is None:
             continue
-        if not _COMMIT.fullmatch(wanted):
-            result[run_id] = Finding("unknown", f"{wanted} is no commit that git could be asked for")
-            continue
         if repository is None:
-            result[run_id] = Finding(
-                "unknown", f"{folder} is in no git repository that could have commit {wanted[:12]}"
-            )
+            result[run_id] = Finding("unknown", f"{folder} is in no git repository")
             continue
         if wanted not in present:
-            present[wanted] = _has_commit(repository.root, wanted)
-        here = present[wanted]
-        if here is None:
-            result[run_id] = Finding("unknown", f"git in {repository.root} gave no answer")
-        elif here:
-            result[run_id] = Finding("passed", f"commit {wanted[:12]} is in {repository.root}")
-        elif recorded_in is not None and recorded_in == repository.remote:
-            reason = f"commit {wanted[:12]} is not in {repository.root}; perhaps git fetch brings it"
-            result[run_id] = Finding("failed", reason)
-        else:
-            reason = f"commit {wanted[:12]} is not in {repository.root}, which may be another repository"
-            result[run_id] = Finding("unknown", reason)
+            # What other producers call a commit may be anything, an option of git too.
+            present[wanted] = _has_commit(repository.root, wanted) if _COMMIT.fullmatch(wanted) else None
+        result[run_id] = _reachable(wanted, present[wanted], recorded_in, repository)
     return result
+
+
+def _reachable(wanted: str, present: bool | None, recorded_in: str | None, here: Repository) -> Finding:
+    if present is None:
+        return Finding("unknown", f"git in {here.root} could not be asked for {wanted}")
+    if present:
+        return Finding("passed", f"commit {wanted[:12]} is in {here.root}")
+    if recorded_in is not None and recorded_in == here.remote:
+        return Finding("failed", f"commit {wanted[:12]} is not in {here.root}; perhaps git fetch brings it")
+    return Finding("unknown", f"commit {wanted[:12]} is not in {here.root}, which may be another repository")
 
 
 def _has_commit(root: Path, commit: str) -> bool | None:

@@ -69,7 +69,7 @@ create or replace macro store.bind_by_version(reads, links, linked_runs) as tabl
     written as (
         select r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, r.depth, r.want.rank as rank,
                -- Under its several names a version is one; of other versions each is looked at by itself.
-               case when r.want.rank = 0 then null else w.version_key end as apart,
+               case when r.want.rank = 0 then null else coalesce(one.link, w.version_key::varchar) end as apart,
                w.origin = 'forwarded' as forwarded,
                w.run_id <> r.run_id as other,
                w.run_id <> r.run_id and (r.want.rank = 0 or w.written_at <= r.read_at) as fits,
@@ -85,6 +85,7 @@ create or replace macro store.bind_by_version(reads, links, linked_runs) as tabl
                } as write
         from asked r
         join store.write w on w.version_key = r.want.version_key
+        left join query_table(links) one on one.version_key = r.want.version_key and one.rank = 0
         left join query_table(linked_runs) reader on reader.run_id = r.run_id
         left join query_table(linked_runs) writer on writer.run_id = w.run_id
         where w.holds

@@ -193,9 +193,9 @@ class Oracle:
         for event in self.events:
             if event.run_id:
                 self.events_of[event.run_id].append(event)
-        self.parents = {run_id: self._parent(run_id) for run_id in self.events_of}
+        self.parents = {run_id: self._parent_and_root(events) for run_id, events in self.events_of.items()}
         self.run_ids = {*self.events_of, *(parent for parent, _ in self.parents.values() if parent)}
-        self.root_ids = {root for _, root in self.parents.values() if root}
+        self.root_ids = {root for event in self.events if (root := self._parent_and_root([event])[1])}
         self.canonical = self._canonical_names()
         self.digests, self.distinctive = self._contents()
         self.reads = [touch for run_id in self.events_of for touch in self._touches(run_id, "inputs")]
@@ -249,9 +249,9 @@ class Oracle:
         ]
         return told[-1] if told else {}
 
-    def _parent(self, run_id: str) -> tuple[str | None, str | None]:
+    def _parent_and_root(self, events: list[Event]) -> tuple[str | None, str | None]:
         """The parent and the declared root: of the latest parent facet, taken whole."""
-        facet = self._parent_facet(self.events_of[run_id])
+        facet = self._parent_facet(events)
         parent = mapping(facet.get("run")).get("runId")
         root = mapping(mapping(facet.get("root")).get("run")).get("runId")
         return (

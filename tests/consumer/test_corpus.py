@@ -53,21 +53,21 @@ def why_not(body: bytes) -> set[str]:
 
 
 def said(document: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """Every facet that an event carries: run id or None, entity, namespace, name, location or None, key."""
+    """Every facet that an event carries: run id or None, entity, namespace, name, key."""
     run = document.get("run") and canonical_run_id(document["run"]["runId"])
     for key in (document.get("run") or {}).get("facets") or {}:
-        yield run, "run", None, None, None, key
+        yield run, "run", None, None, key
     for entity in ("job", "dataset"):
         if not run or entity == "job":
             told = document.get(entity) or {}
             for key in told.get("facets") or {}:
-                yield None, entity, told["namespace"], told["name"], None, key
+                yield None, entity, told["namespace"], told["name"], key
     for side, entity in (("inputs", "input"), ("outputs", "output")):
         for dataset in document.get(side) or []:
             for key in dataset.get("facets") or {}:
-                yield None, "dataset", dataset["namespace"], dataset["name"], side, key
+                yield None, "dataset", dataset["namespace"], dataset["name"], key
             for key in dataset.get(f"{entity}Facets") or {}:
-                yield run, entity, dataset["namespace"], dataset["name"], side, key
+                yield run, entity, dataset["namespace"], dataset["name"], key
 
 
 MESSAGES = list(read_corpus())
@@ -153,15 +153,13 @@ def test_every_facet_is_found_where_it_was_said(store: Store, documents: list[di
     assert not missing
 
 
-def key_of(run: Any, entity: str, namespace: Any, name: Any, location: Any, key: str) -> tuple[Any, ...]:
+def key_of(run: Any, entity: str, namespace: Any, name: Any, key: str) -> tuple[Any, ...]:
     """What the columns must agree on for a facet of this entity."""
     match entity:
         case "run":
             return run, key
-        case "job":
+        case "job" | "dataset":
             return entity, namespace, name, key
-        case "dataset":
-            return entity, namespace, name, location if location in ("inputs", "outputs") else None, key
     return run, entity, namespace, name, key
 
 

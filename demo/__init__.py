@@ -1,0 +1,1 @@
+"""`python -m demo`: a small pipeline, its lineage, and questions to it."""

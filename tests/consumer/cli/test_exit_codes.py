@@ -1,0 +1,113 @@
+"""Exit codes: 0 an answer, 1 something was found, 2 an error, told in one line."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CODES = [
+    ("trace models/fraud", 0),
+    ("trace models/fraud --down", 0),
+    ("trace --up --format table train", 0),
+    ("trace nothing", 2),
+    ("verify models/fraud", 1),
+    ("verify nothing", 2),
+    ("show models/fraud", 0),
+    ("show nothing", 2),
+    ("why models/fraud models/fraud", 0),
+    ("why models/fraud nothing", 2),
+    ("diff train train", 0),
+    ("diff train evaluate", 1),
+    ("diff train nothing", 2),
+    ("runs", 0),
+    ("datasets", 0),
+    ("models", 0),
+    ("letters", 0),
+    ("letters 12345678", 2),
+    ("status", 0),
+    ("rebuild", 0),
+    ("sql", 2),
+    ("digest raw.csv", 0),
+    ("digest nothing.csv", 2),
+    ("consume", 0),
+    ("consume nothing.ndjson", 2),
+    ("consume --topic t", 2),
+    ("consume --kafka localhost:1 raw.csv", 2),
+    ("trace", 2),
+    ("trace a b", 2),
+    ("trace --sideways models/fraud", 2),
+    ("trace models/fraud --format xml", 2),
+    ("trace models/fraud --database /nowhere/at/all.duckdb", 2),
+    ("runs --limit 0", 2),
+    ("nothing", 2),
+    ("--nothing", 2),
+    ("--help", 0),
+    ("--version", 0),
+    ("trace --help", 0),
+]
+
+
+@pytest.mark.parametrize(("line", "code"), CODES, ids=[line for line, _ in CODES])
+def test_each_command_ends_with_its_code(
+    line: str, code: int, asked: Path, relineage: Callable[..., Any]
+) -> None:
+    said = relineage(*line.split())
+
+    assert said.code == code, said
+    if code == 2:
+        assert said.out == ""
+        assert said.err.startswith("relineage: ")
+        assert "Traceback" not in said.err
+    else:
+        assert said.out or line in ("consume", "letters", "rebuild") or line.startswith(("why", "diff"))
+
+
+def test_the_command_alone_shows_its_help(relineage: Callable[..., Any]) -> None:
+    said = relineage()
+
+    assert said.code == 2
+    assert "Commands:" in said.err
+
+
+def test_an_unknown_x_lists_the_nearest_one_a_line(asked: Path, relineage: Callable[..., Any]) -> None:
+    first, *candidates = relineage("trace", "models/frud").err.splitlines()
+
+    assert first == "relineage: nothing is known as models/frud; nearest:"
+    assert "  dataset:fraud/models/fraud" in candidates
+
+
+def test_an_ambiguous_x_lists_what_it_may_be_one_a_line(
+    folder: Path, tell: Callable[..., Any], relineage: Callable[..., Any]
+) -> None:
+    tell(folder, "train", 1, writes=[("a", "1"), ("a", "1", "m")])
+
+    said = relineage("trace", "a")
+
+    assert said.code == 2
+    assert said.err.splitlines()[0].startswith("relineage: a is 2 things; put run:, job:")
+    assert said.err.splitlines()[1:] == ["  dataset:m/a", "  dataset:n/a"]
+
+
+def test_a_file_that_is_no_database_is_one_line(tmp_path: Path, relineage: Callable[..., Any]) -> None:
+    file = tmp_path / "x.duckdb"
+    file.write_bytes(b"no database" * 1000)
+
+    said = relineage("runs", "--database", file)
+
+    assert said.code == 2
+    assert said.err.startswith(f"relineage: {file} cannot be opened as a DuckDB database")
+    assert "Traceback" not in said.err
+    assert len(said.err.splitlines()) == 1
+
+
+def test_outside_of_any_project_a_question_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, relineage: Callable[..., Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    said = relineage("runs")
+
+    assert said.code == 2
+    assert said.err.startswith(f"relineage: there is no .relineage in {tmp_path} or above")
+    assert list(tmp_path.iterdir()) == []

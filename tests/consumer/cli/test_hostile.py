@@ -1,0 +1,97 @@
+"""Names come from events: nothing in them is markup, an emoji code or an order to the terminal."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relineage.consumer.display import printable
+
+HOSTILE = "[red]a[/red] :smile: \x1b[31m\x07\r\n\x9b2J\u202egnp [/] '; drop table runs; --"
+SHOWN = "[red]a[/red] :smile: \\x1b[31m\\x07\\r\\n\\x9b2J\\u202egnp [/] '; drop table runs; --"
+
+
+@pytest.fixture
+def hostile(folder: Path, tell: Callable[..., Any]) -> Path:
+    """Two jobs, all of whose names are hostile."""
+    run = {"runId": "0199a000-0000-7000-8000-00000000000a"}
+    tell(
+        folder,
+        HOSTILE,
+        1,
+        reads=[("raw " + HOSTILE, "1" + HOSTILE)],
+        writes=[(HOSTILE, "2" + HOSTILE)],
+        run=run,
+    )
+    tell(folder, "other", 2, reads=[(HOSTILE, "2" + HOSTILE)], writes=[("model", "3")])
+    (folder / ".relineage" / "events" / "letter.ndjson").write_bytes(b'{"a": "\x1b[31m[red]"}\n')
+    return folder
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("trace", "model"),
+        ("trace", "model", "--format", "table"),
+        ("trace", "--down", "raw " + HOSTILE),
+        ("verify", "model"),
+        ("why", "model", HOSTILE),
+        ("diff", "run:0199a000-0000-7000-8000-00000000000a", "job:other"),
+        ("runs",),
+        ("datasets",),
+        ("show", "other"),
+        ("show", "0199a000-0000-7000-8000-00000000000a"),
+        ("show", "dataset:" + HOSTILE),
+        ("sql", "select * from runs"),
+        ("letters",),
+        ("status",),
+        ("trace", "nothing " + HOSTILE),
+        ("trace", HOSTILE + "@nothing"),
+        ("digest", HOSTILE),
+        ("consume", HOSTILE),
+        (HOSTILE,),
+        ("trace", "--" + HOSTILE),
+    ],
+    ids=lambda arguments: printable(" ".join(arguments))[:40],
+)
+def test_no_name_reaches_the_terminal_as_an_order(
+    arguments: tuple[str, ...], hostile: Path, relineage: Callable[..., Any]
+) -> None:
+    said = relineage(*arguments)
+
+    for text in (said.out, said.err):
+        assert not set(text) & {"\x1b", "\x07", "\r", "\x9b", "\u202e"}
+        assert "😄" not in text
+    assert "Traceback" not in said.err
+
+
+def test_a_name_is_shown_as_it_is(hostile: Path, relineage: Callable[..., Any]) -> None:
+    assert f"n/{SHOWN}@2{SHOWN}" in relineage("trace", "model").out
+    assert f"n/{SHOWN}" in relineage("runs").out
+
+
+def test_a_program_gets_the_name_untouched(hostile: Path, relineage: Callable[..., Any]) -> None:
+    assert HOSTILE in [row["name"] for row in relineage("datasets", "--format", "json").json]
+
+
+def test_a_program_gets_utf_8(folder: Path, tell: Callable[..., Any], relineage: Callable[..., Any]) -> None:
+    tell(folder, "Größe 模型", 1)
+
+    assert "Größe 模型" in relineage("runs", "--format", "json").out
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("Größe 模型 👩‍🔬", "Größe 模型 👩‍🔬"),
+        ("a\nb\tc", "a\\nb\\tc"),
+        ("\x1b]8;;http://x\x1b\\", "\\x1b]8;;http://x\\x1b\\"),
+        ("\u2066x\u2069\u2028", "\\u2066x\\u2069\\u2028"),
+        (json.loads('"\\ud800"'), "\\ud800"),
+    ],
+)
+def test_what_does_not_print_is_shown_as_an_escape(text: str, shown: str) -> None:
+    assert printable(text) == shown
