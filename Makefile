@@ -59,5 +59,5 @@ bench: $(ready) ## run the benchmarks, with a real Kafka broker
 	$(broker) $(bin)/python -m benchmarks $(ARGS)
 
 clean: ## remove everything that can be made again
-	rm -rf $(VENV) .typing .kafka build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .typing .kafka .relineage-demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -21,7 +21,9 @@ union all
 select run_id, 'parameter', name, concat_ws(': ', type, value), false from parameters
 union all
 select s.run_id::varchar, 'seed', '',
-       store.seed_text(s.body) || case when o.run_id is null then '' else ' (from ' || store.seed_text(o.body) || ' of the run around it)' end, false
+       -- A run without a seed of its own derives it from the run around it: that one's is the seed that people gave.
+       case when o.run_id is null or length(s.body ->> '$.entropy') <= 16 then store.seed_text(s.body)
+            else store.seed_text(o.body) || ', derived ' || left(s.body ->> '$.entropy', 8) end, false
 from seeds s
 left join runs r on r.run_id = s.run_id::varchar
 left join seeds o on o.run_id::varchar = r.root_run_id and o.run_id <> s.run_id

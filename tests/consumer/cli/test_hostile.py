@@ -30,37 +30,42 @@ def hostile(folder: Path, tell: Callable[..., Any]) -> Path:
     return folder
 
 
+RUN = "run:0199a000-0000-7000-8000-00000000000a"
+COMMANDS = [
+    (0, "trace", "model"),
+    (0, "trace", "model", "--format", "table"),
+    (0, "trace", "--down", "raw " + HOSTILE),
+    (1, "verify", "model"),
+    (1, "why", "model", HOSTILE),
+    (1, "diff", RUN, "job:other"),
+    (0, "runs"),
+    (0, "datasets"),
+    (0, "show", "other"),
+    (0, "show", RUN),
+    (0, "show", "dataset:n/" + HOSTILE),
+    (0, "sql", "select * from runs"),
+    (1, "letters"),
+    (0, "status"),
+    (2, "trace", "nothing " + HOSTILE),
+    (2, "trace", HOSTILE + "@nothing"),
+    (2, "digest", HOSTILE),
+    (2, "consume", HOSTILE),
+    (2, HOSTILE),
+    (2, "trace", "--" + HOSTILE),
+]
+
+
 @pytest.mark.parametrize(
-    "arguments",
-    [
-        ("trace", "model"),
-        ("trace", "model", "--format", "table"),
-        ("trace", "--down", "raw " + HOSTILE),
-        ("verify", "model"),
-        ("why", "model", HOSTILE),
-        ("diff", "run:0199a000-0000-7000-8000-00000000000a", "job:other"),
-        ("runs",),
-        ("datasets",),
-        ("show", "other"),
-        ("show", "0199a000-0000-7000-8000-00000000000a"),
-        ("show", "dataset:" + HOSTILE),
-        ("sql", "select * from runs"),
-        ("letters",),
-        ("status",),
-        ("trace", "nothing " + HOSTILE),
-        ("trace", HOSTILE + "@nothing"),
-        ("digest", HOSTILE),
-        ("consume", HOSTILE),
-        (HOSTILE,),
-        ("trace", "--" + HOSTILE),
-    ],
-    ids=lambda arguments: printable(" ".join(arguments))[:40],
+    ("code", "arguments"),
+    [(code, arguments) for code, *arguments in COMMANDS],
+    ids=[printable(" ".join(arguments))[:30] for _, *arguments in COMMANDS],
 )
 def test_no_name_reaches_the_terminal_as_an_order(
-    arguments: tuple[str, ...], hostile: Path, relineage: Callable[..., Any]
+    code: int, arguments: list[str], hostile: Path, relineage: Callable[..., Any]
 ) -> None:
     said = relineage(*arguments)
 
+    assert said.code == code, said
     for text in (said.out, said.err):
         assert not set(text) & {"\x1b", "\x07", "\r", "\x9b", "\u202e"}
         assert "😄" not in text

@@ -144,7 +144,8 @@ def test_a_named_pipe_is_read_to_its_end(store: Store, tmp_path: Path) -> None:
     """As a shell's `<(…)` gives one."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    writing = f"open({str(pipe)!r}, 'wb').write({ONE + b'\n' + TWO!r})"
+    text = ONE + b"\n" + TWO
+    writing = f"open({str(pipe)!r}, 'wb').write({text!r})"
     with subprocess.Popen([sys.executable, "-c", writing]) as writer:
         assert take_in(store, [pipe]) == Summary(2, 0)
         assert writer.wait(10) == 0

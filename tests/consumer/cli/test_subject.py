@@ -1,0 +1,113 @@
+"""What a person may type for X beside names: files, folders, the beginning of a run id."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_projects import pipeline
+
+
+@pytest.fixture
+def project(folder: Path) -> Path:
+    """The pipeline has run once."""
+    pipeline(folder)
+    return folder
+
+
+@pytest.mark.parametrize("x", ["raw.csv", "./raw.csv", "{folder}/raw.csv", "sub/../raw.csv"])
+def test_a_file_is_asked_for_by_its_content(x: str, project: Path, relineage: Callable[..., Any]) -> None:
+    (project / "sub").mkdir()
+
+    assert relineage("trace", x.format(folder=project)).out.startswith(f"file/{project}/raw.csv@")
+
+
+def test_a_copy_of_a_file_is_the_same_content(project: Path, relineage: Callable[..., Any]) -> None:
+    (project / "copy.csv").write_bytes((project / "raw.csv").read_bytes())
+
+    assert relineage("trace", "copy.csv").out.startswith(f"file/{project}/raw.csv@")
+
+
+def test_the_same_table_in_other_bytes_is_found(project: Path, relineage: Callable[..., Any]) -> None:
+    import pandas as pd
+
+    frame = pd.read_csv(project / "raw.csv")
+    frame.assign(c=frame.a * frame.b).to_parquet(project / "features.parquet", index=False)
+
+    assert relineage("trace", "features.parquet").out.startswith("fraud/features/all@")
+
+
+def test_a_folder_is_asked_for_by_its_content(folder: Path, relineage: Callable[..., Any]) -> None:
+    from relineage.emitter import Lineage
+
+    (folder / "images").mkdir()
+    (folder / "images" / "a.png").write_bytes(b"x" * 100)
+    with Lineage(namespace="n", environ={}).run("load", seed=1) as run:
+        run.input(folder / "images")
+
+    assert relineage("trace", "images").out.startswith(f"file/{folder}/images@")
+
+
+def test_a_file_that_changed_is_told_with_what_was_recorded(
+    project: Path, relineage: Callable[..., Any]
+) -> None:
+    (project / "raw.csv").write_text("a,b\n1,2\n")
+
+    said = relineage("trace", "raw.csv")
+    first, second, *recorded = said.err.splitlines()
+
+    assert said.code == 2
+    assert first.startswith("relineage: raw.csv is not known by its content (b3-bytes1:")
+    assert second == "recorded under that path:"
+    assert len(recorded) == 1
+    assert recorded[0].startswith(f"  dataset:file/{project}/raw.csv@b3-bytes1:")
+    assert relineage("trace", recorded[0].strip().partition(", ")[0]).code == 0
+
+
+def test_a_file_that_was_never_recorded_is_told(project: Path, relineage: Callable[..., Any]) -> None:
+    (project / "new.csv").write_text("a,b\n1,2\n")
+
+    said = relineage("trace", "new.csv")
+
+    assert said.code == 2
+    assert "nothing was ever recorded under that path" in said.err
+
+
+def test_a_name_wins_over_a_file_without_a_slash(project: Path, relineage: Callable[..., Any]) -> None:
+    (project / "train").write_text("a file")
+
+    assert relineage("trace", "train").out.startswith("fraud/models/fraud@")
+    assert relineage("trace", "./train").code == 2
+
+
+def test_a_name_with_a_slash_that_is_a_file_too_is_asked_back(
+    project: Path, relineage: Callable[..., Any]
+) -> None:
+    (project / "models").mkdir()
+    (project / "models" / "fraud").write_text("a file")
+
+    said = relineage("trace", "models/fraud")
+
+    assert said.code == 2
+    assert said.err.splitlines()[1:] == ["  dataset:models/fraud", "  ./models/fraud"]
+    assert relineage("trace", "dataset:models/fraud").code == 0
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(project: Path, relineage: Callable[..., Any]) -> None:
+    run_id = relineage("runs", "--format", "json").json[0]["run_id"]
+
+    assert relineage("show", run_id[:18], "--format", "json").json["run"][0]["run_id"] == run_id
+    assert relineage("show", f"run:{run_id[:18].upper()}", "--format", "json").code == 0
+
+
+def test_the_beginning_of_several_run_ids_lists_them(
+    folder: Path, tell: Callable[..., Any], relineage: Callable[..., Any]
+) -> None:
+    ids = [f"0199a000-0000-7000-8000-00000000000{digit}" for digit in "ab"]
+    for hour, run_id in enumerate(ids):
+        tell(folder, "load", hour, run={"runId": run_id})
+
+    said = relineage("show", "0199a000-0000")
+
+    assert said.code == 2
+    assert [line.split()[0] for line in said.err.splitlines()[1:]] == [f"run:{run_id}" for run_id in ids]

@@ -1,0 +1,142 @@
+"""The Python face of the macros: their rows, as records."""
+
+import json
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, fields
+from typing import Any
+
+import pytest
+
+from relineage.consumer.ask import Ask, Cause, Check, Difference, Hop
+from relineage.consumer.errors import QuestionError
+
+
+def dataset(name: str, version: str | None) -> dict[str, Any]:
+    base = {"_producer": "https://example.com/tests", "_schemaURL": "https://example.com/schema"}
+    return {
+        "namespace": "n",
+        "name": name,
+        "facets": {"version": base | {"datasetVersion": version}} if version else {},
+    }
+
+
+@pytest.fixture
+def ask(new_store: Callable[..., Any], make_event: Callable[..., dict[str, Any]]) -> Ask:
+    """load → join → report, twice from other raw data."""
+    store = new_store()
+    events = []
+    for hour, version in ((1, "1"), (4, "2")):
+        for step, (job, read, write) in enumerate(
+            [("load", "raw", "a"), ("join", "a", "b"), ("report", "b", "c")]
+        ):
+            events.append(
+                make_event(
+                    eventType="COMPLETE", eventTime=f"2026-01-31T0{hour + step}:00:00Z", job={"namespace": "n", "name": job},
+                    inputs=[dataset(read, version)], outputs=[dataset(write, version)],
+                )
+            )  # fmt: skip
+    store.ingest([json.dumps(event).encode() for event in events])
+    return Ask(store.connection)
+
+
+def test_upstream_gives_the_rows_of_the_macro_in_their_order(ask: Ask) -> None:
+    hops = ask.upstream("c@1")
+
+    assert [(hop.depth, hop.dataset_name, hop.version, hop.how, hop.writer_job_name) for hop in hops] == [
+        (0, "c", "1", None, "report"),
+        (1, "b", "1", "version", "join"),
+        (2, "a", "1", "version", "load"),
+        (3, "raw", "1", "unknown", None),
+    ]
+
+
+def test_downstream_gives_the_rows_of_the_macro(ask: Ask) -> None:
+    hops = ask.downstream("a@1")
+
+    assert [(hop.depth, hop.dataset_name) for hop in hops] == [(0, "a"), (1, "b"), (2, "c")]
+    assert hops[-1].reader_run_id is None
+
+
+def test_reproducibility_has_eight_checks_a_run(ask: Ask) -> None:
+    checks = ask.reproducibility("c@1")
+
+    assert len(checks) == 3 * 8
+    assert {check.status for check in checks} <= {"passed", "failed", "unknown"}
+    assert list(dict.fromkeys(check.job_name for check in checks)) == ["report", "join", "load"]
+
+
+def test_run_diff_and_why_tell_what_differs(ask: Ask) -> None:
+    differences = ask.run_diff("b@1", "b@2")
+    causes = ask.why("c@1", "c@2")
+
+    assert ("input", "n/a", "1", "2") in [(d.what, d.key, d.a, d.b) for d in differences]
+    assert (causes[0].rank, causes[0].what, causes[0].role, causes[0].a, causes[0].b) == (
+        1,
+        "input",
+        "raw",
+        "1",
+        "2",
+    )
+    assert ask.why("c@1", "c@1") == []
+
+
+def test_a_thing_is_told_by_what_it_is(ask: Ask) -> None:
+    version, job = ask.thing("c@1"), ask.thing("job:join")
+
+    assert (version.kind, version.namespace, version.name, version.version) == ("version", "n", "c", "1")
+    assert (job.kind, job.namespace, job.name) == ("job", "n", "join")
+    assert ask.runs([str(job.run_id)])[str(job.run_id)].job_name == "join"
+    assert ask.thing(str(job.run_id)).kind == "run"
+    assert ask.runs([]) == {}
+
+
+@pytest.mark.parametrize("kind", [Hop, Check, Difference, Cause])
+def test_a_record_has_the_columns_of_its_macro(kind: type, ask: Ask) -> None:
+    question = {
+        Hop: "upstream('c')",
+        Check: "reproducibility('c')",
+        Difference: "run_diff('c', 'b')",
+        Cause: "why('c', 'b')",
+    }
+
+    described = ask._connection.execute(f"describe from {question[kind]}").fetchall()
+
+    assert [row[0] for row in described] == [field.name for field in fields(kind)]
+
+
+def test_a_record_does_not_change(ask: Ask) -> None:
+    with pytest.raises(FrozenInstanceError):
+        ask.upstream("c")[0].depth = 7  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        lambda ask: ask.upstream("nothing"),
+        lambda ask: ask.downstream("nothing"),
+        lambda ask: ask.reproducibility("nothing"),
+        lambda ask: ask.run_diff("c", "nothing"),
+        lambda ask: ask.why("nothing", "c"),
+        lambda ask: ask.thing("nothing"),
+    ],
+)
+def test_an_unknown_x_is_an_error_that_lists_the_nearest(question: Callable[[Ask], object], ask: Ask) -> None:
+    with pytest.raises(QuestionError, match=r"^nothing is known as nothing; nearest:\n  \w+:n/"):
+        question(ask)
+
+
+def test_a_version_that_nobody_wrote_has_no_run(ask: Ask) -> None:
+    with pytest.raises(QuestionError, match=r"^no run is known that wrote raw@1$"):
+        ask.run_diff("raw@1", "c")
+
+
+def test_names_in_an_error_are_shown_escaped(ask: Ask) -> None:
+    with pytest.raises(QuestionError, match=r"^nothing is known as \\x1b\[31m\\n; nearest"):
+        ask.upstream("\x1b[31m\n")
+
+
+def test_a_quote_in_x_is_a_character(ask: Ask) -> None:
+    with pytest.raises(QuestionError):
+        ask.upstream("c'); drop table store.run; --")
+
+    assert ask.upstream("c")
