@@ -95,6 +95,12 @@ create or replace macro store.hits(x) as table (
     select 'digest', digest, 'digest:' || digest, null, null, null, digest from by_digest
 );
 
+-- How alike a name is to what somebody typed: as a whole, by its last part, or because it contains it.
+create or replace macro store.likeness(name, label, typed) as
+    greatest(jaro_winkler_similarity(lower(name), lower(typed)), jaro_winkler_similarity(lower(label), lower(typed)),
+             jaro_winkler_similarity(lower(regexp_extract(name, '[^/.]*$')), lower(typed)),
+             case when contains(lower(label), lower(typed)) then 0.95 else 0 end);
+
 -- The one thing that x is. An error lists the candidates where there are several, and the nearest where there is none.
 create or replace macro store.resolve(x) as table (
     with hit as materialized (from store.hits(x)),
@@ -102,15 +108,11 @@ create or replace macro store.resolve(x) as table (
     near as (
         select list(label order by score desc, label) as labels
         from (
-            select label, max(score) as score
+            select label, max(store.likeness(name, label, x::varchar)) as score
             from (
-                select 'dataset:' || namespace || '/' || name as label,
-                       greatest(jaro_winkler_similarity(name, x::varchar), jaro_winkler_similarity(namespace || '/' || name, x::varchar)) as score
-                from store.dataset where (select things from found) = 0
+                select 'dataset:' || namespace || '/' || name as label, name from store.dataset where (select things from found) = 0
                 union all
-                select 'job:' || namespace || '/' || name,
-                       greatest(jaro_winkler_similarity(name, x::varchar), jaro_winkler_similarity(namespace || '/' || name, x::varchar))
-                from store.job where (select things from found) = 0
+                select 'job:' || namespace || '/' || name, name from store.job where (select things from found) = 0
             )
             group by label order by score desc, label limit 5
         )

@@ -67,8 +67,8 @@ def in_a_process(
 ) -> subprocess.CompletedProcess[bytes]:
     """The command in a process of its own; `before` is run first."""
     return subprocess.run(
-        command_line(*arguments, before=before), cwd=cwd, input=stdin, capture_output=True, timeout=timeout, check=False,
-        env=process_environment(),
+        command_line(*arguments, before=before), cwd=cwd, input=stdin, capture_output=True, timeout=timeout,
+        check=False, env=process_environment(),
     )  # fmt: skip
 
 

@@ -29,12 +29,14 @@ def ask(new_store: Callable[..., Any], make_event: Callable[..., dict[str, Any]]
         for step, (job, read, write) in enumerate(
             [("load", "raw", "a"), ("join", "a", "b"), ("report", "b", "c")]
         ):
-            events.append(
-                make_event(
-                    eventType="COMPLETE", eventTime=f"2026-01-31T0{hour + step}:00:00Z", job={"namespace": "n", "name": job},
-                    inputs=[dataset(read, version)], outputs=[dataset(write, version)],
-                )
-            )  # fmt: skip
+            told = {
+                "eventType": "COMPLETE",
+                "eventTime": f"2026-01-31T0{hour + step}:00:00Z",
+                "job": {"namespace": "n", "name": job},
+                "inputs": [dataset(read, version)],
+                "outputs": [dataset(write, version)],
+            }
+            events.append(make_event(**told))
     store.ingest([json.dumps(event).encode() for event in events])
     return Ask(store.connection)
 

@@ -183,14 +183,14 @@ BREAKAGES = [
     # Without the digest as the last word, the order of arrival decides.
     Breakage(
         "run",
-        "task = if(coalesce(s.step_seq > t.step_seq,",
-        "task = if(coalesce(s.step_seq.time >= t.step_seq.time,",
+        "task = case when coalesce(s.step_seq > t.step_seq,",
+        "task = case when coalesce(s.step_seq.time >= t.step_seq.time,",
         "two steps in one instant",
     ),
     Breakage(
         "run",
-        "recipe = if(coalesce(s.step_seq > t.step_seq, s.step_seq is not null), s.recipe, t.recipe)",
-        "recipe = coalesce(s.recipe, t.recipe)",
+        "then s.recipe else t.recipe end",
+        "then s.recipe else coalesce(s.recipe, t.recipe) end",
         "an older step after a newer one",
     ),
     Breakage(
@@ -201,14 +201,14 @@ BREAKAGES = [
     ),
     Breakage(
         "run",
-        "parent_run_id = if(coalesce(s.parent_seq > t.parent_seq, s.parent_seq is not null), s.parent_run_id, t.parent_run_id)",
-        "parent_run_id = coalesce(s.parent_run_id, t.parent_run_id)",
+        "then s.parent_run_id else t.parent_run_id end",
+        "then s.parent_run_id else coalesce(s.parent_run_id, t.parent_run_id) end",
         "an older parent after a newer one",
     ),
     Breakage(
         "run",
-        "job_key = if(t.job_seq is null or s.job_seq > t.job_seq, coalesce(s.job_key, t.job_key), t.job_key)",
-        "job_key = coalesce(s.job_key, t.job_key)",
+        "then coalesce(s.job_key, t.job_key) else t.job_key end",
+        "then coalesce(s.job_key, t.job_key) else coalesce(s.job_key, t.job_key) end",
         "an older job after a newer one",
     ),
     Breakage("run", "least_job_key = least(", "least_job_key = greatest(", "an older job after a newer one"),
@@ -224,7 +224,8 @@ BREAKAGES = [
     Breakage("dataset_alias", "where l.least < known.least", "where false", "a chain of names"),
     Breakage(
         "dataset_alias",
-        "select dataset_key, canonical_key from store.dataset_alias semi join alias_label on key = canonical_key\n    union\n    select key, key from",
+        "select dataset_key, canonical_key from store.dataset_alias semi join alias_label on key = canonical_key\n"
+        "    union\n    select key, key from",
         "select key as dataset_key, key as canonical_key from",
         "names that join one after the other",
     ),
@@ -259,7 +260,12 @@ BREAKAGES = [
         "where false",
         "a streaming run that says so late",
     ),
-    Breakage("read", "if(streaming, last_at, first_at)", "first_at", "a streaming run that says so late"),
+    Breakage(
+        "read",
+        "case when streaming then last_at else first_at end",
+        "first_at",
+        "a streaming run that says so late",
+    ),
     Breakage(
         "read",
         "(from access_before union all by name from access_said)",
@@ -274,8 +280,15 @@ BREAKAGES = [
         RULES,
     ),
     Breakage("read", "where exact = any_exact", "where true", "a role and instant told late", RULES),
-    Breakage("write", "if(streaming, first_at, last_at)", "last_at", "a streaming run that says so late"),
-    Breakage("write", "if(streaming, in_first, in_last)", "in_first", "versions told in order"),
+    Breakage(
+        "write",
+        "case when streaming then first_at else last_at end",
+        "last_at",
+        "a streaming run that says so late",
+    ),
+    Breakage(
+        "write", "case when streaming then in_first else in_last end", "in_first", "versions told in order"
+    ),
     Breakage(
         "write",
         "max(last_declared) over statement as last_declared",
@@ -285,7 +298,8 @@ BREAKAGES = [
     ),
     Breakage(
         "write",
-        "delete from store.write where (run_id, dataset_key) in (select (run_id, dataset_key) from access_before where side = 'outputs')",
+        "delete from store.write where (run_id, dataset_key) in "
+        "(select (run_id, dataset_key) from access_before where side = 'outputs')",
         "select 1",
         "versions told in order",
     ),

@@ -1,4 +1,4 @@
-"""Every table, view and column says what it is, also in the file itself; and the file needs nothing of ours to be asked."""
+"""Every table, view and column says in the file what it is, and plain DuckDB can ask the file everything."""
 
 from collections.abc import Callable
 from pathlib import Path

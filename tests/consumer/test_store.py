@@ -198,7 +198,7 @@ def told(store: Store, body: bytes) -> Json:
         (None, "no value"),
         (b"", "no value"),
         (b" \r\n\t  ", "no value"),
-        (b"\xef\xbb\xbf", "not JSON"),
+        (b"\xef\xbb\xbf{}", "not an event"),  # kept with its byte order mark
         (b"null", "not an event: JSON null, expected an object"),
         (b'"text"', "not an event: JSON varchar, expected an object"),
         (b"{}", "not an event: it has no run, job or dataset"),

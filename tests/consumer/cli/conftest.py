@@ -86,12 +86,14 @@ def tell(make_event: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, A
         **fields: Any,
     ) -> dict[str, Any]:
         event = make_event(
-            eventType="COMPLETE",
-            eventTime=f"2026-01-31T{hour:02}:00:00Z",
-            job={"namespace": "n", "name": job},
-            inputs=[dataset(*one) for one in reads or []],
-            outputs=[dataset(*one) for one in writes or []],
-            **fields,
+            **{
+                "eventType": "COMPLETE",
+                "eventTime": f"2026-01-31T{hour:02}:00:00Z",
+                "job": {"namespace": "n", "name": job},
+                "inputs": [dataset(*one) for one in reads or []],
+                "outputs": [dataset(*one) for one in writes or []],
+                **fields,
+            }
         )
         with (folder / ".relineage" / "events" / "told.ndjson").open("a") as file:
             file.write(json.dumps(event) + "\n")

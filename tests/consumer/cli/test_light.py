@@ -1,6 +1,7 @@
 """The command line where only the emitter is installed, and what importing it costs."""
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_projects import in_a_process
+from cli_projects import command_line, in_a_process
 
-from relineage.consumer.cli import COMMANDS, relineage as group
+from relineage.consumer.cli import COMMANDS
+from relineage.consumer.cli import relineage as group
 from relineage.consumer.cli.generate import PAGE, page
 
 WITHOUT_CONSUMER = """
@@ -81,8 +83,10 @@ def test_the_list_of_commands_says_what_their_own_help_says(name: str) -> None:
 
 def test_a_pipe_that_closes_early_is_no_traceback(asked: Path, relineage: Callable[..., Any]) -> None:
     relineage("runs")
-    script = f"{sys.executable} -c 'from relineage.consumer.cli import main; main()' sql 'select * from range(200000)' --format json"
-    done = subprocess.run(["bash", "-c", f"{script} | head -1"], cwd=asked, capture_output=True, check=True)
+    command = command_line("sql", "select * from range(200000)", "--format", "json")
+    done = subprocess.run(
+        ["bash", "-c", f"{shlex.join(command)} | head -1"], cwd=asked, capture_output=True, check=True
+    )
 
     assert done.stdout == b"[\n"
     assert b"Traceback" not in done.stderr

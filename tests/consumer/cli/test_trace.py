@@ -125,9 +125,10 @@ def test_other_writers_of_a_version_are_counted(
 def test_a_lineage_deeper_than_the_stack_is_drawn() -> None:
     def hop(depth: int) -> Hop:
         return Hop(
-            depth=depth, dataset_namespace="n", dataset_name=f"d{depth}", version="1", digest=None, role="", how="version",
+            depth=depth, dataset_namespace="n", dataset_name=f"d{depth}", version="1", digest=None, role="",
+            how="version", also_written_by=None,
             writer_run_id=f"run-{depth}", writer_job_namespace="n", writer_job_name="j", writer_state="COMPLETE",
-            reader_run_id=f"run-{depth - 1}" if depth else None, also_written_by=None,
+            reader_run_id=f"run-{depth - 1}" if depth else None,
         )  # fmt: skip
 
     lineage = Lineage([hop(depth) for depth in range(3000)], {})

@@ -82,14 +82,13 @@ def test_an_element_can_be_a_letter_beside_its_good_neighbours() -> None:
         (None, "no value"),
         (b"", "no value"),
         (b"  \n", "no value"),
-        (b" " * 100, "no value"),
         (b"\xff\xfe{\x00}\x00", "not UTF-8 at byte 0"),
         (b'{"a":"\xed\xa0\x80"}', "not UTF-8 at byte 6"),
         (b'{"a":' * 201 + b"1" + b"}" * 201, "nested 201 deep, more than 200"),
         (b"{" * 100_000, "nested 100000 deep, more than 200"),
         (b'{"a":"%s"}' % (b"x" * MAX_BYTES), "larger than 32 MB"),
     ],
-    ids=["none", "empty", "blank", "long blank", "UTF-16", "surrogate", "201 deep", "100,000 deep", "32 MB"],
+    ids=["none", "empty", "blank", "UTF-16", "surrogate", "201 deep", "100,000 deep", "32 MB"],
 )
 def test_what_the_parser_must_not_see_is_a_letter(body: bytes | None, reason: str) -> None:
     result = staged(ONE, body, TWO)
