@@ -55,13 +55,10 @@ def take_in(
     unfinished: list[files.Unfinished] = []
 
     def reached(source: str) -> files.Reached | None:
-        row = store.connection.execute(
-            "select next_offset, fingerprint from store.source_offset where source = $source",
-            {"source": source},
-        ).fetchone()
+        row = store.reached(source)
         return files.Reached(*row) if row else None
 
-    total = sum(path.stat().st_size for path in expanded if path != "-") if "-" not in expanded else None
+    total = None if "-" in expanded else files.new_bytes(expanded, reached)
     batches = files.batches(expanded, reached, sys.stdin.buffer, unfinished)
     events, letters = _store_all(store, batches, progress, stop or threading.Event(), total)
     return Summary(events, letters, tuple(unfinished))
@@ -85,10 +82,7 @@ def consume_kafka(
     from .sources.kafka import KafkaSource  # kafka takes 0.1 s to import
 
     def next_offset(source: str, partition: int) -> int | None:
-        row = store.connection.execute(
-            "select next_offset from store.source_offset where source = $source and partition = $partition",
-            {"source": source, "partition": partition},
-        ).fetchone()
+        row = store.reached(source, partition)
         return row[0] if row else None
 
     source = KafkaSource(bootstrap=bootstrap, topics=topics, next_offset=next_offset, when_gone=when_gone)

@@ -41,6 +41,10 @@ HOT_TABLES = (
 )  # fmt: skip
 COLD_TABLES = ("event", "facet", "dead_letter", "event_problem", "source_offset")
 
+# What a message can cause; anything else is ours, or the machine's, and is raised.
+DATA_ERRORS = (
+    duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException, duckdb.OutOfMemoryException,
+)  # fmt: skip
 BUSY_WAIT_SECONDS = 10.0
 
 
@@ -96,14 +100,7 @@ class Store:
         """
         try:
             self._store(batch.staged())
-        except (
-            duckdb.IOException,
-            duckdb.FatalException,
-            duckdb.InterruptException,
-            duckdb.ConnectionException,
-        ):
-            raise
-        except duckdb.Error as error:
+        except DATA_ERRORS as error:
             if len(batch.messages) > 1:
                 for half in batch.halves():
                     self.ingest(half)
@@ -112,6 +109,15 @@ class Store:
                 self._store(batch.as_letter(f"could not be stored: {error}"))
             else:
                 raise
+
+    def reached(self, source: str, partition: int = 0) -> tuple[int, str | None] | None:
+        """Next offset and fingerprint of a source; None for one that was never read."""
+        rows = self.connection.execute(
+            "select next_offset, fingerprint from store.source_offset"
+            " where source = $source and partition = $partition",
+            {"source": source, "partition": partition},
+        ).fetchall()  # an unfinished result would block the connection
+        return rows[0] if rows else None
 
     def counts(self) -> tuple[int, int]:
         """Deliveries of events and of dead letters stored so far."""

@@ -104,7 +104,7 @@ create or replace macro store.likeness(name, label, typed) as
 -- The one thing that x is. An error lists the candidates where there are several, and the nearest where there is none.
 create or replace macro store.resolve(x) as table (
     with hit as materialized (from store.hits(x)),
-    found as (select count(distinct key) as things, list(distinct label order by label) as labels from hit),
+    found as (select count(distinct (kind, key)) as things, list(distinct label order by label) as labels from hit),
     near as (
         select list(label order by score desc, label) as labels
         from (

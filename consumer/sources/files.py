@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Literal
 
@@ -63,6 +64,17 @@ def expand(paths: Sequence[Path | Pipe]) -> list[Path | Pipe]:
     return result
 
 
+def new_bytes(paths: Sequence[Path | Pipe], reached: Callable[[str], Reached | None]) -> int:
+    """About how much of these files was not read before."""
+    total = 0
+    for path in paths:
+        if path != "-":
+            before = reached(_source(path))
+            size = path.stat().st_size
+            total += size - before.next_offset if before and before.next_offset <= size else size
+    return total
+
+
 def batches(
     paths: Sequence[Path | Pipe],
     reached: Callable[[str], Reached | None],
@@ -88,7 +100,9 @@ def batches(
             messages += batch.messages
             moved += batch.moved
             size += batch.bytes
-            if size >= BATCH_BYTES:
+            if (
+                size >= BATCH_BYTES or path == "-"
+            ):  # who writes into a pipe may be slow, and is not kept waiting
                 yield Batch(messages, moved)
                 messages, moved, size = [], [], 0
     if messages or moved:
@@ -105,7 +119,7 @@ def _pieces(
         for messages, _ in _lines(stdin, "stdin", 0, None):
             yield Batch(messages)
         return
-    source = os.path.abspath(path)  # noqa: PTH100 - symlinks are kept: the name is what people know it by
+    source = _source(path)
     try:
         with path.open("rb") as file:
             before = reached(source)
@@ -119,6 +133,10 @@ def _pieces(
                 )
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _source(path: Path) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 - symlinks are kept: the name is what people know it by
 
 
 def _begin(file: IO[bytes], before: Reached | None) -> int:
@@ -154,7 +172,9 @@ def _lines(
     if begin:
         file.seek(begin)
     rest = b""
-    while chunk := file.read(BATCH_BYTES):
+    # A pipe gives what it has; a file all that is asked for.
+    read = file.read1 if unfinished is None and isinstance(file, BufferedReader) else file.read
+    while chunk := read(BATCH_BYTES):
         whole, newline, left = chunk.rpartition(b"\n")
         if not newline:
             rest += chunk

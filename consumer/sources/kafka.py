@@ -8,6 +8,7 @@ two files) and looks for new ones. Offsets come from the database alone. Leaves 
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -68,6 +69,7 @@ class KafkaSource:
         self._when_gone = when_gone
         self._partitions: dict[TopicPartition, Partition] = {}
         self._missing: set[str] = set()
+        _knock(bootstrap)
         settings = {
             "bootstrap_servers": bootstrap.split(","),
             "bootstrap_timeout_ms": int(CONNECT_SECONDS * 1000),
@@ -185,7 +187,8 @@ class KafkaSource:
             if self._when_gone == "fail":
                 raise SourceError(
                     f"the broker no longer has the offset at which this database goes on ({error}): "
-                    "messages in between were deleted unread. Choose: --when-gone earliest (go on with the oldest that is left) or latest"
+                    "messages in between were deleted unread. "
+                    "Choose: --when-gone earliest (go on with the oldest that is left) or latest"
                 ) from error
             places = list(self._partitions)
             bounds = self._consumer.beginning_offsets(places), self._consumer.end_offsets(places)
@@ -197,3 +200,23 @@ class KafkaSource:
                     )
                     self._consumer.seek(place, target)
             return {}
+
+
+def _knock(bootstrap: str) -> None:
+    """See whether anything listens at all: kafka-python would try for long, and leave a thread behind.
+
+    Raises:
+        SourceError: Nothing does, or an address is none.
+    """
+    reasons = []
+    for address in bootstrap.split(","):
+        host, colon, port = address.strip().rpartition(":")
+        if not colon or not port.isdigit():
+            raise SourceError(f"{address!r} is no Kafka address: it takes HOST:PORT")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+        except OSError as error:
+            reasons.append(f"{address}: {error.strerror or error}")
+        else:
+            return
+    raise SourceError(f"no Kafka broker answers at {'; '.join(reasons)}")
