@@ -5,7 +5,8 @@
             print(hop.depth, hop.dataset_name, hop.writer_job_name)
 
 Decides what an error of a question looks like. What `x` may be, what the columns mean and every answer is decided in
-macros/*.sql; a field here has the name and the meaning of the column there. Times are UTC without a zone.
+macros/*.sql, which queries/ask.sql calls; a field here has the name and the meaning of the column there. Times are UTC
+without a zone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ import duckdb
 
 from .display import printable
 from .errors import QuestionError
+from .named import named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,14 +104,6 @@ class RunOutline:
 
 Row = TypeVar("Row", Hop, Check, Difference, Cause, Thing, RunOutline)
 
-_THING = """
-select t.kind, t.run_id::varchar as run_id, coalesce(d.namespace, j.namespace) as namespace,
-       coalesce(d.name, j.name) as name, t.version, t.digest
-from store.resolve($x) t
-left join store.dataset d using (dataset_key)
-left join store.run r on r.run_id = t.run_id and t.kind = 'job'
-left join store.job j on j.job_key = r.job_key
-"""
 _LABEL = re.compile(r", (?=(?:run|job|dataset|digest):)")
 
 
@@ -128,40 +122,39 @@ class Ask:
 
     def upstream(self, x: str) -> list[Hop]:
         """Where x comes from, nearest first."""
-        return self._rows(Hop, "select * from upstream($x)", {"x": x})
+        return self._rows(Hop, "upstream", {"x": x})
 
     def downstream(self, x: str) -> list[Hop]:
         """What came of x, nearest first."""
-        return self._rows(Hop, "select * from downstream($x)", {"x": x})
+        return self._rows(Hop, "downstream", {"x": x})
 
     def reproducibility(self, x: str) -> list[Check]:
         """Whether x can be made again: eight checks a run. What needs files or git is unknown here."""
-        return self._rows(Check, "select * from reproducibility($x)", {"x": x})
+        return self._rows(Check, "reproducibility", {"x": x})
 
     def run_diff(self, a: str, b: str) -> list[Difference]:
         """What differs between two runs, or the runs that wrote a and b."""
-        return self._rows(Difference, "select * from run_diff($a, $b)", {"a": a, "b": b})
+        return self._rows(Difference, "run_diff", {"a": a, "b": b})
 
     def why(self, a: str, b: str) -> list[Cause]:
         """Why a and b differ: first causes, ranked."""
-        return self._rows(Cause, "select * from why($a, $b)", {"a": a, "b": b})
+        return self._rows(Cause, "why", {"a": a, "b": b})
 
     def thing(self, x: str) -> Thing:
         """What x is."""
-        [thing] = self._rows(Thing, _THING, {"x": x})
+        [thing] = self._rows(Thing, "thing", {"x": x})
         return thing
 
     def runs(self, run_ids: Iterable[str]) -> dict[str, RunOutline]:
         """These runs, by their ids."""
-        query = "select * from runs where run_id in (select unnest($ids::varchar[]))"
-        return {run.run_id: run for run in self._rows(RunOutline, query, {"ids": list(set(run_ids))})}
+        return {run.run_id: run for run in self._rows(RunOutline, "runs", {"ids": list(set(run_ids))})}
 
-    def _rows(self, kind: type[Row], query: str, parameters: dict[str, Any]) -> list[Row]:
-        columns = ", ".join(field.name for field in fields(kind))
+    def _rows(self, kind: type[Row], statement: str, parameters: dict[str, Any]) -> list[Row]:
         with question_errors():
-            found = self._connection.execute(f"select {columns} from ({query})", parameters).fetchall()  # noqa: S608
-        names = [field.name for field in fields(kind)]
-        return [kind(**dict(zip(names, row, strict=True))) for row in found]
+            found = self._connection.execute(named("ask")[statement], parameters)
+            columns = [column[0] for column in found.description]
+            rows = found.fetchall()
+        return [kind(**dict(zip(columns, row, strict=True))) for row in rows]
 
 
 @contextmanager

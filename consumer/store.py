@@ -14,12 +14,13 @@ from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import duckdb
 
 from .errors import DatabaseBusy, DatabaseUnreadable
 from .ingest.batch import Batch, Staged
+from .named import named
 
 log = logging.getLogger("relineage")
 
@@ -34,6 +35,7 @@ DEFINITIONS = (
     "macros/resolve.sql",
     "macros/trace.sql",
     "macros/compare.sql",
+    "macros/versions.sql",
 )
 # In the order in which the truth views need them, see `rebuild`.
 HOT_TABLES = (
@@ -113,17 +115,13 @@ class Store:
     def reached(self, source: str, partition: int = 0) -> tuple[int, str | None] | None:
         """Next offset and fingerprint of a source; None for one that was never read."""
         rows = self.connection.execute(
-            "select next_offset, fingerprint from store.source_offset"
-            " where source = $source and partition = $partition",
-            {"source": source, "partition": partition},
+            named("store")["reached"], {"source": source, "partition": partition}
         ).fetchall()  # an unfinished result would block the connection
         return rows[0] if rows else None
 
     def counts(self) -> tuple[int, int]:
         """Deliveries of events and of dead letters stored so far."""
-        [row] = self._rows(
-            "select (select count(*) from store.event), (select count(*) from store.dead_letter)"
-        )
+        [row] = self.connection.execute(named("store")["counts"]).fetchall()
         return row[0], row[1]
 
     def rebuild(self) -> None:
@@ -152,11 +150,10 @@ class Store:
     def _migrate(self) -> None:
         """Bring tables, views and macros to what this version has; nothing is done where they are so already."""
         with self.transaction():
-            self.connection.execute("create schema if not exists store")
-            self.connection.execute(
-                "create table if not exists store.migration (name varchar not null, digest varchar not null)"
-            )
-            done = dict(self._rows("select name, digest from store.migration"))
+            queries = named("store")
+            self.connection.execute(queries["make_schema"])
+            self.connection.execute(queries["make_migration"])
+            done = dict(self.connection.execute(queries["migrations"]).fetchall())
             for name in MIGRATIONS:
                 if name not in done:
                     self._run(f"migrations/{name}")
@@ -165,20 +162,15 @@ class Store:
             if done.get("definitions") != digest:
                 for path in DEFINITIONS:
                     self._run(path)
-                self.connection.execute("delete from store.migration where name = 'definitions'")
+                self.connection.execute(queries["forget_migration"], {"name": "definitions"})
                 self._note("definitions", digest)
 
     def _note(self, name: str, digest: str) -> None:
-        self.connection.execute(
-            "insert into store.migration values ($name, $digest)", {"name": name, "digest": digest}
-        )
+        self.connection.execute(named("store")["note_migration"], {"name": name, "digest": digest})
 
     def _run(self, path: str) -> None:
         for statement in statements(path):
             self.connection.execute(statement)
-
-    def _rows(self, query: str) -> list[tuple[Any, ...]]:
-        return self.connection.execute(query).fetchall()
 
 
 class Transaction:

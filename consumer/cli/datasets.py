@@ -7,20 +7,9 @@ from typing import Any
 
 import click
 
+from ..named import named
 from .output import dataset_name, print_list
 from .session import database_option, format_option, limit_option, question
-
-_DATASETS = """
-with latest as (
-    select namespace, name, max(first_written_at) as written_at,
-           arg_max({version: coalesce(digest, version), rows: rows},
-                   {time: coalesce(first_written_at, '-infinity'), version: version}) as latest
-    from dataset_versions group by namespace, name
-)
-select d.namespace, d.name, d.versions, l.latest.version as latest, l.latest.rows as rows, l.written_at
-from datasets d left join latest l using (namespace, name)
-order by l.written_at desc nulls last, d.namespace, d.name
-"""
 
 
 @click.command("datasets")
@@ -30,7 +19,7 @@ order by l.written_at desc nulls last, d.namespace, d.name
 def command(limit: int | None, format_: str, database: Path | None) -> int:
     """List the datasets, last written first, each with its latest version. Times are UTC."""
     with question(database) as store:
-        print_list(store.connection, _DATASETS, limit, format_, _line)
+        print_list(store.connection, named("lists")["datasets"], limit, format_, _line)
     return 0
 
 

@@ -20,37 +20,12 @@ import duckdb
 from ...emitter.capture.code import Repositories, Repository
 from ...emitter.digests import Refused, content_of
 from ..ask import Check, Hop
+from ..named import named
 
 _GIT_SECONDS = 10.0
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 # A writer bound by these wrote the very version or content that was read.
 _SAME_CONTENT = {"version", "version-late", "content"}
-
-# The digests of each version, and the paths under which it is known: its own name, or a symlink's.
-_RECORDED = """
-with asked as (
-    select unnest($namespaces) as namespace, unnest($names) as name, unnest($versions) as version
-),
-digest as (
-    select a.namespace, a.name, a.version, list(d.digest order by d.digest) as digests
-    from asked a join store.version_digest d on d.version_key = store.version_key(a.namespace, a.name, a.version)
-    group by all
-),
-path as (
-    select a.namespace, a.name, a.version, list(distinct other.name order by other.name) as paths
-    from asked a
-    join datasets mine on mine.namespace = a.namespace and mine.name = a.name
-    join datasets other on other.namespace = 'file' and (
-        (other.namespace = a.namespace and other.name = a.name)
-        or (other.one_with_namespace = mine.one_with_namespace and other.one_with_name = mine.one_with_name))
-    group by all
-)
-select a.namespace, a.name, a.version, coalesce(d.digests, []) as digests, coalesce(p.paths, []) as paths
-from asked a left join digest d using (namespace, name, version) left join path p using (namespace, name, version)
-"""
-_CODE = (
-    "select run_id, repository, commit, snapshot from environments where run_id in (select unnest($run_ids))"
-)
 
 _Version = tuple[str, str, str]
 
@@ -121,9 +96,10 @@ def _recorded(
     columns = {
         key: [version[i] for version in ordered] for i, key in enumerate(("namespaces", "names", "versions"))
     }
+    rows = connection.execute(named("evidence")["recorded"], columns).fetchall()
     return {
         (namespace, name, version): (frozenset(digests), tuple(paths))
-        for namespace, name, version, digests, paths in connection.execute(_RECORDED, columns).fetchall()
+        for namespace, name, version, digests, paths in rows
     }
 
 
@@ -179,7 +155,7 @@ def _by_label(labels: set[str]) -> Callable[[str], tuple[bool, str]]:
 def _code_reachable(
     run_ids: set[str], connection: duckdb.DuckDBPyConnection, folder: Path
 ) -> dict[str, Finding]:
-    rows = connection.execute(_CODE, {"run_ids": sorted(run_ids)}).fetchall()
+    rows = connection.execute(named("evidence")["code"], {"run_ids": sorted(run_ids)}).fetchall()
     repository = Repositories().at(folder)
     present: dict[str, bool | None] = {}
     result = {}

@@ -9,19 +9,11 @@ import click
 
 from ..display import printable
 from ..errors import QuestionError
+from ..named import named
 from .output import Section, print_json, print_list, print_sections
 from .session import database_option, format_option, limit_option, question
 
 SHOWN_BYTES = 64 << 10
-
-_LETTERS = """
-select digest, reason, source, topic, partition, "offset", octet_length(body) as bytes, received_at from dead_letters
-order by received_at desc, digest
-"""
-_LETTER = """
-select digest, reason, source, topic, partition, "offset", octet_length(body) as bytes, received_at, body
-from dead_letters where starts_with(replace(digest, '-', ''), replace(lower($digest), '-', '')) order by digest limit 11
-"""
 
 
 @click.command("letters")
@@ -35,15 +27,16 @@ def command(digest: str | None, limit: int | None, format_: str, database: Path 
     DIGEST is a letter's digest or the beginning of it. In JSON its bytes are `body`, or `body_base64` where they are no
     UTF-8. Exit code 1 when there are letters, 0 when there are none.
     """
+    queries = named("lists")
     with question(database) as store:
         if digest is None:
-            [(count,)] = store.connection.execute("select count(*) from dead_letters").fetchall()
+            [(count,)] = store.connection.execute(queries["letter_count"]).fetchall()
             if count or format_ == "json":
-                print_list(store.connection, _LETTERS, limit, format_, _line)
+                print_list(store.connection, queries["letters"], limit, format_, _line)
             else:
                 click.echo("relineage: every message was an event", err=True)
             return 1 if count else 0
-        found = store.connection.execute(_LETTER, {"digest": digest})
+        found = store.connection.execute(queries["letters_beginning_with"], {"digest": digest})
         columns = [column[0] for column in found.description]
         rows = found.fetchall()
     if not rows:

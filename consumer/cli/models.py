@@ -7,18 +7,9 @@ from typing import Any
 
 import click
 
+from ..named import named
 from .output import dataset_name, print_list
 from .session import database_option, format_option, limit_option, question
-
-_MODELS = """
-with written as (
-    select run_id, dataset_namespace as namespace, dataset_name as name, version, max(written_at) as written_at
-    from outputs group by all
-)
-select m.namespace, m.name, coalesce(m.digest, m.version) as version, m.framework, m.parameters, w.written_at, m.run_id
-from models m left join written w using (run_id, namespace, name, version)
-order by w.written_at desc nulls last, m.namespace, m.name, m.version, m.run_id
-"""
 
 
 @click.command("models")
@@ -28,7 +19,7 @@ order by w.written_at desc nulls last, m.namespace, m.name, m.version, m.run_id
 def command(limit: int | None, format_: str, database: Path | None) -> int:
     """List the versions of models, newest first, each with the run that wrote it. Times are UTC."""
     with question(database) as store:
-        print_list(store.connection, _MODELS, limit, format_, _line)
+        print_list(store.connection, named("lists")["models"], limit, format_, _line)
     return 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..named import named
 from .session import database_option, question
 
 
@@ -20,9 +21,7 @@ def command(database: Path | None) -> int:
     with question(database) as store:
         began = time.monotonic()
         store.rebuild()
-        [(events, runs)] = store.connection.execute(
-            "select (select count(distinct event_digest) from store.event), (select count(*) from runs)"
-        ).fetchall()
+        [(events, runs)] = store.connection.execute(named("status")["events_and_runs"]).fetchall()
     seconds = time.monotonic() - began
     click.echo(f"relineage: rebuilt from {events} events: {runs} runs, in {seconds:.1f} s", err=True)
     return 0

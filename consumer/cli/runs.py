@@ -7,13 +7,9 @@ from typing import Any
 
 import click
 
+from ..named import named
 from .output import dataset_name, duration, print_list
 from .session import database_option, format_option, limit_option, question
-
-_RUNS = """
-select run_id, job_namespace, job_name, state, started_at, ended_at from runs
-order by started_at desc nulls last, run_id desc
-"""
 
 
 @click.command("runs")
@@ -23,7 +19,7 @@ order by started_at desc nulls last, run_id desc
 def command(limit: int | None, format_: str, database: Path | None) -> int:
     """List the runs, newest first. Times are UTC."""
     with question(database) as store:
-        print_list(store.connection, _RUNS, limit, format_, _line)
+        print_list(store.connection, named("lists")["runs"], limit, format_, _line)
     return 0
 
 

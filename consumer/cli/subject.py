@@ -16,6 +16,7 @@ from ...emitter.naming import of_path
 from ..ask import Ask
 from ..display import printable
 from ..errors import QuestionError
+from ..named import named
 
 _RUN_PREFIX = re.compile(r"(?:run:)?([0-9a-fA-F-]{8,35})")
 
@@ -55,13 +56,8 @@ def _by_content(connection: duckdb.DuckDBPyConnection, path: Path) -> str:
         digests = content_of(path).digests
     except Refused as refused:
         raise QuestionError(f"{path} cannot be digested: {refused}") from None
-    known = {
-        row[0]
-        for row in connection.execute(
-            "select digest from store.version_digest where digest in (select unnest($digests))",
-            {"digests": list(digests)},
-        ).fetchall()
-    }
+    rows = connection.execute(named("subject")["known_digests"], {"digests": list(digests)}).fetchall()
+    known = {row[0] for row in rows}
     for digest in digests:
         if digest in known:
             return f"digest:{digest}"
@@ -74,8 +70,7 @@ def _recorded_under(connection: duckdb.DuckDBPyConnection, path: Path) -> list[s
     """What is recorded of that path, newest first."""
     name = of_path(path)
     versions = connection.execute(
-        "select version, first_written_at, digest from dataset_versions where namespace = $namespace and name = $name "
-        "order by first_written_at desc nulls last, version limit 6",
+        named("subject")["versions_under_name"],
         {"namespace": name.namespace, "name": name.name},
     ).fetchall()
     if not versions:
@@ -83,7 +78,7 @@ def _recorded_under(connection: duckdb.DuckDBPyConnection, path: Path) -> list[s
     lines = [
         f"  dataset:{name.namespace}/{name.name}@{version}"
         + (f", written {at:%Y-%m-%d %H:%M:%S} UTC" if at else "")
-        for version, at, _ in versions[:5]
+        for version, at in versions[:5]
     ]
     return ["recorded under that path:", *lines, *(["  … and older ones"] if len(versions) > 5 else [])]
 
@@ -97,11 +92,8 @@ def _run_beginning_with(connection: duckdb.DuckDBPyConnection, x: str) -> str | 
     match = _RUN_PREFIX.fullmatch(x)
     if match is None:
         return None
-    found = connection.execute(
-        "select run_id, job_namespace || '/' || job_name from runs "
-        "where starts_with(run_id, $start) order by run_id limit 11",
-        {"start": match[1].lower()},
-    ).fetchall()
+    starting = {"start": match[1].lower()}
+    found = connection.execute(named("subject")["runs_beginning_with"], starting).fetchall()
     if len(found) > 1:
         lines = [f"  run:{run_id} {printable(job or '')}" for run_id, job in found[:10]]
         more = ["  … and more"] if len(found) > 10 else []

@@ -93,20 +93,20 @@ def batches(
         SourceError: A file cannot be read.
     """
     messages: list[Message] = []
-    moved: list[Moved] = []
+    moved: dict[str, Moved] = {}
     size = 0
     for path in paths:
         for batch in _pieces(path, reached, stdin, unfinished):
             messages += batch.messages
-            moved += batch.moved
+            moved |= {m.source: m for m in batch.moved}
             size += batch.bytes
             if (
                 size >= BATCH_BYTES or path == "-"
             ):  # who writes into a pipe may be slow, and is not kept waiting
-                yield Batch(messages, moved)
-                messages, moved, size = [], [], 0
+                yield Batch(messages, list(moved.values()))
+                messages, moved, size = [], {}, 0
     if messages or moved:
-        yield Batch(messages, moved)
+        yield Batch(messages, list(moved.values()))
 
 
 def _pieces(
@@ -122,8 +122,11 @@ def _pieces(
     source = _source(path)
     try:
         with path.open("rb") as file:
-            before = reached(source)
-            begin = _begin(file, before)
+            if not file.seekable():  # a named pipe
+                for messages, _ in _lines(file, source, 0, None):
+                    yield Batch(messages)
+                return
+            begin = _begin(file, reached(source))
             if path.suffix == ".json":
                 yield from _document(file, source, begin)
                 return
@@ -161,6 +164,8 @@ def _document(file: IO[bytes], source: str, begin: int) -> Iterator[Batch]:
         return
     file.seek(0)
     body = file.read()
+    if not body.strip():
+        return  # nobody has written it yet
     moved = Moved(source=source, next_offset=len(body), fingerprint=_fingerprint(file, len(body)))
     yield Batch([Message(body=body, source=source, offset=0)], [moved])
 

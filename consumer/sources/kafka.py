@@ -69,6 +69,7 @@ class KafkaSource:
         self._when_gone = when_gone
         self._partitions: dict[TopicPartition, Partition] = {}
         self._missing: set[str] = set()
+        self._jumped: dict[TopicPartition, Moved] = {}
         _knock(bootstrap)
         settings = {
             "bootstrap_servers": bootstrap.split(","),
@@ -166,16 +167,17 @@ class KafkaSource:
                         )
                     )
                     size += len(record.value or b"")
-                moved[place] = Moved(
-                    source=partition.source,
-                    partition=partition.number,
-                    topic=partition.topic,
-                    next_offset=records[-1].offset + 1,
-                )
+                moved[place] = self._moved(place, records[-1].offset + 1)
                 deadline = deadline or time.monotonic() + BATCH_SECONDS
+            moved = self._jumped | moved
+            self._jumped = {}
             if deadline is None:
-                return None
-        return Batch(messages, list(moved.values())) if messages else None
+                break
+        return Batch(messages, list(moved.values())) if moved else None
+
+    def _moved(self, place: TopicPartition, next_offset: int) -> Moved:
+        known = self._partitions[place]
+        return Moved(source=known.source, partition=known.number, topic=known.topic, next_offset=next_offset)
 
     def _records(self, wait_seconds: float) -> dict[TopicPartition, list[Any]]:
         try:
@@ -199,6 +201,7 @@ class KafkaSource:
                         "%s: offset %d is gone, going on at %d", place, self._consumer.position(place), target
                     )
                     self._consumer.seek(place, target)
+                    self._jumped[place] = self._moved(place, target)
             return {}
 
 

@@ -1,0 +1,62 @@
+"""Run the benchmarks: `python -m benchmarks [ingest|trace|emit|imports …]`, all without names.
+
+Decides only how they are called and shown. Figures of machines that others use too vary; ratios within one run
+say more. RELINEAGE_TEST_KAFKA=HOST:PORT names a broker (`make bench` starts one).
+"""
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+
+import duckdb
+
+NAMES = ("imports", "emit", "ingest", "trace")
+Rows = Iterator[tuple[str, str]]
+
+
+def machine() -> str:
+    """Processor, cores, memory, and versions."""
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (
+        f"{processor()}, {cores} cores, {memory_bytes / 1e9:.0f} GB; load {os.getloadavg()[0]:.1f}; "
+        f"Python {platform.python_version()}, DuckDB {duckdb.__version__}, {platform.system()}"
+    )
+
+
+def processor() -> str:
+    """The processor's name, as the system tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def main() -> None:
+    """Run what was asked for, and print a table for each."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("names", nargs="*", choices=[*NAMES, []], help=", ".join(NAMES))
+    names = parser.parse_args().names or NAMES
+    kafka = os.environ.get("RELINEAGE_TEST_KAFKA")
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC · `python -m benchmarks {' '.join(sys.argv[1:])}`".strip())
+    print(machine())
+    for name in names:
+        module = import_module(f".{name}", __package__)
+        if module.NEEDS_KAFKA and not kafka:
+            sys.exit(f"{name} needs a broker: make bench, or RELINEAGE_TEST_KAFKA=HOST:PORT")
+        measure: Callable[[str], Rows] = module.measure
+        began = time.monotonic()
+        print(f"\n### {name}: {module.TITLE}\n\n| what | measured |\n|---|---|")
+        for what, measured in measure(kafka or ""):
+            print(f"| {what} | {measured} |", flush=True)
+        print(f"\n({time.monotonic() - began:.0f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()

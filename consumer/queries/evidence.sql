@@ -1,0 +1,27 @@
+-- What `relineage verify` must know of recorded runs before it looks at files and git.
+
+-- name: recorded
+-- The digests of each version, and the paths under which it is known: its own name, or a symlink's.
+with asked as (
+    select unnest($namespaces) as namespace, unnest($names) as name, unnest($versions) as version
+),
+digest as (
+    select a.namespace, a.name, a.version, list(d.digest order by d.digest) as digests
+    from asked a join store.version_digest d on d.version_key = store.version_key(a.namespace, a.name, a.version)
+    group by all
+),
+path as (
+    select a.namespace, a.name, a.version, list(distinct other.name order by other.name) as paths
+    from asked a
+    join datasets mine on mine.namespace = a.namespace and mine.name = a.name
+    join datasets other on other.namespace = 'file' and (
+        (other.namespace = a.namespace and other.name = a.name)
+        or (other.one_with_namespace = mine.one_with_namespace and other.one_with_name = mine.one_with_name))
+    group by all
+)
+select a.namespace, a.name, a.version, coalesce(d.digests, []) as digests, coalesce(p.paths, []) as paths
+from asked a left join digest d using (namespace, name, version) left join path p using (namespace, name, version);
+
+-- name: code
+-- The code that each run was made with.
+select run_id, repository, commit, snapshot from environments where run_id in (select unnest($run_ids));
