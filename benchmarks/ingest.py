@@ -29,16 +29,16 @@ ENVELOPE = """{"eventTime": "VARCHAR", "eventType": "VARCHAR",
     "inputs": ["JSON"], "outputs": ["JSON"]}"""
 
 
-def facet(kind: str, **fields: Any) -> dict[str, Any]:
+def facet(name: str, /, **fields: Any) -> dict[str, Any]:
     """A facet as our emitter writes it."""
-    url = f"urn:relineage:facet:{kind}:1-0-0#/$defs/{kind}"
+    url = f"urn:relineage:facet:{name}:1-0-0#/$defs/{name}"
     return {"_producer": "urn:relineage:emitter:0.1.0", "_schemaURL": url, **fields}
 
 
 def dataset(number: int, side: str, at: str) -> dict[str, Any]:
-    """Step `number`'s table of 8 columns: its content, schema and role."""
+    """Step `number`'s table of 5 columns: its content, schema and role."""
     digest = f"b3-table1:{number:064x}"
-    columns = [{"name": f"feature_{c}", "type": "double"} for c in range(8)]
+    columns = [{"name": f"feature_{c}", "type": "double"} for c in range(5)]
     io = facet("RelineageIoFacet", role="table", instant=at, origin="declared")
     content = facet("RelineageContentDatasetFacet", digests=[digest], kind="table", rows=1000, bytes=64000)
     facets = {
@@ -55,7 +55,7 @@ def events(number: int) -> Iterator[bytes]:
     run, start = str(uuid4()), BEGIN + timedelta(seconds=number)
     at = start.isoformat(timespec="microseconds")
     step = facet("RelineageStepRunFacet", operation="scale", task=f"b3-task1:{number:064x}", missing=None)
-    parameters = [{"name": f"parameter_{p}", "type": "float", "value": str(p / 7)} for p in range(6)]
+    parameters = [{"name": f"parameter_{p}", "type": "float", "value": str(p / 7)} for p in range(4)]
     facets = {
         "relineage_step": {**step, "parameters": parameters},
         "relineage_seeds": facet("RelineageSeedsRunFacet", entropy="2a", given=True, libraries=[]),

@@ -76,6 +76,11 @@ class Store:
             DatabaseUnreadable: It is no DuckDB file, or one of a newer format.
         """
         store = cls(_connect(str(path), busy_wait_seconds))
+        if store._is_somebody_elses():
+            store.close()
+            raise DatabaseUnreadable(
+                f"{path} is a DuckDB database, but no lineage database: name another file"
+            )
         store._migrate()
         return store
 
@@ -146,6 +151,11 @@ class Store:
         finally:
             for name in relations:
                 self.connection.unregister(name)
+
+    def _is_somebody_elses(self) -> bool:
+        """Whether there are tables, and none of them ours: they are left alone."""
+        [row] = self.connection.execute(named("store")["somebody_elses"]).fetchall()
+        return bool(row[0])
 
     def _migrate(self) -> None:
         """Bring tables, views and macros to what this version has; nothing is done where they are so already."""

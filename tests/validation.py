@@ -55,10 +55,7 @@ def validate_event(event: bytes | Mapping[str, Any]) -> None:
         event: the bytes on the wire, or an event already parsed.
     """
     problems: list[str] = []
-    if isinstance(event, bytes):
-        document = _parse(event, problems)
-    else:
-        document = _parse(_dump(event, problems), problems)
+    document = _parse(event if isinstance(event, bytes) else _dump(event, problems), problems)
     if isinstance(document, dict):
         problems += _event_problems(document)
         for path, base, key, facet in _facets(document):

@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 MAX_BYTES = 32 << 20
 MAX_DEPTH = 200
 
+# Strings of a JSON text, also one that does not end: possessive, so that nothing is tried twice.
+STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 BOM = b"\xef\xbb\xbf"
-STRING = rb'"(?:[^"\\]|\\.)*"'
-BRACKET = re.compile(STRING + rb"|([\[{])|([\]}])", re.DOTALL)
-ARRAY_TOKEN = re.compile(STRING + rb"|([\[{])|([\]}])|(,)", re.DOTALL)
 SPACE = b" \t\r\n"
 
 MESSAGE = {
@@ -95,10 +95,8 @@ class Batch:
 
     def as_letter(self, reason: str) -> Staged:
         """The messages of this batch as dead letters."""
-        table = _table(self.messages)
-        return Staged(
-            table.slice(0, 0), table.append_column("reason", pa.array([reason] * len(table))), self._moved()
-        )
+        letters = _table(self.messages).append_column("reason", pa.array([reason] * len(self.messages)))
+        return Staged(_texts(_table([])), letters, self._moved())
 
     def staged(self) -> Staged:
         """The relations that parse.sql and merge.sql read."""
@@ -106,11 +104,7 @@ class Batch:
         reasons = _reasons(table["body"].combine_chunks())
         good = reasons.is_null()
         letters = table.append_column("reason", reasons).filter(pc.invert(good))
-        table = table.filter(good)
-        text = pc.replace_substring_regex(table["body"].cast(pa.string()), "^\ufeff", "")
-        return Staged(
-            table.set_column(table.column_names.index("body"), "body", text), letters, self._moved()
-        )
+        return Staged(_texts(table.filter(good)), letters, self._moved())
 
     def _moved(self) -> pa.Table:
         return pa.table(
@@ -133,14 +127,20 @@ def _table(messages: Sequence[Message]) -> pa.Table:
     return pa.table({**columns, "digest": pa.array(digests, pa.string())})
 
 
+def _texts(table: pa.Table) -> pa.Table:
+    """The same with bodies as text; they are known to be UTF-8."""
+    return table.set_column(table.column_names.index("body"), "body", table["body"].cast(pa.string()))
+
+
 def _reasons(bodies: pa.Array) -> pa.Array:
     """Why each body is kept from the JSON parser; null where it is not. Looks at single bodies only where it must."""
     reasons: dict[int, str] = {}
+    long = pc.greater(pc.binary_length(bodies), MAX_BYTES)
     opened = pc.add(pc.count_substring(bodies, "{"), pc.count_substring(bodies, "["))
-    for i in _where(pc.greater(opened, MAX_DEPTH)):
-        if (depth := _depth(bodies[i].as_py())) > MAX_DEPTH:
+    for i in _where(pc.and_(pc.greater(opened, MAX_DEPTH), pc.invert(long))):
+        if (depth := int(_depths(STRING.sub(b"", bodies[i].as_py())).max(initial=0))) > MAX_DEPTH:
             reasons[i] = f"nested {depth} deep, more than {MAX_DEPTH}"
-    for i in _where(pc.greater(pc.binary_length(bodies), MAX_BYTES)):
+    for i in _where(long):
         reasons[i] = f"larger than {MAX_BYTES >> 20} MB"
     try:
         bodies.cast(pa.string())
@@ -163,15 +163,12 @@ def _where(condition: pa.Array) -> list[int]:
     return found
 
 
-def _depth(body: bytes) -> int:
-    depth = deepest = 0
-    for token in BRACKET.finditer(body):
-        if token[1]:
-            depth += 1
-            deepest = max(deepest, depth)
-        elif token[2]:
-            depth -= 1
-    return deepest
+def _depths(text: bytes) -> np.ndarray:
+    """How deep in brackets each byte of a JSON text without strings stands; an opening bracket counts itself."""
+    byte = np.frombuffer(text, np.uint8)
+    opens = (byte == ord("[")) | (byte == ord("{"))
+    closes = (byte == ord("]")) | (byte == ord("}"))
+    return np.cumsum(opens.astype(np.int8) - closes.astype(np.int8), dtype=np.int32)
 
 
 def _split_arrays(messages: Sequence[Message]) -> list[Message]:
@@ -200,23 +197,11 @@ def _elements(body: bytes) -> list[bytes] | None:
     text = body.removeprefix(BOM).strip(SPACE)
     if not (text.startswith(b"[") and text.endswith(b"]")):
         return None
-    elements: list[bytes] = []
-    depth, begin = 0, 1
-    for token in ARRAY_TOKEN.finditer(text):
-        if token[1]:
-            depth += 1
-        elif token[2]:
-            depth -= 1
-            if depth == 0:
-                if token.end() != len(text):
-                    return None
-                elements.append(text[begin : token.start()])
-        elif token[3] and depth == 1:
-            elements.append(text[begin : token.start()])
-            begin = token.end()
-    if depth != 0:
+    plain = STRING.sub(lambda string: b" " * len(string[0]), text)
+    depths = _depths(plain)
+    if depths[-1] != 0 or (depths[:-1] < 1).any():
         return None
-    stripped = [element.strip(SPACE) for element in elements]
-    return (
-        stripped[:-1] if not stripped[-1] else stripped
-    )  # DuckDB's reader allows a comma after the last one
+    commas = np.flatnonzero((np.frombuffer(plain, np.uint8) == ord(",")) & (depths == 1)).tolist()
+    bounds = zip([0, *commas], [*commas, len(text) - 1], strict=True)
+    elements = [text[begin + 1 : end].strip(SPACE) for begin, end in bounds]
+    return elements if elements[-1] else elements[:-1]  # DuckDB's reader allows a comma after the last one

@@ -11,7 +11,7 @@ select
         '/run/runId', '/job/namespace', '/job/name', '/dataset/namespace', '/dataset/name',
         '/eventTime', '/eventType', '/run/facets', '/job/facets', '/dataset/facets'
     ]) end as types
-from message;
+from (select * replace (ltrim(body, chr(65279)) as body), body as raw_body from message);  -- without a byte order mark
 
 -- Statement 2: the envelope.
 create or replace temp table envelope as
@@ -32,7 +32,7 @@ with opened as (
 ),
 named as (
     select
-        source, topic, partition, "offset", digest, body, valid, types, e,
+        source, topic, partition, "offset", digest, body, raw_body, valid, types, e,
         types[1] as top,
         case
             when types[1] is distinct from 'OBJECT' then null
@@ -65,7 +65,7 @@ lacking as (
     from named
 )
 select
-    source, topic, partition, "offset", digest, body, types, e, kind,
+    source, topic, partition, "offset", digest, body, raw_body, types, e, kind,
     store.members(e.run.facets, case when types[14] = 'OBJECT' then json_extract(body, '$.run.facets') end) as run_facets,
     store.members(e.job.facets, case when types[15] = 'OBJECT' then json_extract(body, '$.job.facets') end) as job_facets,
     store.members(e.dataset.facets, case when types[16] = 'OBJECT' then json_extract(body, '$.dataset.facets') end) as dataset_facets,
@@ -206,8 +206,8 @@ with container as (
     from entry
 )
 select digest, event_time, run_id, c.path as path,
-       case when c.got = 'OBJECT' then 'an object with distinct keys' else case when c.want = 'VARCHAR' then 'a text' else 'JSON ' || lower(c.want) end end as expected,
-       case when c.got = 'OBJECT' then 'a key twice' else lower(c.got) end as got
+       case when c.got = c.want then 'an object with distinct keys' when c.want = 'VARCHAR' then 'a text' else 'JSON ' || lower(c.want) end as expected,
+       case when c.got = c.want then 'a key twice' else lower(c.got) end as got
 from container where c.got is not null and (c.got <> c.want or c.lost)
 union all
 select digest, event_time, run_id, 'eventTime', 'a time zone', left(time_text, 100)

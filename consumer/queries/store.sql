@@ -27,3 +27,8 @@ select (select count(*) from store.event), (select count(*) from store.dead_lett
 -- name: reached
 -- Next offset and fingerprint of a source.
 select next_offset, fingerprint from store.source_offset where source = $source and partition = $partition;
+
+-- name: somebody_elses
+-- Whether the database holds tables, and none of them ours.
+select count(*) > 0 and not bool_or(schema_name = 'store' and table_name = 'migration')
+from duckdb_tables() where database_name = current_database();

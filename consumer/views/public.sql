@@ -114,7 +114,7 @@ comment on column store.version_facet.ordinal is 'Position of the input or outpu
 
 create or replace view dataset_versions as
 with size as (
-    select version_key, arg_max({rows: (body ->> '$.rows')::bigint, bytes: (body ->> '$.bytes')::bigint},
+    select version_key, arg_max({rows: try_cast(body ->> '$.rows' as bigint), bytes: try_cast(body ->> '$.bytes' as bigint)},
                                 {time: event_time, event: event_digest, location: location, ordinal: ordinal}) as size
     from store.version_facet where key = 'relineage_content' group by version_key
 ),
@@ -251,7 +251,7 @@ model as (
     from described group by version_key
 )
 select d.namespace, d.name, v.version, g.digest, w.run_id::varchar as run_id,
-       m.body ->> '$.framework' as framework, (m.body ->> '$.parameters')::bigint as parameters
+       m.body ->> '$.framework' as framework, try_cast(m.body ->> '$.parameters' as bigint) as parameters
 from model m
 join store.version v using (version_key)
 join store.dataset d using (dataset_key)

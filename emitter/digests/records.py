@@ -6,7 +6,7 @@ Plain frozen records, free of heavy imports. How they become facets and versions
 from dataclasses import dataclass
 
 
-class Refused(ValueError):  # noqa: N818 - it is an outcome that callers name, not a fault
+class Refused(ValueError):
     """Data that `docs/digests.md` does not cover.
 
     Attributes:

@@ -382,3 +382,17 @@ def test_a_facet_with_wrong_types_breaks_no_view_and_no_question(new_store: Call
             failed[question] = str(error)
     assert failed == {}
     assert {table for table, (hot, true) in store.truth().items() if hot != true} == set()
+
+
+def test_a_database_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.duckdb"
+    with duckdb.connect(str(path)) as theirs:
+        theirs.execute("create table orders (id int)")
+
+    with pytest.raises(DatabaseUnreadable, match="no lineage database"):
+        Store.open(path)
+
+    with duckdb.connect(str(path)) as theirs:
+        assert theirs.execute("select schema_name, table_name from duckdb_tables()").fetchall() == [
+            ("main", "orders")
+        ]

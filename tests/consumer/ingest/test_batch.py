@@ -113,8 +113,9 @@ def test_what_looks_like_it_but_is_not_passes(body: bytes) -> None:
     assert reasons(staged(body)) == []
 
 
-def test_a_mark_of_the_byte_order_does_not_reach_the_parser() -> None:
-    assert texts(staged(b"\xef\xbb\xbf" + ONE)) == [ONE.decode()]
+def test_a_mark_of_the_byte_order_is_handed_on() -> None:
+    """parse.sql passes over it; a dead letter keeps it."""
+    assert texts(staged(b"\xef\xbb\xbf" + ONE)) == ["\ufeff" + ONE.decode()]
 
 
 def test_halves_hold_every_message_once_and_only_the_second_moves_on() -> None:
