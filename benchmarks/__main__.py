@@ -41,10 +41,13 @@ def processor() -> str:
 def main() -> None:
     """Run what was asked for, and print a table for each."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("names", nargs="*", choices=[*NAMES, []], help=", ".join(NAMES))
+    parser.add_argument("names", nargs="*", metavar="name", help=", ".join(NAMES))
     names = parser.parse_args().names or NAMES
+    if unknown := set(names) - set(NAMES):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     kafka = os.environ.get("RELINEAGE_TEST_KAFKA")
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC · `python -m benchmarks {' '.join(sys.argv[1:])}`".strip())
+    command = " ".join(["python -m benchmarks", *sys.argv[1:]])
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, `{command}`")
     print(machine())
     for name in names:
         module = import_module(f".{name}", __package__)

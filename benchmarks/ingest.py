@@ -127,12 +127,11 @@ def measure(kafka: str) -> Iterator[tuple[str, str]]:
     yield "events", f"{count:,}, {sum(map(len, bodies)) / count / 1000:.1f} kB on average"
     cpu_us: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "lineage.duckdb") as store:
-        stop = threading.Event()
         for name, work in {
             "polling alone": lambda: poll(kafka, topic),
             "`from_json` alone": lambda: read_json(bodies),
             "consumer": lambda: consume_kafka(
-                store, bootstrap=kafka, topics=[topic], until_current=True, stop=stop
+                store, stop=threading.Event(), until_current=True, bootstrap=kafka, topics=[topic]
             ),
         }.items():
             wall, cpu = time.perf_counter(), time.process_time()
@@ -145,7 +144,7 @@ def measure(kafka: str) -> Iterator[tuple[str, str]]:
         ).fetchall()
         assert (stored, bound) == (count, RUNS - 400), (stored, bound)
         store.connection.execute("checkpoint")
-        size = (Path(folder) / "lineage.duckdb").stat().st_size
-    yield "size of the database", f"{size / count:,.0f} bytes an event"
+        size_bytes = (Path(folder) / "lineage.duckdb").stat().st_size
+    yield "size of the database", f"{size_bytes / count:,.0f} bytes an event"
     bare = cpu_us["polling alone"] + cpu_us["`from_json` alone"]
     yield "**consumer / (polling + `from_json`), CPU**", f"**{cpu_us['consumer'] / bare:.1f}** (aim: 4)"

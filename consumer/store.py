@@ -211,7 +211,7 @@ def _settings() -> dict[str, str | bool | int | float | list[str]]:
         # The default (16 MB) checkpoints at nearly every batch.
         "checkpoint_threshold": "256MB",
         "preserve_insertion_order": "false",
-        "memory_limit": f"{_memory_bytes() // 2 >> 20}MB",
+        "memory_limit": f"{_memory_bytes() // 2 >> 20}MiB",
     }
 
 

@@ -78,7 +78,7 @@ create or replace macro store.hits(x) as table (
     union all
     select 'job', any_value(j.job_key)::varchar, 'job:' || j.namespace || '/' || j.name,
            -- Its latest run: by start, else by first event.
-           (select arg_max(r.run_id, {started: coalesce(r.first_start_at, r.first_at), least: -('0x' || left(r.run_id::varchar, 8))::bigint})
+           (select min({age: -epoch_us(coalesce(r.first_start_at, r.first_at)), run_id: r.run_id}).run_id
             from store.run r where r.job_key = store.name_key(j.namespace, j.name)),
            null, null, null
     from store.job j join keyed k on j.job_key = k.name_key or (k.name_key is null and j.name = k.name)

@@ -41,7 +41,8 @@ create or replace macro store.target(x) as table (
         select dataset_key, version_key from wanted_version
         union all
         -- Of a dataset that nobody wrote: the version last read.
-        select arg_max(r.dataset_key, r.read_at), arg_max({it: r.version_key}, r.read_at).it
+        select min({age: -epoch_us(r.read_at), version_key: r.version_key, dataset_key: r.dataset_key}).dataset_key,
+               min({age: -epoch_us(r.read_at), version_key: r.version_key, dataset_key: r.dataset_key}).version_key
         from store.read r join dataset_member m using (dataset_key) join thing t on t.kind = 'dataset' where r.holds having count(*) > 0
         union all
         select dataset_key, null from thing where kind = 'dataset'

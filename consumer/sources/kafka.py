@@ -81,6 +81,7 @@ class KafkaSource:
                 **settings,
                 enable_auto_commit=False,
                 auto_offset_reset="none",
+                isolation_level="read_committed",  # what a producer took back was never said
                 max_poll_records=20_000,
                 fetch_max_bytes=50_000_000,
                 max_partition_fetch_bytes=16_000_000,

@@ -3,16 +3,17 @@
 import io
 import threading
 from collections.abc import Iterator
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import pytest
 from answers import answers
 from kafka import KafkaProducer
-from streams import dataset, encode, event, occurrence, parent
+from streams import dataset, encode, event, occurrence, parent, run_id
 
 from relineage.consumer.consume import consume_kafka, take_in
-from relineage.consumer.store import Store
+from relineage.consumer.store import COLD_TABLES, HOT_TABLES, Store
 
 CASES = Path(__file__).parent / "cases"
 
@@ -105,3 +106,30 @@ def test_one_source_after_the_other_changes_nothing(
         path.write_bytes(b"\n".join(MESSAGES[part::2] if part < 2 else MESSAGES) + b"\n")
         take_in(store, [path])
     assert answers(store) == expected
+
+
+@pytest.mark.parametrize("x", ["job:etl/load", "dataset:lake/raw", "dataset:lake/made", "run:RUN"])
+def test_a_tie_is_settled_by_what_was_said_and_not_by_the_order_of_arrival(x: str, store: Store) -> None:
+    """Three runs of a job in one instant, which read and wrote versions of the same datasets."""
+    told = [
+        encode(
+            event(
+                number,
+                0,
+                inputs=(dataset(("lake", "raw"), f"v{number}"),),
+                outputs=(dataset(("lake", "made"), f"v{number}"),),
+            )
+        )
+        for number in (1, 2, 3)
+    ]
+    asked = x.replace("RUN", run_id(2))
+    found = set()
+    for order in permutations(told):
+        for table in (*HOT_TABLES, *COLD_TABLES):
+            store.connection.execute(f"delete from store.{table}")
+        for body in order:
+            store.ingest(_as_batch([body]))
+        for macro in ("upstream", "downstream", "reproducibility"):
+            rows = store.connection.execute(f"from {macro}($x)", {"x": asked}).fetchall()
+            found.add((macro, repr(sorted(map(repr, rows)))))
+    assert len(found) == 3
