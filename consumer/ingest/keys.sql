@@ -63,14 +63,20 @@ create or replace macro store.is_distinctive(told_facet) as
 
 -- The other names of a dataset that its symlinks or lifecycleStateChange facet tells: a list of (namespace, name).
 create or replace macro store.other_names(key, body) as
-    list_filter(
-        case
-            when key = 'symlinks' and json_type(body, '/identifiers') = 'ARRAY' then
-                from_json(json_extract(body, '$.identifiers'), '[{"namespace": "VARCHAR", "name": "VARCHAR"}]')
-            when key = 'lifecycleStateChange' and (body ->> '$.lifecycleStateChange') = 'RENAME' then
-                [from_json(json_extract(body, '$.previousIdentifier'), '{"namespace": "VARCHAR", "name": "VARCHAR"}')]
-        end,
-        lambda other: other.namespace is not null and other.name is not null);
+    list_transform(
+        list_filter(
+            case
+                when key = 'symlinks' and json_type(body, '/identifiers') = 'ARRAY' then
+                    from_json(json_extract(body, '$.identifiers'), '[{"namespace": "JSON", "name": "JSON"}]')
+                when key = 'lifecycleStateChange' and (body ->> '$.lifecycleStateChange') = 'RENAME' then
+                    [from_json(json_extract(body, '$.previousIdentifier'), '{"namespace": "JSON", "name": "JSON"}')]
+            end,
+            lambda other: json_type(other.namespace) = 'VARCHAR' and json_type(other.name) = 'VARCHAR'),
+        lambda other: struct_pack(namespace := other.namespace ->> '$', name := other.name ->> '$'));
+
+-- What stands at a path of a facet, if it is a text or number and not empty.
+create or replace macro store.text_at(facet_text, path) as
+    case when json_type(facet_text, path) not in ('OBJECT', 'ARRAY') then nullif(json_extract_string(facet_text, path), '') end;
 
 -- Facets of a run: its own rank above those that a child forwards of its parent, and these above those of its root.
 create or replace macro store.location_rank(location) as

@@ -148,22 +148,21 @@ from held where facet.value is not null;
 -- Older producers called it parentRun.
 create or replace temp table parent as
 with said as (
-    select run_id, event_time, digest, key = 'parent' as own, from_json(body, '{
-        "run": {"runId": "VARCHAR", "facets": "JSON"}, "job": {"namespace": "VARCHAR", "name": "VARCHAR", "facets": "JSON"},
-        "root": {"run": {"runId": "VARCHAR", "facets": "JSON"}, "job": {"namespace": "VARCHAR", "name": "VARCHAR", "facets": "JSON"}}
-    }') as p
+    select run_id, event_time, digest, key = 'parent' as own, body,
+           store.text_at(body, '/run/runId') as parent_text, store.text_at(body, '/root/run/runId') as root_text,
+           store.text_at(body, '/job/namespace') as parent_namespace, store.text_at(body, '/job/name') as parent_name,
+           store.text_at(body, '/root/job/namespace') as root_namespace, store.text_at(body, '/root/job/name') as root_name
     from facet where location = 'run' and key in ('parent', 'parentRun') and starts_with(body, '{')
 )
 select
     run_id as child_run_id, event_time, digest, own,
     parent_text, store.run_uuid(parent_text) as parent_run_id, case when store.is_uuid(parent_text) then null else parent_text end as odd_parent_text,
-    store.name_key(p.job.namespace, p.job.name) as parent_job_key, p.job.namespace as parent_namespace, p.job.name as parent_name,
+    store.name_key(parent_namespace, parent_name) as parent_job_key, parent_namespace, parent_name,
     root_text, store.run_uuid(root_text) as root_run_id, case when store.is_uuid(root_text) then null else root_text end as odd_root_text,
-    store.name_key(p.root.job.namespace, p.root.job.name) as root_job_key,
-    p.root.job.namespace as root_namespace, p.root.job.name as root_name,
-    p.run.facets as parent_run_facets, p.job.facets as parent_job_facets,
-    p.root.run.facets as root_run_facets, p.root.job.facets as root_job_facets
-from (select *, nullif(p.run.runId, '') as parent_text, nullif(p.root.run.runId, '') as root_text from said)
+    store.name_key(root_namespace, root_name) as root_job_key, root_namespace, root_name,
+    json_extract(body, '/run/facets') as parent_run_facets, json_extract(body, '/job/facets') as parent_job_facets,
+    json_extract(body, '/root/run/facets') as root_run_facets, json_extract(body, '/root/job/facets') as root_job_facets
+from said
 where parent_text is not null
 qualify row_number() over (partition by digest order by own desc) = 1;
 

@@ -150,6 +150,7 @@ def test_an_interrupt_aborts(run_script):
     done, events = run_script(
         """
         import os, signal, time
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background inherits ignoring it
         with Lineage().run("train"):
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(5)

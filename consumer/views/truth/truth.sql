@@ -56,12 +56,12 @@ where n.namespace is not null and n.name is not null;
 -- What runs say of their parent; older producers called the facet parentRun.
 create or replace view truth.parent as
 select run_id, event_time, event_digest,
-       nullif(body ->> '$.run.runId', '') as parent_text, store.run_uuid(nullif(body ->> '$.run.runId', '')) as parent_run_id,
-       body ->> '$.job.namespace' as parent_namespace, body ->> '$.job.name' as parent_name,
-       nullif(body ->> '$.root.run.runId', '') as root_text, store.run_uuid(nullif(body ->> '$.root.run.runId', '')) as root_run_id,
-       body ->> '$.root.job.namespace' as root_namespace, body ->> '$.root.job.name' as root_name
+       store.text_at(body, '/run/runId') as parent_text, store.run_uuid(store.text_at(body, '/run/runId')) as parent_run_id,
+       store.text_at(body, '/job/namespace') as parent_namespace, store.text_at(body, '/job/name') as parent_name,
+       store.text_at(body, '/root/run/runId') as root_text, store.run_uuid(store.text_at(body, '/root/run/runId')) as root_run_id,
+       store.text_at(body, '/root/job/namespace') as root_namespace, store.text_at(body, '/root/job/name') as root_name
 from truth.facet
-where location = 'run' and key in ('parent', 'parentRun') and nullif(body ->> '$.run.runId', '') is not null
+where location = 'run' and key in ('parent', 'parentRun') and store.text_at(body, '/run/runId') is not null
 qualify row_number() over (partition by event_digest order by key) = 1;
 
 create or replace view truth.job as
