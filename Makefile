@@ -44,7 +44,7 @@ demo-kafka: $(ready) ## the same with events through a real Kafka broker, starte
 	$(broker) $(bin)/python -m demo --kafka $(ARGS)
 
 test: $(ready) ## run all tests, with a real Kafka broker (needs Java 17 or newer; the first time Maven)
-	$(broker) $(bin)/python -m pytest --numprocesses auto $(ARGS)
+	$(broker) $(bin)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 check: $(ready) ## lint, formatting, types
 	$(bin)/ruff check .

@@ -15,6 +15,8 @@ _KEPT = frozenset({"RELINEAGE_TEST_KAFKA", "RELINEAGE_KAFKA_HOME", "RELINEAGE_SH
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # pytest-xdist tells its workers how wide the terminal is: it would reach the commands whose output is read here.
+    os.environ.pop("COLUMNS", None)
     # kafka-python reads its protocol tables with functions that Python 3.11 and 3.12 call deprecated.
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
     # Nor does it close the sockets whose connecting failed, when a broker goes away under it.
