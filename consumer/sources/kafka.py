@@ -63,7 +63,6 @@ class KafkaSource:
         next_offset: Callable[[str, int], int | None],
         when_gone: WhenGone = "fail",
     ) -> None:
-        self._bootstrap = bootstrap
         self._topics = list(topics)
         self._next_offset = next_offset
         self._when_gone = when_gone
