@@ -120,9 +120,9 @@ class Ask:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
-    def upstream(self, x: str) -> list[Hop]:
-        """Where x comes from, nearest first."""
-        return self._rows(Hop, "upstream", {"x": x})
+    def upstream(self, x: str, *, all_producers: bool = False) -> list[Hop]:
+        """Where x comes from, nearest first; with `all_producers` whoever else wrote what was read is followed too."""
+        return self._rows(Hop, "upstream_of_all_producers" if all_producers else "upstream", {"x": x})
 
     def downstream(self, x: str) -> list[Hop]:
         """What came of x, nearest first."""

@@ -19,18 +19,25 @@ from .tree import Lineage
 @click.command("trace")
 @click.argument("x", metavar="X")
 @click.option("--up/--down", default=True, help="Where X comes from (the default), or what came of it.")
+@click.option(
+    "--all-producers", is_flag=True, help="Follow also the other runs that wrote what was read (with --up)."
+)
 @format_option("tree", "table", "json")
 @database_option
-def command(x: str, up: bool, format_: str, database: Path | None) -> int:
+def command(x: str, up: bool, all_producers: bool, format_: str, database: Path | None) -> int:
     """Where X comes from, or what came of it.
 
     A tree: under each dataset the inputs of the run that wrote it; with --down the runs that read it, and what they
     wrote. How each read was bound to a write is marked where it is not by version.
     """
+    if all_producers and not up:
+        raise click.UsageError(
+            "--all-producers goes with --up: every reader of X is followed downwards anyway"
+        )
     with question(database) as store:
         ask = Ask(store.connection)
         asked = meant(store.connection, x)
-        hops = ask.upstream(asked) if up else ask.downstream(asked)
+        hops = ask.upstream(asked, all_producers=all_producers) if up else ask.downstream(asked)
         runs = {} if up else ask.runs(hop.reader_run_id for hop in hops if hop.reader_run_id)
     if format_ == "json":
         print_json([asdict(hop) for hop in hops])

@@ -22,6 +22,7 @@ from .output import short
 MARKS = {
     "version-late": ("late", "that version was recorded only after it was read"),
     "content": ("≈ same content", "bound because another name had the same content"),
+    "also": ("+ also", "another run that wrote the same version or content"),
     "inferred": ("~ inferred", "no version was declared: the latest write before the read"),
 }
 RAW = ("○ raw source", "no run is known that wrote it")
@@ -143,9 +144,9 @@ class Lineage:
         text.append(" ← ")
         text.append_text(self._run(hop.writer_run_id, hop.writer_job_name, hop.writer_state))
         others = hop.also_written_by or []
-        if others:
+        if others and hop.how != "also":
             text.append(f"  +{len(others)}", style="yellow")
-            self.legend["+n"] = "n other runs wrote the same version; --format json names them"
+            self.legend["+n"] = "n other runs wrote the same version or content; --all-producers follows them"
         return text
 
     def _read(self, hop: Hop) -> Text:

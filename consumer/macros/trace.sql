@@ -57,8 +57,23 @@ create or replace macro store.target(x) as table (
      where not exists (from written) order by version_key nulls last limit 1)
 );
 
+-- Who wrote the versions in `versions` (version_key), or the same versions and contents under other names.
+create or replace macro store.writers(versions, links) as table (
+    with wanted_version as (select distinct version_key from query_table(versions) where version_key is not null),
+    same as (
+        select version_key, version_key as same_key from wanted_version
+        union
+        select v.version_key, other.version_key
+        from wanted_version v
+        join query_table(links) mine on mine.version_key = v.version_key
+        join query_table(links) other on other.link = mine.link and other.rank = mine.rank
+    )
+    select distinct s.version_key, w.run_id as writer_run_id
+    from same s join store.write w on w.version_key = s.same_key where w.holds
+);
+
 -- Names, digests and writers for rows of (depth, dataset_key, version_key, role, how, writer_run_id, reader_run_id).
-create or replace macro store.described(found) as table (
+create or replace macro store.described(found, links) as table (
     with asked as materialized (from query_table(found)),
     wanted as (select distinct version_key from asked where version_key is not null),
     digest as (
@@ -70,8 +85,8 @@ create or replace macro store.described(found) as table (
         semi join (select distinct writer_run_id::varchar as run_id from asked where writer_run_id is not null) using (run_id)
     ),
     also as (
-        select w.version_key, list(distinct w.run_id::varchar order by w.run_id::varchar) as writers
-        from store.write w semi join wanted using (version_key) where w.holds group by w.version_key
+        select version_key, list(writer_run_id::varchar order by writer_run_id::varchar) as writers
+        from store.writers('wanted', links) group by version_key
     )
     select
         a.depth, d.namespace as dataset_namespace, d.name as dataset_name, v.version, g.digest, a.role, a.how,
@@ -86,10 +101,18 @@ create or replace macro store.described(found) as table (
     left join also on also.version_key = a.version_key
 );
 
-create or replace macro upstream(x) as table (
+-- With `all_producers`, whoever else wrote what was read is followed too; such a row's `how` is `also`.
+create or replace macro upstream(x, all_producers := false) as table (
     with recursive link as materialized (from store.version_link),
     linked_run as materialized (from store.linked_run),
-    start as materialized (from store.target(x)),
+    meant as materialized (from store.target(x)),
+    start as materialized (
+        select dataset_key, version_key, role, null::varchar as how, writer_run_id from meant
+        union all
+        select m.dataset_key, m.version_key, m.role, 'also', w.writer_run_id
+        from meant m join store.writers('meant', 'link') w on w.version_key = m.version_key and w.writer_run_id is distinct from m.writer_run_id
+        where all_producers
+    ),
     -- Every run found, once, at its least depth: the depth at which it is a writer.
     walk(run_id, depth) using key (run_id) as (
         select distinct writer_run_id, 0 from start where writer_run_id is not null
@@ -99,10 +122,16 @@ create or replace macro upstream(x) as table (
             with frontier as (
                 select r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, w.depth
                 from walk w join store.read r on r.run_id = w.run_id where r.holds
-            )
+            ),
+            guess as (
+                select i.writer_run_id, i.version_key, w.depth from walk w join store.inferred_read i on i.run_id = w.run_id
+            ),
+            seen as (select version_key, depth from frontier union all select version_key, depth from guess)
             select write.writer_run_id as writer_run_id, depth from store.bind_by_version('frontier', 'link', 'linked_run')
             union all
-            select i.writer_run_id, w.depth from walk w join store.inferred_read i on i.run_id = w.run_id
+            select writer_run_id, depth from guess
+            union all
+            select w.writer_run_id, s.depth from seen s join store.writers('seen', 'link') w on w.version_key = s.version_key where all_producers
         ) b
         left join recurring.walk known on known.run_id = b.writer_run_id
         where known.run_id is null
@@ -112,13 +141,22 @@ create or replace macro upstream(x) as table (
         select r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, w.depth
         from walk w join store.read r on r.run_id = w.run_id where r.holds
     ),
+    bound as (
+        select depth + 1 as depth, dataset_key, coalesce(version_key, bound_version_key) as version_key, role, how, writer_run_id, run_id as reader_run_id
+        from store.bind('reading')
+    ),
     found as (
-        select 0 as depth, dataset_key, version_key, role, null::varchar as how, writer_run_id, null::uuid as reader_run_id from start
+        select 0 as depth, dataset_key, version_key, role, how, writer_run_id, null::uuid as reader_run_id from start
         union all
-        select depth + 1, dataset_key, coalesce(version_key, bound_version_key), role, how, writer_run_id, run_id from store.bind('reading')
+        from bound
+        union all
+        select b.depth, b.dataset_key, b.version_key, b.role, 'also', w.writer_run_id, b.reader_run_id
+        from bound b join store.writers('bound', 'link') w
+            on w.version_key = b.version_key and w.writer_run_id is distinct from b.writer_run_id and w.writer_run_id <> b.reader_run_id
+        where all_producers
     )
-    select * from store.described('found')
-    order by depth, dataset_namespace, dataset_name, version, role, reader_run_id
+    select * from store.described('found', 'link')
+    order by depth, dataset_namespace, dataset_name, version, role, reader_run_id, coalesce(how, '') = 'also', writer_run_id
 );
 
 -- Who read the writes in `written` (run_id, dataset_key, version_key, depth): the reads bound to just these.
@@ -231,6 +269,6 @@ create or replace macro downstream(x) as table (
             r.version_key = o.version_key
             or (r.version_key is null and o.version_key is null and r.dataset_key = coalesce(a.canonical_key, o.dataset_key)))
     )
-    select * from store.described('found')
+    select * from store.described('found', 'link')
     order by depth, dataset_namespace, dataset_name, version, role, reader_run_id
 );

@@ -4,6 +4,10 @@
 -- Where x comes from, nearest first.
 select * from upstream($x);
 
+-- name: upstream_of_all_producers
+-- The same, following whoever else wrote what was read.
+select * from upstream($x, all_producers := true);
+
 -- name: downstream
 -- What came of x, nearest first.
 select * from downstream($x);

@@ -18,10 +18,11 @@ NAMES = sorted(path.stem for path in CASES.glob("*.ndjson"))
 
 @dataclass(frozen=True)
 class Table:
-    """The rows that a view, or a macro with its argument, must show in these columns."""
+    """The rows that a view, or a macro with its argument and maybe an option, must show in these columns."""
 
     question: str
     argument: str | None
+    option: str | None
     columns: list[str]
     rows: list[list[str]]
 
@@ -42,9 +43,9 @@ def read_expected(path: Path) -> Expected:
             name, value = line.removeprefix("let ").split(" = ")
             names[name] = value
         elif line.startswith("== "):
-            head = re.fullmatch(r"== (\w+)(?:\((.+)\))?", line)
+            head = re.fullmatch(r"== (\w+)(?:\((.+?)(?:, (\w+))?\))?", line)
             assert head, line
-            tables.append(Table(head[1], head[2], [], []))
+            tables.append(Table(head[1], head[2], head[3], [], []))
         else:
             cells = [cell.strip() for cell in line.split(" | ")]
             if not tables[-1].columns:
@@ -68,7 +69,8 @@ def shown(store: Any, table: Table, names: dict[str, str]) -> list[list[str]]:
         rows = store.sql(f"select {columns} from {table.question}")
     else:
         x = re.sub(r"[^@]+", lambda part: names.get(part[0], part[0]), table.argument)
-        rows = store.sql(f"select {columns} from {table.question}($x)", {"x": x})
+        option = f", {table.option} := true" if table.option else ""
+        rows = store.sql(f"select {columns} from {table.question}($x{option})", {"x": x})
     return sorted([named(cell, names) for cell in row] for row in rows)
 
 
@@ -82,7 +84,7 @@ def named(cell: str | None, names: dict[str, str]) -> str:
 
 def compare(store: Any, expected: Expected, arrangement: str) -> None:
     for table in expected.tables:
-        asked = table.question + (f"({table.argument})" if table.argument else "")
+        asked = " ".join(filter(None, (table.question, table.argument, table.option)))
         assert shown(store, table, expected.names) == sorted(table.rows), f"{asked}, {arrangement}"
 
 

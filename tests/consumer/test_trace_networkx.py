@@ -42,6 +42,16 @@ class Runs:
                     graph.add_edge(max(before) if before else min(after), number)
         return graph
 
+    def every_edge(self) -> nx.DiGraph:
+        """Edges from every other run that wrote what the reader read, whenever it did."""
+        graph = nx.DiGraph()
+        graph.add_nodes_from(range(len(self.reads)))
+        for number, read in enumerate(self.reads):
+            for writer, written in enumerate(self.writes):
+                if writer != number and set(read) & set(written):
+                    graph.add_edge(writer, number)
+        return graph
+
     def messages(self) -> list[bytes]:
         made = []
         for number, (read, written) in enumerate(zip(self.reads, self.writes, strict=True)):
@@ -130,6 +140,38 @@ def test_any_graph_has_the_ancestors_and_descendants_that_networkx_finds(
         assume(writing)
         graph = check(store, runs, up=writing[-1], down=writing[0])
         assert cycles or nx.is_directed_acyclic_graph(graph)
+
+    law()
+
+
+@pytest.mark.timeout(900)
+def test_all_producers_are_the_ancestors_over_every_writer(new_store: Any) -> None:
+    store: Store = new_store()
+
+    @GRAPHS
+    @given(some_runs(cycles=True))
+    def law(runs: Runs) -> None:
+        writing = [number for number, written in enumerate(runs.writes) if written]
+        assume(writing)
+        store.clear()
+        store.ingest(runs.messages())
+        graph = runs.every_edge()
+        asked = writing[-1]
+        rows = store.sql(
+            "select depth, writer_run_id, reader_run_id from upstream($x, all_producers := true)",
+            {"x": run_id(asked)},
+        )
+        found: dict[int, int] = {}
+        for depth, writer, _ in rows:
+            if writer is not None:
+                found[node(writer)] = min(depth, found.get(node(writer), depth))
+        edges = {(node(writer), node(reader)) for _, writer, reader in rows if writer and reader}
+        # What others wrote that the asked run wrote too is where the walk starts.
+        starts = {asked} | {
+            writer for writer, written in enumerate(runs.writes) if set(written) & set(runs.writes[asked])
+        }
+        assert found == dict(nx.multi_source_dijkstra_path_length(graph.reverse(copy=False), starts))
+        assert edges == {edge for edge in graph.edges if edge[1] in found}
 
     law()
 

@@ -122,6 +122,22 @@ def test_other_writers_of_a_version_are_counted(
     assert lines(relineage("trace", "a").out)[0].endswith("  +2")
 
 
+def test_other_writers_are_followed_on_request(
+    folder: Path, tell: Callable[..., Any], relineage: Callable[..., Any]
+) -> None:
+    tell(folder, "load", 1, writes=[("raw", "1")])
+    tell(folder, "copy", 2, reads=[("raw", "1")], writes=[("a", "1")])
+    tell(folder, "other", 3, reads=[("else", "1")], writes=[("a", "1")])
+    tell(folder, "train", 4, reads=[("a", "1")], writes=[("model", "1")])
+
+    assert not any("copy" in line for line in lines(relineage("trace", "model").out))
+    tree = lines(relineage("trace", "model", "--all-producers").out)
+
+    assert any("copy" in line and line.endswith("+ also") for line in tree)
+    assert any("n/raw@1 ← load" in line for line in tree)
+    assert relineage("trace", "model", "--down", "--all-producers").code == 2
+
+
 def test_a_lineage_deeper_than_the_stack_is_drawn() -> None:
     def hop(depth: int) -> Hop:
         return Hop(
