@@ -103,13 +103,14 @@ def _store_all(
     """Events and dead letters stored."""
     before = store.counts()
     messages = size = 0
-    for batch in batches:
-        store.ingest(batch)
-        messages += len(batch.messages)
-        size += batch.bytes
-        if progress is not None:
-            progress(Progress(messages, size, total_bytes))
-        if stop.is_set():
-            break
+    with store.one_thread():
+        for batch in batches:
+            store.ingest(batch)
+            messages += len(batch.messages)
+            size += batch.bytes
+            if progress is not None:
+                progress(Progress(messages, size, total_bytes))
+            if stop.is_set():
+                break
     after = store.counts()
     return after[0] - before[0], after[1] - before[1]

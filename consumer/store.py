@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -116,6 +118,15 @@ class Store:
                 self._store(batch.as_letter(f"could not be stored: {error}"))
             else:
                 raise
+
+    @contextmanager
+    def one_thread(self) -> Iterator[None]:
+        """For ingest: a batch is too small to be shared, and a second thread makes it slower and dearer."""
+        self.connection.execute(named("store")["one_thread"])
+        try:
+            yield
+        finally:
+            self.connection.execute(named("store")["all_threads"])
 
     def reached(self, source: str, partition: int = 0) -> tuple[int, str | None] | None:
         """Next offset and fingerprint of a source; None for one that was never read."""

@@ -311,9 +311,11 @@ def redact(value: Any) -> Any:
 # fmt: off
 _STEMS: Final = (
     b"pass", b"pwd", b"secret", b"token", b"credential", b"auth", b"cookie", b"jwt", b"bearer",
-    b"signature", b"sig=", b"jsessionid", b"identified", b"accesskey", b"accountkey", b"apikey",
-    b"decryptionkey", b"encryptionkey", b"hmackey", b"privatekey", b"saskey", b"sessionkey", b"sharedkey",
-    b"signingkey", b"sshkey", b"storagekey",
+    b"signature", b"sig=", b"jsessionid", b"identified",
+)
+_KEY_STEMS: Final = (
+    b"accesskey", b"accountkey", b"apikey", b"decryptionkey", b"encryptionkey", b"hmackey", b"privatekey",
+    b"saskey", b"sessionkey", b"sharedkey", b"signingkey", b"sshkey", b"storagekey",
 )
 _PREFIXES: Final = (
     b"@", b"AKIA", b"ASIA", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_", b"glpat-", b"xox",
@@ -330,4 +332,8 @@ _TEXT_HINT: Final = re.compile(
 def may_hold_secret(document: bytes) -> bool:
     """False only if `redact` would leave the value of this UTF-8 JSON text as it is."""
     compact = document.lower().translate(None, _BESIDE_STEMS)
-    return any(stem in compact for stem in _STEMS) or any(prefix in document for prefix in _PREFIXES)
+    return (
+        any(stem in compact for stem in _STEMS)
+        or (b"key" in compact and any(stem in compact for stem in _KEY_STEMS))
+        or any(prefix in document for prefix in _PREFIXES)
+    )

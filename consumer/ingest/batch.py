@@ -21,6 +21,9 @@ MAX_DEPTH = 200
 
 # Strings of a JSON text, also one that does not end: possessive, so that nothing is tried twice.
 STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+# Of a text without escapes and most characters, see `_depth`.
+MARKED_STRING = re.compile(rb'"[^"]*"?')
+BESIDE_MARKS = bytes(set(range(256)) - set(b'"[]{}'))
 BOM = b"\xef\xbb\xbf"
 SPACE = b" \t\r\n"
 
@@ -100,8 +103,9 @@ class Batch:
 
     def staged(self) -> Staged:
         """The relations that parse.sql and merge.sql read."""
-        table = _table(_split_arrays(self.messages))
-        reasons = _reasons(table["body"].combine_chunks())
+        messages = _split_arrays(self.messages)
+        table = _table(messages)
+        reasons = _reasons([message.body for message in messages])
         good = reasons.is_null()
         letters = table.append_column("reason", reasons).filter(pc.invert(good))
         return Staged(_texts(table.filter(good)), letters, self._moved())
@@ -132,35 +136,37 @@ def _texts(table: pa.Table) -> pa.Table:
     return table.set_column(table.column_names.index("body"), "body", table["body"].cast(pa.string()))
 
 
-def _reasons(bodies: pa.Array) -> pa.Array:
-    """Why each body is kept from the JSON parser; null where it is not. Looks at single bodies only where it must."""
-    reasons: dict[int, str] = {}
-    long = pc.greater(pc.binary_length(bodies), MAX_BYTES)
-    opened = pc.add(pc.count_substring(bodies, "{"), pc.count_substring(bodies, "["))
-    for i in _where(pc.and_(pc.greater(opened, MAX_DEPTH), pc.invert(long))):
-        if (depth := int(_depths(STRING.sub(b"", bodies[i].as_py())).max(initial=0))) > MAX_DEPTH:
-            reasons[i] = f"nested {depth} deep, more than {MAX_DEPTH}"
-    for i in _where(long):
-        reasons[i] = f"larger than {MAX_BYTES >> 20} MB"
+def _reasons(bodies: Sequence[bytes | None]) -> pa.Array:
+    """Why each body is kept from the JSON parser; null where it is not."""
+    reasons = [_reason(body) for body in bodies]
     try:
-        bodies.cast(pa.string())
+        pa.array(bodies, pa.binary()).cast(pa.string())
     except pa.ArrowInvalid:
-        for i, body in enumerate(bodies.to_pylist()):
+        for i, body in enumerate(bodies):
             try:
                 (body or b"").decode()
             except UnicodeDecodeError as error:
                 reasons[i] = f"not UTF-8 at byte {error.start}"
-    for i in _where(pc.less(pc.fill_null(pc.binary_length(bodies), 0), 16)):
-        if not (bodies[i].as_py() or b"").strip(SPACE):
-            reasons[i] = "no value"
-    return pa.array(
-        [reasons.get(i) for i in range(len(bodies))] if reasons else [None] * len(bodies), pa.string()
-    )
+    return pa.array(reasons, pa.string())
 
 
-def _where(condition: pa.Array) -> list[int]:
-    found: list[int] = pc.indices_nonzero(pc.fill_null(condition, False)).to_pylist()
-    return found
+def _reason(body: bytes | None) -> str | None:
+    if not body or body.isspace():
+        return "no value"
+    if len(body) > MAX_BYTES:
+        return f"larger than {MAX_BYTES >> 20} MB"
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and (depth := _depth(body)) > MAX_DEPTH:
+        return f"nested {depth} deep, more than {MAX_DEPTH}"
+    return None
+
+
+def _depth(body: bytes) -> int:
+    """How deep a JSON text is nested; brackets within its strings do not count."""
+    if b"\\" in body:
+        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    # What is left of a string without brackets is two quotes.
+    marks = body.translate(None, BESIDE_MARKS).replace(b'""', b"")
+    return int(_depths(MARKED_STRING.sub(b"", marks)).max(initial=0))
 
 
 def _depths(text: bytes) -> np.ndarray:

@@ -10,13 +10,18 @@ create or replace macro store.version_key(namespace, name, version) as
 create or replace macro store.bare_uuid(text) as
     replace(replace(replace(lower(trim(text)), 'urn:uuid:', ''), '{', ''), '}', '');
 
+-- As nearly all write it; what follows a look for this is skipped for them.
+create or replace macro store.is_plain_uuid(text) as
+    regexp_full_match(text, '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}');
+
 create or replace macro store.is_uuid(text) as
-    try_cast(store.bare_uuid(text) as uuid) is not null
-    and (length(store.bare_uuid(text)) = 32 or store.bare_uuid(text) like '________-____-____-____-____________');
+    case when store.is_plain_uuid(text) then true
+         else try_cast(store.bare_uuid(text) as uuid) is not null
+              and (length(store.bare_uuid(text)) = 32 or store.bare_uuid(text) like '________-____-____-____-____________') end;
 
 -- A runId that is no UUID becomes a UUIDv8 (RFC 9562, section 5.8) from its text's MD5.
 create or replace macro store.run_uuid(text) as
-    case when store.is_uuid(text) then store.bare_uuid(text) else substr(md5(text), 1, 12) || '8' || substr(md5(text), 14, 3)
+    case when store.is_plain_uuid(text) then text when store.is_uuid(text) then store.bare_uuid(text) else substr(md5(text), 1, 12) || '8' || substr(md5(text), 14, 3)
        || substr('89ab', (instr('0123456789abcdef', substr(md5(text), 17, 1)) - 1) % 4 + 1, 1)
        || substr(md5(text), 18) end::uuid;
 
@@ -31,10 +36,12 @@ create or replace macro store.instant(text) as
 
 -- The members of a JSON object as a map. from_json gives null where a key stands twice (Spark's listener writes such
 -- facets): there the last one counts, as in other JSON readers.
+-- The body is named once, in a list for the lambda: else DuckDB would take it out of every event beforehand.
 create or replace macro store.members(opened, object_body) as
-    coalesce(opened, case when json_type(object_body) = 'OBJECT' then map_from_entries(list_filter(
-        list_zip(json_keys(object_body), json_extract(object_body, '$.*')),
-        lambda member, i: not list_contains(json_keys(object_body)[i + 1:], member[1]))) end);
+    coalesce(opened, list_transform(case when opened is null then [object_body] end, lambda body:
+        case when json_type(body) = 'OBJECT' then map_from_entries(list_filter(
+            list_zip(json_keys(body), json_extract(body, '$.*')),
+            lambda member, i: not list_contains(json_keys(body)[i + 1:], member[1]))) end)[1]);
 
 -- A facet out of a map, null unless it is an object.
 create or replace macro store.said(facets, key) as
@@ -74,9 +81,10 @@ create or replace macro store.other_names(key, body) as
             lambda other: json_type(other.namespace) = 'VARCHAR' and json_type(other.name) = 'VARCHAR'),
         lambda other: struct_pack(namespace := other.namespace ->> '$', name := other.name ->> '$'));
 
--- What stands at a path of a facet, if it is a text or number and not empty.
-create or replace macro store.text_at(facet_text, path) as
-    case when json_type(facet_text, path) not in ('OBJECT', 'ARRAY') then nullif(json_extract_string(facet_text, path), '') end;
+-- What a JSON value says, if it is a text or number and not empty.
+create or replace macro store.text_of(json_value) as
+    case when not starts_with(json_value, '{') and not starts_with(json_value, '[') then nullif(json_value ->> '$', '') end;
+create or replace macro store.text_at(body, path) as store.text_of(json_extract(body, path));
 
 -- Facets of a run: its own rank above those that a child forwards of its parent, and these above those of its root.
 create or replace macro store.location_rank(location) as

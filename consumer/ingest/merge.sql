@@ -17,7 +17,7 @@ select digest, event_time, run_id, path, expected, got from problem;
 
 insert into store.dead_letter
 select source, topic, partition, "offset", digest::uuid, get_current_timestamp() at time zone 'UTC', reason, body
-from (select source, topic, partition, "offset", digest, reason, encode(raw_body) as body from envelope where reason is not null
+from (select source, topic, partition, "offset", digest, reason, encode(coalesce(marked_body, body)) as body from envelope where reason is not null
       union all by name from letter);
 
 -- Names -----------------------------------------------------------------------------------------------------

@@ -6,12 +6,14 @@
 create or replace temp table shape as
 select
     * replace (digest::uuid as digest),
-    case when json_valid(body) then json_type(body, [
+    try(json_type(body, [
         '$', '/run', '/job', '/dataset', '/inputs', '/outputs',
         '/run/runId', '/job/namespace', '/job/name', '/dataset/namespace', '/dataset/name',
         '/eventTime', '/eventType', '/run/facets', '/job/facets', '/dataset/facets'
-    ]) end as types
-from (select * replace (ltrim(body, chr(65279)) as body), body as raw_body from message);  -- without a byte order mark
+    ])) as types
+from (select * replace (ltrim(body, chr(65279)) as body),  -- without a byte order mark
+             case when starts_with(body, chr(65279)) then body end as marked_body
+      from message);
 
 -- Statement 2: the envelope.
 create or replace temp table envelope as
@@ -32,7 +34,7 @@ with opened as (
 ),
 named as (
     select
-        source, topic, partition, "offset", digest, body, raw_body, valid, types, e,
+        source, topic, partition, "offset", digest, body, marked_body, valid, types, e,
         types[1] as top,
         case
             when types[1] is distinct from 'OBJECT' then null
@@ -65,7 +67,8 @@ lacking as (
     from named
 )
 select
-    source, topic, partition, "offset", digest, body, raw_body, types, e, kind,
+    source, topic, partition, "offset", digest, body, marked_body, types, kind, e.inputs as inputs, e.outputs as outputs,
+    e.run.facets is null as run_facets_lost, e.job.facets is null as job_facets_lost, e.dataset.facets is null as dataset_facets_lost,
     store.members(e.run.facets, case when types[14] = 'OBJECT' then json_extract(body, '$.run.facets') end) as run_facets,
     store.members(e.job.facets, case when types[15] = 'OBJECT' then json_extract(body, '$.job.facets') end) as job_facets,
     store.members(e.dataset.facets, case when types[16] = 'OBJECT' then json_extract(body, '$.dataset.facets') end) as dataset_facets,
@@ -90,11 +93,11 @@ from lacking;
 -- Statement 3: every input and output, opened.
 create or replace temp table entry as
 with listed as (
-    select digest, event_time, run_id, job_key, 'inputs' as side, unnest(e.inputs) as body,
-           generate_subscripts(e.inputs, 1) as ordinal
+    select digest, event_time, run_id, job_key, 'inputs' as side, unnest(inputs) as body,
+           generate_subscripts(inputs, 1) as ordinal
     from envelope where reason is null and kind <> 'dataset'
     union all
-    select digest, event_time, run_id, job_key, 'outputs', unnest(e.outputs), generate_subscripts(e.outputs, 1)
+    select digest, event_time, run_id, job_key, 'outputs', unnest(outputs), generate_subscripts(outputs, 1)
     from envelope where reason is null and kind <> 'dataset'
 ),
 typed as (
@@ -112,7 +115,8 @@ opened as (
     from typed where types[1] is distinct from 'NULL'
 )
 select
-    digest, event_time, run_id, job_key, side, ordinal, types, e,
+    digest, event_time, run_id, job_key, side, ordinal, types,
+    e.facets is null as facets_lost, case when side = 'inputs' then e.inputFacets is null else e.outputFacets is null end as side_facets_lost,
     store.members(e.facets, case when types[4] = 'OBJECT' then json_extract(body, '$.facets') end) as facets,
     case when side = 'inputs' then store.members(e.inputFacets, case when types[5] = 'OBJECT' then json_extract(body, '$.inputFacets') end) else store.members(e.outputFacets, case when types[6] = 'OBJECT' then json_extract(body, '$.outputFacets') end) end as side_facets,
     case when types[2] not in ('OBJECT', 'ARRAY') then e.namespace end as namespace,
@@ -148,11 +152,19 @@ from held where facet.value is not null;
 -- Older producers called it parentRun.
 create or replace temp table parent as
 with said as (
-    select run_id, event_time, digest, key = 'parent' as own, body,
-           store.text_at(body, '/run/runId') as parent_text, store.text_at(body, '/root/run/runId') as root_text,
-           store.text_at(body, '/job/namespace') as parent_namespace, store.text_at(body, '/job/name') as parent_name,
-           store.text_at(body, '/root/job/namespace') as root_namespace, store.text_at(body, '/root/job/name') as root_name
-    from facet where location = 'run' and key in ('parent', 'parentRun') and starts_with(body, '{')
+    select * exclude (p),
+           store.text_of(p.run.runId) as parent_text, store.text_of(p.root.run.runId) as root_text,
+           store.text_of(p.job.namespace) as parent_namespace, store.text_of(p.job.name) as parent_name,
+           store.text_of(p.root.job.namespace) as root_namespace, store.text_of(p.root.job.name) as root_name,
+           p.run.facets as parent_run_facets, p.job.facets as parent_job_facets,
+           p.root.run.facets as root_run_facets, p.root.job.facets as root_job_facets
+    from (
+        select run_id, event_time, digest, key = 'parent' as own, from_json(body, '{
+                "run": {"runId": "JSON", "facets": "JSON"}, "job": {"namespace": "JSON", "name": "JSON", "facets": "JSON"},
+                "root": {"run": {"runId": "JSON", "facets": "JSON"}, "job": {"namespace": "JSON", "name": "JSON", "facets": "JSON"}}
+            }') as p
+        from facet where location = 'run' and key in ('parent', 'parentRun') and starts_with(body, '{')
+    )
 )
 select
     run_id as child_run_id, event_time, digest, own,
@@ -160,8 +172,7 @@ select
     store.name_key(parent_namespace, parent_name) as parent_job_key, parent_namespace, parent_name,
     root_text, store.run_uuid(root_text) as root_run_id, case when store.is_uuid(root_text) then null else root_text end as odd_root_text,
     store.name_key(root_namespace, root_name) as root_job_key, root_namespace, root_name,
-    json_extract(body, '/run/facets') as parent_run_facets, json_extract(body, '/job/facets') as parent_job_facets,
-    json_extract(body, '/root/run/facets') as root_run_facets, json_extract(body, '/root/job/facets') as root_job_facets
+    parent_run_facets, parent_job_facets, root_run_facets, root_job_facets
 from said
 where parent_text is not null
 qualify row_number() over (partition by digest order by own desc) = 1;
@@ -188,9 +199,9 @@ with container as (
         {path: 'job', want: 'OBJECT', got: types[3], lost: false},
         {path: 'inputs', want: 'ARRAY', got: types[5], lost: false},
         {path: 'outputs', want: 'ARRAY', got: types[6], lost: false},
-        {path: 'run.facets', want: 'OBJECT', got: types[14], lost: kind = 'run' and e.run.facets is null},
-        {path: 'job.facets', want: 'OBJECT', got: types[15], lost: kind <> 'dataset' and e.job.facets is null},
-        {path: 'dataset.facets', want: 'OBJECT', got: types[16], lost: kind = 'dataset' and e.dataset.facets is null}
+        {path: 'run.facets', want: 'OBJECT', got: types[14], lost: kind = 'run' and run_facets_lost},
+        {path: 'job.facets', want: 'OBJECT', got: types[15], lost: kind <> 'dataset' and job_facets_lost},
+        {path: 'dataset.facets', want: 'OBJECT', got: types[16], lost: kind = 'dataset' and dataset_facets_lost}
     ]) as c
     from envelope where reason is null
     union all
@@ -198,9 +209,9 @@ with container as (
         {path: side || '[' || ordinal || ']', want: 'OBJECT', got: types[1], lost: false},
         {path: side || '[' || ordinal || '].namespace', want: 'VARCHAR', got: case when types[1] = 'OBJECT' and namespace is null then coalesce(types[2], 'nothing') else 'VARCHAR' end, lost: false},
         {path: side || '[' || ordinal || '].name', want: 'VARCHAR', got: case when types[1] = 'OBJECT' and name is null then coalesce(types[3], 'nothing') else 'VARCHAR' end, lost: false},
-        {path: side || '[' || ordinal || '].facets', want: 'OBJECT', got: types[4], lost: e.facets is null},
-        {path: side || '[' || ordinal || '].inputFacets', want: 'OBJECT', got: types[5], lost: side = 'inputs' and e.inputFacets is null},
-        {path: side || '[' || ordinal || '].outputFacets', want: 'OBJECT', got: types[6], lost: side = 'outputs' and e.outputFacets is null}
+        {path: side || '[' || ordinal || '].facets', want: 'OBJECT', got: types[4], lost: facets_lost},
+        {path: side || '[' || ordinal || '].inputFacets', want: 'OBJECT', got: types[5], lost: side = 'inputs' and side_facets_lost},
+        {path: side || '[' || ordinal || '].outputFacets', want: 'OBJECT', got: types[6], lost: side = 'outputs' and side_facets_lost}
     ])
     from entry
 )

@@ -32,3 +32,11 @@ select next_offset, fingerprint from store.source_offset where source = $source 
 -- Whether the database holds tables, and none of them ours.
 select count(*) > 0 and not bool_or(schema_name = 'store' and table_name = 'migration')
 from duckdb_tables() where database_name = current_database();
+
+-- name: one_thread
+-- No work in parallel.
+set threads = 1;
+
+-- name: all_threads
+-- As many threads as there are cores.
+reset threads;

@@ -113,6 +113,20 @@ def test_what_looks_like_it_but_is_not_passes(body: bytes) -> None:
     assert reasons(staged(body)) == []
 
 
+@given(
+    st.lists(st.text('[]{}"\\\n,:a'), min_size=1), st.integers(MAX_DEPTH - 3, MAX_DEPTH + 3), st.booleans()
+)
+def test_only_brackets_outside_of_texts_make_a_message_deep(
+    inner: list[str], lists: int, in_front: bool
+) -> None:
+    deep: object = {"a": 1}
+    for _ in range(lists):
+        deep = [*inner, deep] if in_front else [deep, *inner]
+    depth = 2 + lists
+    expected = [f"nested {depth} deep, more than {MAX_DEPTH}"] if depth > MAX_DEPTH else []
+    assert reasons(staged(json.dumps({"b": deep}).encode())) == expected
+
+
 def test_a_mark_of_the_byte_order_is_handed_on() -> None:
     """parse.sql passes over it; a dead letter keeps it."""
     assert texts(staged(b"\xef\xbb\xbf" + ONE)) == ["\ufeff" + ONE.decode()]
