@@ -26,12 +26,14 @@ create or replace macro store.run_uuid(text) as
        || substr(md5(text), 18) end::uuid;
 
 -- A time as RFC 3339 and ISO 8601 write it, in UTC; without a zone it is taken as UTC. Null where it cannot be read.
+-- The name of a region that Java adds in brackets says nothing that the offset before it has not said.
 create or replace macro store.has_zone(text) as
-    regexp_matches(text, '[Tt ].*([Zz]|[+-]\d\d(:?\d\d)?|\])\s*$|[Tt ].*[A-Za-z]{3}');
+    regexp_matches(text, '[Tt ][^\[]*([Zz]|[+-]\d\d(:?\d\d)?|[A-Za-z]{3})\s*(\[.*\]\s*)?$|[Tt ][^\[]*[A-Za-z]{3}');
 
 create or replace macro store.instant(text) as
     case when regexp_matches(text, '^\s*\d{4}-\d{2}-\d{2}([Tt ]|\s*$)') then
-        case when store.has_zone(text) then try_cast(regexp_replace(upper(text), '\[.*\]\s*$', '') as timestamptz) at time zone 'UTC' else try_cast(upper(text) as timestamp) end
+        case when store.has_zone(text) then try_cast(regexp_replace(upper(text), '\[.*\]\s*$', '') as timestamptz) at time zone 'UTC'
+             else try_cast(regexp_replace(upper(text), '\[.*\]\s*$', '') as timestamp) end
     end;
 
 -- The members of a JSON object as a map. from_json gives null where a key stands twice (Spark's listener writes such

@@ -244,6 +244,12 @@ select digest, event_time, run_id, location || '[' || ordinal || '].relineage_io
 from facet where key = 'relineage_io' and starts_with(body, '{') and location in ('inputFacets', 'outputFacets')
     and (body ->> '$.instant') is not null and store.instant(body ->> '$.instant') is null
 union all
+select digest, event_time, run_id, location || case when ordinal > 0 then '[' || ordinal || ']' else '' end || '.relineage_content.digests', 'digests, as label:hex', left(told, 100)
+from (
+    select *, unnest(from_json(json_extract(body, '$.digests'), '["VARCHAR"]')) as told
+    from facet where key = 'relineage_content' and starts_with(body, '{') and json_type(body, '/digests') = 'ARRAY'
+) where not store.is_digest(told)
+union all
 select digest, event_time, run_id, location || case when ordinal > 0 then '[' || ordinal || ']' else '' end || '.' || key || '.' || field, 'JSON ' || lower(want), lower(json_type(body, '/' || field))
 from facet join (values ('symlinks', 'identifiers', 'ARRAY'), ('relineage_content', 'digests', 'ARRAY'), ('lifecycleStateChange', 'previousIdentifier', 'OBJECT'), ('parent', 'run', 'OBJECT')) as known (key, field, want) using (key)
 where starts_with(body, '{') and json_type(body, '/' || field) not in (want, 'NULL');

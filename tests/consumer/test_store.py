@@ -275,6 +275,16 @@ def test_brackets_in_texts_are_no_depth(store: Store) -> None:
         (GOOD.replace(b'"inputs":[]', b'"inputs":[{"namespace":"d"}]'), [("inputs[1].name", "nothing")]),
         (GOOD.replace(b'"COMPLETE"', b'"DONE"'), [("eventType", "DONE")]),
         (GOOD.replace(b"12:00:00Z", b"12:00:00"), [("eventTime", "2026-03-01T12:00:00")]),
+        (GOOD.replace(b"12:00:00Z", b"12:00:00+01:00[Europe/Berlin]"), []),
+        (
+            GOOD.replace(b"12:00:00Z", b"12:00:00[Europe/Berlin]"),
+            [("eventTime", "2026-03-01T12:00:00[Europe/Berlin]")],
+        ),
+        (
+            GOOD.replace(b'"outputs":[]', b'"outputs":[{"namespace":"d","name":"t","facets":{"relineage_content":'
+            b'{"digests":["b3-bytes1:00112233445566ff","md5","b3-table1:xyz",7,null]}}}]'),
+            [("outputs[1].relineage_content.digests", told) for told in ("7", "b3-table1:xyz", "md5")],
+        ),
     ],
 )
 def test_what_loads_says_what_of_it_could_not_be_used(body: bytes, problems: list[Any], store: Store) -> None:
