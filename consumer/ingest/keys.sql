@@ -7,23 +7,15 @@ create or replace macro store.name_key(namespace, name) as
 create or replace macro store.version_key(namespace, name, version) as
     md5(strlen(namespace) || ':' || namespace || strlen(name) || ':' || name || version)::uuid;
 
-create or replace macro store.bare_uuid(text) as
-    replace(replace(replace(lower(trim(text)), 'urn:uuid:', ''), '{', ''), '}', '');
-
--- As nearly all write it; what follows a look for this is skipped for them.
-create or replace macro store.is_plain_uuid(text) as
-    regexp_full_match(text, '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}');
-
+-- A UUID, with or without its hyphens, in braces, or as a URN.
 create or replace macro store.is_uuid(text) as
-    case when store.is_plain_uuid(text) then true
-         else try_cast(store.bare_uuid(text) as uuid) is not null
-              and (length(store.bare_uuid(text)) = 32 or store.bare_uuid(text) like '________-____-____-____-____________') end;
+    regexp_full_match(text, '(?i)\s*(urn:uuid:)?\{?([0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?\s*');
 
--- A runId that is no UUID becomes a UUIDv8 (RFC 9562, section 5.8) from its text's MD5.
+-- A runId that is no UUID becomes a UUIDv8 (RFC 9562, section 5.8) from its text's MD5: 4 bits are the version, 2 the variant.
 create or replace macro store.run_uuid(text) as
-    case when store.is_plain_uuid(text) then text when store.is_uuid(text) then store.bare_uuid(text) else substr(md5(text), 1, 12) || '8' || substr(md5(text), 14, 3)
-       || substr('89ab', (instr('0123456789abcdef', substr(md5(text), 17, 1)) - 1) % 4 + 1, 1)
-       || substr(md5(text), 18) end::uuid;
+    case when store.is_uuid(text) then regexp_replace(lower(text), 'urn:uuid:|[{}\s]', '', 'g')
+         else regexp_replace(md5(text), '^(.{12}).(.{3}).', '\18\2' || translate(substr(md5(text), 17, 1), '0123456789abcdef', '89ab89ab89ab89ab'))
+    end::uuid;
 
 -- A time as RFC 3339 and ISO 8601 write it, in UTC; without a zone it is taken as UTC. Null where it cannot be read.
 -- The name of a region that Java adds in brackets says nothing that the offset before it has not said.

@@ -21,29 +21,7 @@ from (select source, topic, partition, "offset", digest, reason, encode(coalesce
       union all by name from letter);
 
 -- Names -----------------------------------------------------------------------------------------------------
--- Two texts on one key (somebody made an MD5 collision): refused, and the message that brings the second one becomes
--- a dead letter, see Store.ingest.
-with named as (
-    select job_key as key, job_namespace || '/' || job_name as text from envelope where reason is null and job_key is not null
-    union select dataset_key, namespace || '/' || name from entry where dataset_key is not null
-),
-known as (
-    from named
-    union select job_key, namespace || '/' || name from store.job where job_key in (select key from named)
-    union select dataset_key, namespace || '/' || name from store.dataset where dataset_key in (select key from named)
-)
-select error('two names share the key ' || key::varchar || ': ' || array_to_string(list(text), ' and '))
-from known group by key having count(*) > 1;
-
-insert into store.job
-with named as (
-    select job_key, job_namespace as namespace, job_name as name from envelope where reason is null and job_key is not null
-    union select parent_job_key, parent_namespace, parent_name from parent where parent_job_key is not null
-    union select root_job_key, root_namespace, root_name from parent where root_run_id is not null and root_job_key is not null
-)
-select * from named anti join store.job using (job_key);
-
--- Symlinks and renames: the names they tell, and which names are one dataset.
+-- The other names of datasets that symlinks and renames tell.
 create or replace temp table alias_edge as
 with told as (
     select distinct dataset_key, unnest(store.other_names(key, body)) as other
@@ -53,14 +31,29 @@ select dataset_key, other.namespace as namespace, other.name as name,
        store.name_key(other.namespace, other.name) as other_key
 from told;
 
+create or replace temp table named as
+select 'job' as kind, job_key as key, job_namespace as namespace, job_name as name from envelope where reason is null and job_key is not null
+union select 'job', parent_job_key, parent_namespace, parent_name from parent where parent_job_key is not null
+union select 'job', root_job_key, root_namespace, root_name from parent where root_run_id is not null and root_job_key is not null
+union select 'dataset', dataset_key, namespace, name from entry where dataset_key is not null
+union select 'dataset', store.name_key(dataset_namespace, dataset_name), dataset_namespace, dataset_name
+from envelope where reason is null and kind = 'dataset'
+union select 'dataset', other_key, namespace, name from alias_edge;
+
+insert into store.job
+select key, namespace, name from named anti join store.job on job_key = key where kind = 'job';
+
 insert into store.dataset
-with named as (
-    select dataset_key, namespace, name from entry where dataset_key is not null
-    union select store.name_key(dataset_namespace, dataset_name), dataset_namespace, dataset_name
-    from envelope where reason is null and kind = 'dataset'
-    union select other_key, namespace, name from alias_edge
+select key, namespace, name from named anti join store.dataset on dataset_key = key where kind = 'dataset';
+
+-- Two texts on one key (somebody made an MD5 collision): refused, and the message that brings the second one becomes
+-- a dead letter, see Store.ingest.
+with known as (
+    select 'job' as kind, job_key as key, namespace, name from store.job
+    union all select 'dataset', dataset_key, namespace, name from store.dataset
 )
-select * from named anti join store.dataset using (dataset_key);
+select error('two names share the key ' || key::varchar || ': ' || n.namespace || '/' || n.name || ' and ' || k.namespace || '/' || k.name)
+from named n join known k using (kind, key) where (n.namespace, n.name) <> (k.namespace, k.name);
 
 -- The components that the batch's edges touch, by their present canonical keys, and which of them become one:
 -- the least label spreads along the edges until nothing changes.

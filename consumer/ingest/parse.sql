@@ -152,18 +152,24 @@ from held where facet.value is not null;
 -- Older producers called it parentRun.
 create or replace temp table parent as
 with said as (
-    select * exclude (p),
-           store.text_of(p.run.runId) as parent_text, store.text_of(p.root.run.runId) as root_text,
-           store.text_of(p.job.namespace) as parent_namespace, store.text_of(p.job.name) as parent_name,
-           store.text_of(p.root.job.namespace) as root_namespace, store.text_of(p.root.job.name) as root_name,
-           p.run.facets as parent_run_facets, p.job.facets as parent_job_facets,
-           p.root.run.facets as root_run_facets, p.root.job.facets as root_job_facets
+    select run_id, event_time, digest, own,
+           store.text_of(run_name) as parent_text, store.text_of(root_run_name) as root_text,
+           store.text_of(job_namespace) as parent_namespace, store.text_of(job_name) as parent_name,
+           store.text_of(root_job_namespace) as root_namespace, store.text_of(root_job_name) as root_name,
+           parent_run_facets, parent_job_facets, root_run_facets, root_job_facets
     from (
-        select run_id, event_time, digest, key = 'parent' as own, from_json(body, '{
+        select run_id, event_time, digest, own,
+               p.run.runId as run_name, p.run.facets as parent_run_facets,
+               p.job.namespace as job_namespace, p.job.name as job_name, p.job.facets as parent_job_facets,
+               p.root.run.runId as root_run_name, p.root.run.facets as root_run_facets,
+               p.root.job.namespace as root_job_namespace, p.root.job.name as root_job_name, p.root.job.facets as root_job_facets
+        from (
+            select run_id, event_time, digest, key = 'parent' as own, from_json(body, '{
                 "run": {"runId": "JSON", "facets": "JSON"}, "job": {"namespace": "JSON", "name": "JSON", "facets": "JSON"},
                 "root": {"run": {"runId": "JSON", "facets": "JSON"}, "job": {"namespace": "JSON", "name": "JSON", "facets": "JSON"}}
             }') as p
-        from facet where location = 'run' and key in ('parent', 'parentRun') and starts_with(body, '{')
+            from facet where location = 'run' and key in ('parent', 'parentRun') and starts_with(body, '{')
+        )
     )
 )
 select

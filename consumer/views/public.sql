@@ -405,13 +405,17 @@ comment on column column_lineage.source is 'The facet that tells it.';
 comment on column column_lineage.run_id is 'The run; null for dataset events.';
 
 create or replace view events as
-select event_digest::varchar as event_digest, any_value(event_time) as event_time, any_value(event_type) as event_type,
-       any_value(run_id)::varchar as run_id, any_value(j.namespace) as job_namespace, any_value(j.name) as job_name,
-       any_value(body)::json as body,
-       arg_min(source, received_at) as source, arg_min(topic, received_at) as topic, arg_min(partition, received_at) as partition,
-       arg_min("offset", received_at) as "offset", min(received_at) as received_at
-from store.event left join store.job j using (job_key)
-group by event_digest;
+with delivered as (
+    select event_digest, any_value(event_time) as event_time, any_value(event_type) as event_type,
+           any_value(run_id) as run_id, any_value(job_key) as job_key, any_value(body) as body,
+           min({received_at: received_at, source: source, topic: topic, partition: partition, "offset": "offset"}) as first
+    from store.event group by event_digest
+)
+select event_digest::varchar as event_digest, event_time, event_type, run_id::varchar as run_id,
+       j.namespace as job_namespace, j.name as job_name, body::json as body,
+       first.source as source, first.topic as topic, first.partition as partition, first."offset" as "offset",
+       first.received_at as received_at
+from delivered left join store.job j using (job_key);
 comment on view events is 'Each event once, however often it was delivered.';
 comment on column events.event_digest is 'First 128 bits of SHA-256 of its bytes.';
 comment on column events.event_time is 'eventTime in UTC.';
@@ -427,10 +431,15 @@ comment on column events."offset" is 'Offset of that.';
 comment on column events.received_at is 'When it was first stored; UTC.';
 
 create or replace view dead_letters as
-select digest::varchar as digest, any_value(reason) as reason, any_value(body) as body,
-       arg_min(source, received_at) as source, arg_min(topic, received_at) as topic, arg_min(partition, received_at) as partition,
-       arg_min("offset", received_at) as "offset", min(received_at) as received_at
-from store.dead_letter group by digest;
+with delivered as (
+    select digest, min(reason) as reason, any_value(body) as body,
+           min({received_at: received_at, source: source, topic: topic, partition: partition, "offset": "offset"}) as first
+    from store.dead_letter group by digest
+)
+select digest::varchar as digest, reason, body,
+       first.source as source, first.topic as topic, first.partition as partition, first."offset" as "offset",
+       first.received_at as received_at
+from delivered;
 comment on view dead_letters is 'Messages that are no events, each once, with the reason.';
 comment on column dead_letters.digest is 'First 128 bits of SHA-256 of its bytes.';
 comment on column dead_letters.reason is 'Why it is no event.';

@@ -164,10 +164,11 @@ class Breakage:
 
 
 BREAKAGES = [
-    Breakage("job", "named anti join store.job using (job_key)", "named", "a job, again and again"),
+    Breakage("job", "named anti join store.job on job_key = key", "named", "a job, again and again"),
     Breakage(
         "job",
-        "union select parent_job_key, parent_namespace, parent_name from parent where parent_job_key is not null",
+        "union select 'job', parent_job_key, parent_namespace, parent_name from parent "
+        "where parent_job_key is not null",
         "",
         "a parent that nobody else names",
     ),
@@ -213,11 +214,11 @@ BREAKAGES = [
     ),
     Breakage("run", "least_job_key = least(", "least_job_key = greatest(", "an older job after a newer one"),
     Breakage(
-        "dataset", "named anti join store.dataset using (dataset_key)", "named", "a dataset, again and again"
+        "dataset", "named anti join store.dataset on dataset_key = key", "named", "a dataset, again and again"
     ),
     Breakage(
         "dataset",
-        "union select other_key, namespace, name from alias_edge",
+        "union select 'dataset', other_key, namespace, name from alias_edge",
         "",
         "a name known by a symlink alone",
     ),

@@ -18,6 +18,8 @@ from relineage.consumer.store import COLD_TABLES, HOT_TABLES, Store
 
 GOOD = encode(event(1, 0, run_facets={"x": facet(text="HERE")}))
 
+OTHER_NAME = {"namespace": "d", "name": "A"}
+
 
 def batch(*bodies: bytes | None, moved: int | None = None) -> Batch:
     messages = [Message(body=body, source="test", offset=offset) for offset, body in enumerate(bodies)]
@@ -149,6 +151,34 @@ def test_a_message_on_which_the_database_fails_becomes_a_letter_and_the_others_l
     assert "dead letter" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("told_of", "second"),
+    [
+        ("a job", event(2, 1, job=("etl", "LOAD"))),
+        ("a parent", event(2, 1, run_facets={"parent": parent(7, job=("etl", "LOAD"))})),
+        ("a dataset", event(2, 1, inputs=(dataset(("d", "A"), "v"),))),
+        ("a symlink", event(2, 1, outputs=(dataset(("d", "b"), symlinks=facet(identifiers=[OTHER_NAME])),))),
+    ],
+)
+@pytest.mark.parametrize("together", [True, False])
+def test_a_second_text_on_a_key_is_refused(told_of: str, second: Json, together: bool) -> None:
+    """The key of names is weakened here: it does not tell upper from lower case."""
+    first = event(1, 0, job=("etl", "load"), outputs=(dataset(("d", "a"), "v"),))
+    with Store.open() as store:
+        store.connection.execute(
+            "create or replace macro store.name_key(namespace, name) as md5(lower(namespace || name))::uuid"
+        )
+        if together:
+            store.ingest(batch(encode(first), encode(second)))
+        else:
+            store.ingest(batch(encode(first)))
+            store.ingest(batch(encode(second)))
+        [(reason, body)] = store.connection.execute("select reason, body from dead_letters").fetchall()
+        assert "two names share the key" in reason
+        assert body == encode(second)
+        assert store.connection.execute("select run_id from runs").fetchall() == [(run_id(1),)]
+
+
 def test_a_batch_for_which_memory_does_not_suffice_is_stored_in_parts(tmp_path: Path) -> None:
     bodies = [encode(event(f"r{n}", n % 50, run_facets={"x": facet(text="y" * 2000)})) for n in range(3000)]
     with Store.open(tmp_path / "lineage.duckdb") as store:
@@ -160,6 +190,23 @@ def test_a_batch_for_which_memory_does_not_suffice_is_stored_in_parts(tmp_path: 
         assert stored == (3000, 3000, True)  # the time is that of the transaction: there were several
         assert store.connection.execute("select next_offset from store.source_offset").fetchall() == [(3000,)]
         assert store.connection.execute("from dead_letters").fetchall() == []
+
+
+@pytest.mark.parametrize("view", ["events", "dead_letters"])
+def test_what_came_twice_is_told_with_the_whole_place_of_its_first_delivery(
+    view: str, new_store: Callable[..., Any]
+) -> None:
+    body = GOOD if view == "events" else b"no event"
+    from_file = Message(body=body, source="file", offset=9)
+    from_kafka = Message(body=body, source="cluster/topic", topic="t", partition=0, offset=3)
+    for first, second, place in (
+        (from_file, from_kafka, ("file", None, None, 9)),
+        (from_kafka, from_file, ("cluster/topic", "t", 0, 3)),
+    ):
+        store = new_store()
+        store.store.ingest(Batch([first]))
+        store.store.ingest(Batch([second]))
+        assert store.sql(f'select source, topic, partition, "offset" from {view}') == [place]
 
 
 def test_rebuilding_changes_no_hot_table(new_store: Callable[..., Any]) -> None:
@@ -281,8 +328,11 @@ def test_brackets_in_texts_are_no_depth(store: Store) -> None:
             [("eventTime", "2026-03-01T12:00:00[Europe/Berlin]")],
         ),
         (
-            GOOD.replace(b'"outputs":[]', b'"outputs":[{"namespace":"d","name":"t","facets":{"relineage_content":'
-            b'{"digests":["b3-bytes1:00112233445566ff","md5","b3-table1:xyz",7,null]}}}]'),
+            GOOD.replace(
+                b'"outputs":[]',
+                b'"outputs":[{"namespace":"d","name":"t","facets":{"relineage_content":'
+                b'{"digests":["b3-bytes1:00112233445566ff","md5","b3-table1:xyz",7,null]}}}]',
+            ),
             [("outputs[1].relineage_content.digests", told) for told in ("7", "b3-table1:xyz", "md5")],
         ),
     ],
