@@ -112,8 +112,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         context = getattr(error, "ctx", None)
         if isinstance(error, click.exceptions.NoArgsIsHelpError):
             click.echo(error.message, err=True)
-        elif context is not None and context.command is not relineage:
-            _complain(f"{text} (relineage {context.info_name} --help)")
+        elif context is not None:
+            _complain(f"{text} ({context.command_path} --help)")
         else:
             _complain(text)
         return ERROR

@@ -25,7 +25,8 @@ from .. import consume
 from ..display import printable
 from ..errors import SourceError
 from ..home import EVENTS, default_database, find_home
-from ..sources.kafka import DEFAULT_TOPIC
+from ..sources import files
+from ..sources.kafka import DEFAULT_TOPIC, knock
 from .session import database_option, opened
 
 LINE_SECONDS = 5.0
@@ -64,11 +65,14 @@ def command(
     --kafka it is `.relineage/events`. A file is read from where it was left; the command ends when all is read. From
     Kafka it goes on until it is stopped. On SIGTERM or Ctrl-C the batch at hand is stored first.
     """
-    if kafka is None and (topics or until_current):
-        raise click.UsageError("--topic and --until-current belong to --kafka HOST:PORT")
+    if kafka is None and (topics or until_current or when_gone != "fail"):
+        raise click.UsageError("--topic, --until-current and --when-gone belong to --kafka HOST:PORT")
     if kafka is not None and paths:
         raise click.UsageError("take events from files or from --kafka, one at a time")
-    sources = _sources(paths) if kafka is None else []
+    # What is not there fails here, before a folder and a database are made.
+    sources = files.expand(_sources(paths)) if kafka is None else []
+    if kafka is not None:
+        knock(kafka)
     with (
         opened(database or default_database(Path.cwd())) as store,
         _stopped_by_signals("-" in sources) as stop,

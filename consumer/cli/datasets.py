@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import click
-
-from ..named import named
-from .output import dataset_name, print_list
-from .session import database_option, format_option, limit_option, question
-
-
-@click.command("datasets")
-@limit_option
-@format_option("table", "json")
-@database_option
-def command(limit: int | None, format_: str, database: Path | None) -> int:
-    """List the datasets, last written first, each with its latest version. Times are UTC."""
-    with question(database) as store:
-        print_list(store.connection, named("lists")["datasets"], limit, format_, _line)
-    return 0
+from .listing import list_command
+from .output import dataset_name
 
 
 def _line(dataset: dict[str, Any]) -> dict[str, Any]:
@@ -30,3 +15,8 @@ def _line(dataset: dict[str, Any]) -> dict[str, Any]:
         "rows": dataset["rows"],
         "written_at": dataset["written_at"],
     }
+
+
+command = list_command(
+    "datasets", "List the datasets, last written first, each with its latest version. Times are UTC.", _line
+)

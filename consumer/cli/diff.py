@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from ..ask import Ask
-from .output import Section, print_json, print_table, short
+from ..ask import Ask, Difference
+from .output import Section, plain_path, print_json, print_table, short
 from .session import database_option, format_option, question
 from .subject import meant
 
@@ -24,15 +24,23 @@ def command(a: str, b: str, format_: str, database: Path | None) -> int:
     Exit code 1 when something differs, 0 when nothing does.
     """
     with question(database) as store:
-        found = Ask(store.connection).run_diff(meant(store.connection, a), meant(store.connection, b))
+        one, two = (meant(store.connection, x, by_content_only=True) for x in (a, b))
+        found = Ask(store.connection).run_diff(one, two)
     if format_ == "json":
         print_json([asdict(difference) for difference in found])
     elif found:
-        rows = [[d.what, d.key, _value(d.a), _value(d.b)] for d in found]
+        rows = [[d.what, _key(d), _value(d.a), _value(d.b)] for d in found]
         print_table(Section("", ("what", "key", "a", "b"), rows))
     else:
         click.echo("relineage: nothing that is recorded differs", err=True)
     return 1 if found else 0
+
+
+def _key(difference: Difference) -> str:
+    """Of an input or output its role, unless that says no more than `what`, and its name."""
+    if difference.what not in ("input", "output"):
+        return difference.key
+    return plain_path(difference.key.removeprefix(f"{difference.what} "))
 
 
 def _value(value: str | None) -> str | None:

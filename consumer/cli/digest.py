@@ -22,9 +22,10 @@ def command(paths: tuple[Path, ...]) -> int:
     for path in paths:
         try:
             content = content_of(path)
-        except Refused as refused:
+        except (Refused, OSError) as refused:  # a name may be too long to be one
             refusals += 1
-            click.echo(f"relineage: {printable(str(path))}: {printable(str(refused))}", err=True)
+            reason = getattr(refused, "strerror", None) or str(refused)
+            click.echo(f"relineage: {printable(str(path))}: {printable(reason)}", err=True)
             continue
         for digest in content.digests:
             click.echo(f"{digest}  {printable(str(path))}")

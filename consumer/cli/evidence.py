@@ -21,6 +21,7 @@ from ...emitter.capture.code import Repositories, Repository
 from ...emitter.digests import Refused, content_of
 from ..ask import Check, Hop
 from ..named import named
+from .output import dataset_name
 
 _GIT_SECONDS = 10.0
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
@@ -110,8 +111,9 @@ def _unchanged(
     digested: dict[str, frozenset[str] | str],
     looking_at: Callable[[str], None],
 ) -> Finding:
-    name = f"{hop.dataset_namespace}/{hop.dataset_name}"
-    here = [path for path in paths if Path(path).is_absolute() and Path(path).exists()]
+    name = dataset_name(hop.dataset_namespace, hop.dataset_name)
+    # os.path.exists: what events call a file may be too long to be one, and Path.exists would raise.
+    here = [path for path in paths if Path(path).is_absolute() and os.path.exists(path)]  # noqa: PTH110
     if not recorded:
         return Finding("unknown", f"no digest of {name} was recorded")
     for path in here:

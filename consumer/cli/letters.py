@@ -10,10 +10,12 @@ import click
 from ..display import printable
 from ..errors import QuestionError
 from ..named import named
-from .output import Section, print_json, print_list, print_sections
+from .listing import print_list
+from .output import Section, place_of, print_json, print_sections
 from .session import database_option, format_option, limit_option, question
 
 SHOWN_BYTES = 64 << 10
+DIGEST_DIGITS = 8  # find a letter again
 
 
 @click.command("letters")
@@ -58,12 +60,13 @@ def command(digest: str | None, limit: int | None, format_: str, database: Path 
 
 
 def _line(letter: dict[str, Any]) -> dict[str, Any]:
-    place = letter["source"] if letter["topic"] is None else f"{letter['topic']}:{letter['partition']}"
+    unit = "byte" if letter["topic"] is None else "offset"
     return {
-        "digest": letter["digest"],
-        "reason": letter["reason"],
-        "from": f"{place} at {letter['offset']}",
+        "digest": letter["digest"][:DIGEST_DIGITS],
+        "received_at": letter["received_at"],
         "bytes": letter["bytes"],
+        "reason": letter["reason"],
+        "from": f"{place_of(letter['source'], letter['topic'], letter['partition'])} at {unit} {letter['offset']}",
     }
 
 

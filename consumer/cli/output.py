@@ -12,23 +12,26 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import click
-import duckdb
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ..display import printable
 
-TABLE_LIMIT = 50
 SECTION_ROWS = 20
+# A column as narrow as this is not broken at all, and no other one is made narrower: one letter a line is no table.
+UNBROKEN_COLUMNS = 12
+_FILE = re.compile(r"(?:^|(?<= ))file/(?=/)")
 _DIGEST = re.compile(r"b3-[a-z0-9]+:[0-9a-f]{64}")
 # Wide enough for anything: a pipe or a file has no edge at which to break lines.
 _PIPE_COLUMNS = 4000
@@ -48,10 +51,16 @@ class Section:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-def terminal() -> Console:
-    """Standard output: as wide as the terminal, or without an edge where it is none."""
+def terminal(*, at_least: int = 0) -> Console:
+    """Standard output: as wide as the terminal, or without an edge where it is none.
+
+    Args:
+        at_least: What needs more columns gets them, and the terminal breaks the lines: nothing is cut.
+    """
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_COLUMNS
-    return Console(width=width, markup=False, emoji=False, highlight=False)
+    console = Console(width=width, markup=False, emoji=False, highlight=False)
+    console.width = max(console.width, at_least)
+    return console
 
 
 def print_json(value: object) -> None:
@@ -71,19 +80,21 @@ def print_table(section: Section) -> None:
     """A section for people, its title only if it has one."""
     table = calm_table()
     table.show_header = any(section.columns)
+    cells = [[shown(value) for value in row] for row in section.rows]
+    needed = 0
     for place, column in enumerate(section.columns):
         values = [row[place] for row in section.rows if row[place] is not None]
         numbers = bool(values) and all(type(value) in (int, float) for value in values)
-        heading = Text(printable(column.replace("_", " ")))
+        heading = printable(column.replace("_", " "))
+        widest = max(cell_len(text) for text in (heading, *(row[place] for row in cells)))
+        whole = widest <= UNBROKEN_COLUMNS or column.endswith(("run_id", "_at"))
+        needed += 2 + (widest if whole else UNBROKEN_COLUMNS)
         table.add_column(
-            heading,
-            overflow="fold",
-            no_wrap=column.endswith(("run_id", "_at")),
-            justify="right" if numbers else "left",
+            Text(heading), overflow="fold", no_wrap=whole, justify="right" if numbers else "left"
         )
-    for row in section.rows:
-        table.add_row(*(Text(shown(value)) for value in row))
-    console = terminal()
+    for row in cells:
+        table.add_row(*map(Text, row))
+    console = terminal(at_least=needed)
     if section.title:
         console.print(Text(printable(section.title), style="bold cyan"))
     console.print(table)
@@ -111,38 +122,6 @@ def print_sections(sections: Iterable[Section], format_: str) -> None:
             print_table(Section(title, section.columns, section.rows[:SECTION_ROWS]))
         else:
             print_table(section)
-
-
-def print_list(
-    connection: duckdb.DuckDBPyConnection,
-    query: str,
-    limit: int | None,
-    format_: str,
-    line: Callable[[dict[str, Any]], dict[str, Any]],
-) -> None:
-    """What a query finds, and a line if that was more than the limit: 50 in a table, none for a program.
-
-    Args:
-        connection: Of the store.
-        query: Its columns are what a program gets.
-        limit: As asked for.
-        format_: `table` or `json`.
-        line: A row as people get it.
-    """
-    limit = limit if limit is not None or format_ == "json" else TABLE_LIMIT
-    found = connection.execute(query)
-    columns = [column[0] for column in found.description]
-    rows = found.fetchall() if limit is None else found.fetchmany(limit + 1)
-    objects = Section("", columns, rows[:limit]).objects()
-    if format_ == "json":
-        print_json(objects)
-    elif rows:
-        lines = [line(one) for one in objects]
-        print_table(Section("", list(lines[0]), [list(one.values()) for one in lines]))
-    else:
-        click.echo("relineage: none is recorded", err=True)
-    if limit is not None and len(rows) > limit:
-        click.echo(f"relineage: these are the first {limit}, there are more: --limit N lists more", err=True)
 
 
 def shown(value: object) -> str:
@@ -176,9 +155,28 @@ def shortened(value: Any) -> Any:
     return value[: value.index(":") + 9] if isinstance(value, str) and _DIGEST.fullmatch(value) else value
 
 
+def namespace_prefix(namespace: str, name: str) -> str:
+    """What stands before a name: the namespace and a slash; nothing before a file's, which is its path."""
+    return "" if namespace == "file" and name.startswith("/") else f"{namespace}/"
+
+
 def dataset_name(namespace: str, name: str, version: str | None = None) -> str:
     """As one text that can be asked for."""
-    return f"{namespace}/{name}" + (f"@{short(version)}" if version is not None else "")
+    tail = f"@{short(version)}" if version is not None else ""
+    return f"{namespace_prefix(namespace, name)}{name}{tail}"
+
+
+def plain_path(text: str) -> str:
+    """A text in which SQL has put namespace and name together, of a file with its path instead."""
+    return _FILE.sub("", text, count=1)
+
+
+def place_of(source: str, topic: str | None, partition: int) -> str:
+    """Where messages come from: `topic:partition`, or a file's path from here."""
+    if topic is not None:
+        return f"{topic}:{partition}"
+    here = Path.cwd()
+    return str(Path(source).relative_to(here)) if Path(source).is_relative_to(here) else source
 
 
 def duration(began: datetime | None, ended: datetime | None) -> str:

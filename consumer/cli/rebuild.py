@@ -23,5 +23,6 @@ def command(database: Path | None) -> int:
         store.rebuild()
         [(events, runs)] = store.connection.execute(named("status")["events_and_runs"]).fetchall()
     seconds = time.monotonic() - began
-    click.echo(f"relineage: rebuilt from {events} events: {runs} runs, in {seconds:.1f} s", err=True)
+    told = f"{events} event{'s'[: events != 1]}: {runs} run{'s'[: runs != 1]}"
+    click.echo(f"relineage: rebuilt from {told}, in {seconds:.1f} s", err=True)
     return 0

@@ -15,10 +15,10 @@ import duckdb
 
 from ..ask import Ask, Thing
 from ..named import named
-from .output import Section, dataset_name, print_sections, short, shortened
+from .listing import with_short_run_ids
+from .output import Section, dataset_name, plain_path, print_sections, short, shortened
 from .session import database_option, format_option, question
 from .subject import meant
-from .tree import distinct_digits
 
 # Sections of one row, read downwards.
 _UPRIGHT = {"run", "job", "dataset", "environment"}
@@ -68,10 +68,10 @@ def _asked(
         if whole:
             rows = [row | {"body": json.loads(row["body"])} if "body" in row else row for row in rows]
         elif title not in _UPRIGHT | {"digests"}:
-            digits = distinct_digits(
-                {row[c] for row in rows for c in columns if c.endswith("run_id") and row[c]}
-            )
-            rows = [{name: _compact(name, value, digits) for name, value in row.items()} for row in rows]
+            rows = [
+                {name: short(value) if name == "version" else shortened(value) for name, value in row.items()}
+                for row in with_short_run_ids(rows)
+            ]
         if not whole:
             rows = [_for_people(row) for row in rows]
         columns = list(rows[0]) if rows else columns
@@ -79,15 +79,8 @@ def _asked(
     return sections
 
 
-def _compact(column: str, value: Any, digits: int) -> Any:
-    """A value where many stand in a row: the beginning of a run id or digest, which finds it again."""
-    if column.endswith("run_id") and value is not None:
-        return value[:digits]
-    return short(value) if column == "version" else shortened(value)
-
-
 def _for_people(row: dict[str, Any]) -> dict[str, Any]:
-    """Namespace and name as one text, packages counted, facets by their key."""
+    """Namespace and name as one text, files by their paths, packages counted, facets by their key."""
     line: dict[str, Any] = {}
     for column, value in row.items():
         kind = column.removesuffix("name").removesuffix("_")
@@ -97,6 +90,8 @@ def _for_people(row: dict[str, Any]) -> dict[str, Any]:
             line[kind or "name"] = dataset_name(row[namespace] or "", value or "") if named else None
         elif column == "packages" and isinstance(value, dict):
             line[column] = f"{len(value)} packages"
+        elif column == "names":
+            line[column] = [plain_path(one) for one in value]
         elif not column.endswith("namespace") and column != "body":
             line[column] = value
     return line

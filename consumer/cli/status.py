@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ..named import named
-from .output import Section, print_sections
+from .output import Section, place_of, print_sections
 from .session import database_option, format_option, question
 
 
@@ -28,9 +29,16 @@ def command(format_: str, database: Path | None) -> int:
     print_sections(
         [
             Section("facts", tuple(facts), [list(facts.values())], upright=True),
-            Section("sources", ("topic", "source", "partition", "next_offset", "updated_at"), sources),
+            _sources(sources, format_),
             Section("problems", ("path", "expected", "got", "times"), problems),
         ],
         format_,
     )
     return 0
+
+
+def _sources(rows: list[tuple[Any, ...]], format_: str) -> Section:
+    if format_ == "json":
+        return Section("sources", ("topic", "source", "partition", "next_offset", "updated_at"), rows)
+    lines = [(place_of(source, topic, part), offset, at) for topic, source, part, offset, at in rows]
+    return Section("sources", ("source", "next_offset", "updated_at"), lines)

@@ -9,6 +9,7 @@ import os
 import re
 from pathlib import Path
 
+import click
 import duckdb
 
 from ...emitter.digests import Refused, content_of
@@ -17,38 +18,60 @@ from ..ask import Ask
 from ..display import printable
 from ..errors import QuestionError
 from ..named import named
+from .output import dataset_name
 
 _RUN_PREFIX = re.compile(r"(?:run:)?([0-9a-fA-F-]{8,35})")
 
 
-def meant(connection: duckdb.DuckDBPyConnection, x: str) -> str:
+def meant(connection: duckdb.DuckDBPyConnection, x: str, *, by_content_only: bool = False) -> str:
     """The x to put to the macros.
 
     An existing path that begins with `/`, `./`, `../` or `~` is meant as such. One that has a slash further on is too,
     unless something of that name is recorded: then it is an error that says so. Any other existing file is looked for
     if nothing of its name is known. A file or folder stands for the strongest of its digests that is recorded.
 
+    A whole path is a name too, as lists show it: where the content is unknown it stands for what was recorded under
+    it, and that is said.
+
+    Args:
+        connection: Of the store.
+        x: As typed.
+        by_content_only: An existing file is never taken by its name: a verdict on what it was is none on what it is.
+
     Raises:
         QuestionError: Nothing is known by that name or with that content, or several things are.
     """
-    path = Path(x).expanduser()
-    if x.startswith(("/", "./", "../", "~")) and path.exists():
-        return _by_content(connection, path)
+    if not x.strip():
+        raise QuestionError("X is empty; relineage runs, datasets and models list what is recorded")
+    path = Path(os.path.expanduser(x))  # noqa: PTH111 - Path.expanduser raises where there is no such user
+    if x.startswith(("/", "./", "../", "~")) and _exists(path):
+        try:
+            return _by_content(connection, path)
+        except QuestionError as unknown:
+            if by_content_only or not _is_recorded_name(connection, x):
+                raise
+            said = printable(str(unknown).splitlines()[0])
+            click.echo(f"relineage: {said}; this is what was recorded under its name", err=True)
+            return x
     try:
         thing = Ask(connection).thing(x)
     except QuestionError as unknown:
-        if path.exists():
+        if _exists(path):
             return _by_content(connection, path)
         if (run_id := _run_beginning_with(connection, x)) is not None:
             return f"run:{run_id}"
         raise unknown
-    if os.sep in x and path.exists():
+    if os.sep in x and _exists(path):
         prefix = thing.kind if thing.kind in ("run", "job", "digest") else "dataset"
         raise QuestionError(
             f"{printable(x)} is a recorded {thing.kind}, and a file here; say which:\n"
             f"  {prefix}:{printable(x)}\n  ./{printable(x)}"
         )
     return x
+
+
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises where a name is too long to be one
 
 
 def _by_content(connection: duckdb.DuckDBPyConnection, path: Path) -> str:
@@ -66,6 +89,13 @@ def _by_content(connection: duckdb.DuckDBPyConnection, path: Path) -> str:
     )
 
 
+def _is_recorded_name(connection: duckdb.DuckDBPyConnection, x: str) -> bool:
+    try:
+        return Ask(connection).thing(x).kind == "dataset"
+    except QuestionError:
+        return False
+
+
 def _recorded_under(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
     """What is recorded of that path, newest first."""
     name = of_path(path)
@@ -76,7 +106,7 @@ def _recorded_under(connection: duckdb.DuckDBPyConnection, path: Path) -> list[s
     if not versions:
         return ["nothing was ever recorded under that path; a run reads it with run.input(Path(…))"]
     lines = [
-        f"  dataset:{name.namespace}/{name.name}@{version}"
+        f"  dataset:{dataset_name(name.namespace, name.name)}@{version}"
         + (f", written {at:%Y-%m-%d %H:%M:%S} UTC" if at else "")
         for version, at in versions[:5]
     ]

@@ -16,7 +16,7 @@ from rich.tree import Tree
 
 from ..ask import Hop, RunOutline
 from ..display import printable
-from .output import short
+from .output import namespace_prefix, short
 
 # How a binding is marked, and what the mark means; a read of a declared version has none.
 MARKS = {
@@ -131,7 +131,7 @@ class Lineage:
 
     def _dataset(self, hop: Hop) -> Text:
         text = Text()
-        text.append(f"{printable(hop.dataset_namespace)}/", style="dim")
+        text.append(printable(namespace_prefix(hop.dataset_namespace, hop.dataset_name)), style="dim")
         text.append(printable(hop.dataset_name), style="bold")
         if hop.version is not None:
             text.append(f"@{short(hop.version)}", style="cyan")

@@ -40,7 +40,7 @@ def command(x: str, format_: str, database: Path | None) -> int:
     """
     with question(database) as store, _looking() as looking_at:
         ask = Ask(store.connection)
-        asked = meant(store.connection, x)
+        asked = meant(store.connection, x, by_content_only=True)
         checks = with_evidence(
             ask.reproducibility(asked), ask.upstream(asked), store.connection, Path.cwd(), looking_at
         )

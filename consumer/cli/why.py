@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
+from rich.padding import Padding
 from rich.text import Text
 
 from ..ask import Ask, Cause
@@ -27,7 +28,8 @@ def command(a: str, b: str, format_: str, database: Path | None) -> int:
     differs, 0 when nothing does.
     """
     with question(database) as store:
-        causes = Ask(store.connection).why(meant(store.connection, a), meant(store.connection, b))
+        one, two = (meant(store.connection, x, by_content_only=True) for x in (a, b))
+        causes = Ask(store.connection).why(one, two)
     if format_ == "json":
         print_json([asdict(cause) for cause in causes])
     elif not causes:
@@ -35,24 +37,36 @@ def command(a: str, b: str, format_: str, database: Path | None) -> int:
     else:
         console = terminal()
         for cause in causes:
-            console.print(_line(cause))
+            console.print(Text.assemble(f"{cause.rank:>2}  ", _heading(cause)))
+            console.print(Padding(_values(cause), (0, 0, 0, 6), expand=False))
+            if cause.path:
+                console.print(Padding(Text(printable(cause.path), style="dim"), (0, 0, 0, 6), expand=False))
     return 1 if causes else 0
 
 
-def _line(cause: Cause) -> Text:
-    text = Text(f"{cause.rank:>2}  ")
-    text.append(printable(cause.what), style="bold")
-    if cause.role:
-        text.append(f" of {printable(cause.role)}", style="italic")
+def _heading(cause: Cause) -> Text:
+    """What differs, and where: `seed in split`, `column age of output in load`, `input labels in train, only in A`."""
+    what, role, side = cause.what, cause.role, ""
+    if what.startswith("input only in "):
+        what, side = "input", what[-1].upper()
+    text = Text()
+    if what == "input" and cause.job_name is not None:
+        text.append("input", style="bold")
+        if role and role != "input":
+            text.append(f" {printable(role.removeprefix('input '))}", style="italic")
+    else:  # an input of no job is A or B itself, which nobody is known to have written
+        text.append(printable("content" if what == "input" else what), style="bold")
+        if role:
+            text.append(f" of {printable(role)}", style="italic")
     if cause.job_name:
         text.append(f" in {printable(cause.job_name)}")
-    text.append("\n      ")
-    text.append(_value(cause.a), style="red")
-    text.append(" → ", style="dim")
-    text.append(_value(cause.b), style="green")
-    if cause.path:
-        text.append(f"\n      {printable(cause.path)}", style="dim")
+    if side:
+        text.append(f", only in {side}")
     return text
+
+
+def _values(cause: Cause) -> Text:
+    return Text.assemble((_value(cause.a), "red"), (" → ", "dim"), (_value(cause.b), "green"))
 
 
 def _value(value: str | None) -> str:

@@ -97,7 +97,7 @@ create or replace macro reproducibility(x) as table (
     ),
     reading as (
         select reader_run_id as run_id,
-               case when role = '' then '' else role || ' ' end || dataset_namespace || '/' || dataset_name as input,
+               case when role = '' then '' else role || ' ' end || store.dataset_text(dataset_namespace, dataset_name) as input,
                version, digest, how, writer_run_id, store.version_key(dataset_namespace, dataset_name, version) as version_key
         from up where reader_run_id is not null
     ),
@@ -310,6 +310,12 @@ create or replace macro why(a, b) as table (
         select 0, p.depth, 9, p.run_a, null, 'non-determinism', p.run_a, p.run_b, p.path
         from pair p join same_inputs s using (run_a, run_b)
         where s.same and not exists (from own o where o.run_a = p.run_a and o.run_b = p.run_b)
+        union all
+        -- Without anything to compare, no answer would read as if nothing differed.
+        select 0, 0, 0, null, null,
+               error('unknown: nothing of ' || a::varchar || ' can be compared with ' || b::varchar || ': name one output of each'),
+               null, null, null
+        from (select count(*) as pairs from target_pair) where pairs = 0
     )
     select row_number() over (order by c.grade, c.depth desc, c.weight, c.what, c.role, c.path) as rank,
            r.job_name, c.role, c.what, c.a, c.b, c.path

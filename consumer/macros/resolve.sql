@@ -95,10 +95,16 @@ create or replace macro store.hits(x) as table (
     select 'digest', digest, 'digest:' || digest, null, null, null, digest from by_digest
 );
 
--- How alike a name is to what somebody typed: as a whole, by its last part, or because it contains it.
+-- A dataset as people know it: of a file its path, which finds it again.
+create or replace macro store.dataset_text(namespace, name) as
+    case when namespace = 'file' and starts_with(name, '/') then name else namespace || '/' || name end;
+
+-- How alike a name is to what somebody typed: as a whole, by its last part (a file's with its ending), or because it
+-- contains it.
 create or replace macro store.likeness(name, label, typed) as
     greatest(jaro_winkler_similarity(lower(name), lower(typed)), jaro_winkler_similarity(lower(label), lower(typed)),
              jaro_winkler_similarity(lower(regexp_extract(name, '[^/.]*$')), lower(typed)),
+             jaro_winkler_similarity(lower(regexp_extract(name, '[^/]*$')), lower(typed)),
              case when contains(lower(label), lower(typed)) then 0.95 else 0 end);
 
 -- The one thing that x is. An error lists the candidates where there are several, and the nearest where there is none.
@@ -110,7 +116,7 @@ create or replace macro store.resolve(x) as table (
         from (
             select label, max(store.likeness(name, label, x::varchar)) as score
             from (
-                select 'dataset:' || namespace || '/' || name as label, name from store.dataset where (select things from found) = 0
+                select 'dataset:' || store.dataset_text(namespace, name) as label, name from store.dataset where (select things from found) = 0
                 union all
                 select 'job:' || namespace || '/' || name, name from store.job where (select things from found) = 0
             )

@@ -45,22 +45,27 @@ def expand(paths: Sequence[Path | Pipe]) -> list[Path | Pipe]:
     """Folders as the event files below them, sorted; files and `-` as they are.
 
     Raises:
-        SourceError: One does not exist.
+        SourceError: One does not exist, or cannot be looked at.
     """
     result: list[Path | Pipe] = []
     for path in paths:
         if path == "-":
             result.append("-")
-        elif path.is_dir():
-            result += sorted(
-                found for found in path.rglob("*") if found.suffix in SUFFIXES and found.is_file()
-            )
-        elif path.exists():
-            result.append(path)
-        else:
+            continue
+        try:
+            if path.is_dir():
+                result += sorted(
+                    found for found in path.rglob("*") if found.suffix in SUFFIXES and found.is_file()
+                )
+                continue
+            exists = path.exists()
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
+        if not exists:
             raise SourceError(
                 f"{path} does not exist; name a file of events, a folder with some, or - for standard input"
             )
+        result.append(path)
     return result
 
 

@@ -69,7 +69,7 @@ class KafkaSource:
         self._partitions: dict[TopicPartition, Partition] = {}
         self._missing: set[str] = set()
         self._jumped: dict[TopicPartition, Moved] = {}
-        _knock(bootstrap)
+        knock(bootstrap)
         settings = {
             "bootstrap_servers": bootstrap.split(","),
             "bootstrap_timeout_ms": int(CONNECT_SECONDS * 1000),
@@ -205,7 +205,7 @@ class KafkaSource:
             return {}
 
 
-def _knock(bootstrap: str) -> None:
+def knock(bootstrap: str) -> None:
     """See whether anything listens at all: kafka-python would try for long, and leave a thread behind.
 
     Raises:

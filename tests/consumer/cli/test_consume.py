@@ -123,6 +123,31 @@ def test_a_folder_that_is_no_project_says_what_to_name(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nothing.ndjson"],
+        ["a" * 5000],
+        ["nothing.ndjson", "--database", "x.duckdb"],
+        ["--kafka", "localhost"],
+        ["--kafka", "localhost:1"],
+        ["--kafka", "localhost:1", "--database", "x.duckdb"],
+        ["--when-gone", "latest", "-"],
+    ],
+    ids=lambda arguments: " ".join(arguments)[:40],
+)
+def test_what_cannot_be_taken_in_leaves_nothing_behind(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, relineage: Callable[..., Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    said = relineage("consume", *arguments)
+
+    assert said.code == 2
+    assert said.err.startswith("relineage: ")
+    assert list(tmp_path.iterdir()) == []
+
+
 def produce(address: str, topic: str, bodies: list[bytes]) -> None:
     from kafka import KafkaProducer
 

@@ -42,11 +42,12 @@ def test_what_cannot_be_read_is_told_and_the_others_are_digested(
 ) -> None:
     (tmp_path / "b").write_text("b")
 
-    said = relineage("digest", tmp_path / "none", tmp_path / "b")
+    said = relineage("digest", tmp_path / "none", "a" * 5000, tmp_path / "b")
 
     assert said.code == 2
     assert said.out.endswith(f"  {tmp_path}/b\n")
     assert said.err.startswith(f"relineage: {tmp_path}/none: ")
+    assert "a: File name too long\n" in said.err
 
 
 def test_a_damaged_table_keeps_the_digest_of_its_bytes_and_says_why(

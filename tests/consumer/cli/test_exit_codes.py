@@ -17,6 +17,7 @@ CODES = [
     ("show nothing", 2),
     ("why models/fraud models/fraud", 0),
     ("why models/fraud nothing", 2),
+    ("why split train", 2),  # no output has a counterpart
     ("diff train train", 0),
     ("diff train evaluate", 1),
     ("diff train nothing", 2),

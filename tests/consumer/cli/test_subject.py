@@ -19,13 +19,13 @@ def project(folder: Path) -> Path:
 def test_a_file_is_asked_for_by_its_content(x: str, project: Path, relineage: Callable[..., Any]) -> None:
     (project / "sub").mkdir()
 
-    assert relineage("trace", x.format(folder=project)).out.startswith(f"file/{project}/raw.csv@")
+    assert relineage("trace", x.format(folder=project)).out.startswith(f"{project}/raw.csv@")
 
 
 def test_a_copy_of_a_file_is_the_same_content(project: Path, relineage: Callable[..., Any]) -> None:
     (project / "copy.csv").write_bytes((project / "raw.csv").read_bytes())
 
-    assert relineage("trace", "copy.csv").out.startswith(f"file/{project}/raw.csv@")
+    assert relineage("trace", "copy.csv").out.startswith(f"{project}/raw.csv@")
 
 
 def test_the_same_table_in_other_bytes_is_found(project: Path, relineage: Callable[..., Any]) -> None:
@@ -45,7 +45,7 @@ def test_a_folder_is_asked_for_by_its_content(folder: Path, relineage: Callable[
     with Lineage(namespace="n", environ={}).run("load", seed=1) as run:
         run.input(folder / "images")
 
-    assert relineage("trace", "images").out.startswith(f"file/{folder}/images@")
+    assert relineage("trace", "images").out.startswith(f"{folder}/images@")
 
 
 def test_a_file_that_changed_is_told_with_what_was_recorded(
@@ -60,8 +60,61 @@ def test_a_file_that_changed_is_told_with_what_was_recorded(
     assert first.startswith("relineage: raw.csv is not known by its content (b3-bytes1:")
     assert second == "recorded under that path:"
     assert len(recorded) == 1
-    assert recorded[0].startswith(f"  dataset:file/{project}/raw.csv@b3-bytes1:")
+    assert recorded[0].startswith(f"  dataset:{project}/raw.csv@b3-bytes1:")
     assert relineage("trace", recorded[0].strip().partition(", ")[0]).code == 0
+
+
+@pytest.mark.parametrize("command", ["trace", "show"])
+def test_a_path_that_lists_show_is_found_when_the_file_is_gone(
+    command: str, project: Path, relineage: Callable[..., Any]
+) -> None:
+    (project / "raw.csv").unlink()
+    [listed] = [line.split()[0] for line in relineage("datasets").out.splitlines() if "raw.csv" in line]
+
+    assert listed.startswith(f"{project}/raw.csv@")
+    for x in (listed, f"{project}/raw.csv"):
+        said = relineage(command, x)
+        assert (said.code, said.err) == (0, "")
+        assert f"{project}/raw.csv" in said.out
+
+
+@pytest.mark.parametrize("command", ["trace", "show"])
+def test_a_path_whose_file_changed_stands_for_what_was_recorded_and_that_is_said(
+    command: str, project: Path, relineage: Callable[..., Any]
+) -> None:
+    (project / "raw.csv").write_text("a,b\n1,2\n")
+
+    said = relineage(command, project / "raw.csv")
+
+    assert said.code == 0
+    assert said.err.startswith(f"relineage: {project}/raw.csv is not known by its content (b3-bytes1:")
+    assert said.err.endswith("; this is what was recorded under its name\n")
+
+
+def test_no_verdict_is_given_on_a_file_that_changed(project: Path, relineage: Callable[..., Any]) -> None:
+    relineage("runs")
+    (project / "raw.csv").write_text("a,b\n1,2\n")
+    path = project / "raw.csv"
+
+    for arguments in (("verify", path), ("why", path, "train"), ("diff", "train", path)):
+        said = relineage(*arguments)
+        assert said.code == 2
+        assert "is not known by its content" in said.err
+
+
+@pytest.mark.parametrize("x", ["", " ", "~no-such-user/x", "a" * 5000, "/" + "a" * 5000])
+def test_what_can_be_no_path_is_one_error(x: str, project: Path, relineage: Callable[..., Any]) -> None:
+    said = relineage("trace", x)
+
+    assert said.code == 2
+    assert said.err.startswith(("relineage: X is empty", "relineage: nothing is known as "))
+
+
+def test_the_nearest_files_are_told_by_their_paths(project: Path, relineage: Callable[..., Any]) -> None:
+    candidates = relineage("trace", "raw.cvs").err.splitlines()[1:]
+
+    assert f"  dataset:{project}/raw.csv" in candidates
+    assert relineage("trace", f"dataset:{project}/raw.csv").code == 0
 
 
 def test_a_file_that_was_never_recorded_is_told(project: Path, relineage: Callable[..., Any]) -> None:

@@ -24,7 +24,7 @@ def test_a_trace_goes_from_the_model_to_the_file_it_began_with(
     assert tree[1].startswith("└── train: fraud/features/train@")
     assert " ← split (complete) " in tree[1]
     assert tree[2].startswith("    └── features: fraud/features/all@")
-    assert tree[3].startswith(f"        └── raw: file/{asked}/raw.csv@")
+    assert tree[3].startswith(f"        └── raw: {asked}/raw.csv@")
     assert tree[3].endswith("○ raw source")
     assert "  ○ raw source: no run is known that wrote it" in tree
     assert not any("inferred" in line for line in tree)

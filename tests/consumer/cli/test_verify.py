@@ -54,7 +54,7 @@ def status(relineage: Callable[..., Any]) -> Callable[..., tuple[str, str]]:
 
 
 def test_a_file_that_is_as_it_was_read_is_unchanged(project: Path, status: Callable[..., Any]) -> None:
-    assert status("prepare", "inputs_unchanged") == ("passed", f"file/{project}/raw.csv is as it was read")
+    assert status("prepare", "inputs_unchanged") == ("passed", f"{project}/raw.csv is as it was read")
 
 
 def test_what_an_earlier_run_wrote_is_unchanged(project: Path, status: Callable[..., Any]) -> None:
@@ -95,6 +95,18 @@ def test_a_file_with_the_same_table_in_other_bytes_is_unchanged(
     pq.write_table(table, folder / "x.parquet", compression="zstd")
 
     assert status("train", "inputs_unchanged")[0] == "passed"
+
+
+def test_a_path_that_is_too_long_to_be_one_is_not_looked_at(
+    folder: Path, tell: Callable[..., Any], relineage: Callable[..., Any]
+) -> None:
+    path, version = "/" + "a" * 5000, "b3-bytes1:" + "0" * 64
+    tell(folder, "load", 1, reads=[(path, version, "file")], writes=[("b", "1")])
+
+    said = relineage("verify", "b", "--format", "json")
+
+    assert said.code == 1
+    assert [row["status"] for row in said.json if row["check_name"] == "inputs_unchanged"] == ["unknown"]
 
 
 def test_an_input_without_a_digest_is_unknown(
