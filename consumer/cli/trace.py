@@ -53,7 +53,9 @@ def command(x: str, up: bool, all_producers: bool, format_: str, database: Path 
             width=max(console.width, 4 * lineage.depth + 80), markup=False, emoji=False, highlight=False
         )
         console.print(tree)
-        if not up and all(hop.reader_run_id is None for hop in hops):
+        if not hops:
+            console.print(Text("  no input and no output of it is recorded", style="dim"))
+        elif not up and all(hop.reader_run_id is None for hop in hops):
             console.print(Text("  nothing is known to have read it", style="dim"))
         if lineage.legend:
             console.print()

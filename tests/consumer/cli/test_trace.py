@@ -113,6 +113,18 @@ def test_a_run_that_wrote_several_things_has_them_all_below_it(
     assert sum("n/all@1" in line for line in tree) == 1
 
 
+@pytest.mark.parametrize("way", ["--up", "--down"])
+def test_a_run_without_inputs_and_outputs_says_so(
+    way: str, folder: Path, tell: Callable[..., Any], relineage: Callable[..., Any]
+) -> None:
+    tell(folder, "sleep", 1)
+
+    assert lines(relineage("trace", "sleep", way).out) == [
+        "sleep",
+        "  no input and no output of it is recorded",
+    ]
+
+
 def test_other_writers_of_a_version_are_counted(
     folder: Path, tell: Callable[..., Any], relineage: Callable[..., Any]
 ) -> None:
