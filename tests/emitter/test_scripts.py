@@ -94,8 +94,14 @@ def test_an_open_runs_end_reaches_kafka_too(kafka, topic, tmp_path):
 
     program = "from relineage.emitter import Lineage\nrun = Lineage().start('train')\n"
     environ = {**os.environ, "RELINEAGE_KAFKA": kafka, "RELINEAGE_TOPIC": topic}
-    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environ, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environ, check=True, capture_output=True, text=True
+    )
 
+    if sys.version_info[:3] in {(3, 12, 0), (3, 12, 1)}:
+        # They let no thread start once the script has ended: https://github.com/python/cpython/issues/113964
+        assert "2 of 2 events were not acknowledged" in done.stderr
+        return
     events = [json.loads(value) for _, value, _ in kafka_broker.read_topic(kafka, topic)]
     assert [event["eventType"] for event in events] == ["START", "ABORT"]
 
