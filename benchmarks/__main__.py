@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m benchmarks [ingest|trace|emit|imports …]`, all without names.
+"""Run the benchmarks: `python -m benchmarks [imports|emit|digests|ingest|trace …]`, all without names.
 
 Decides only how they are called and shown. Figures of machines that others use too vary; ratios within one run
 say more. RELINEAGE_TEST_KAFKA=HOST:PORT names a broker (`make bench` starts one).
@@ -16,8 +16,8 @@ from pathlib import Path
 
 import duckdb
 
-NAMES = ("imports", "emit", "ingest", "trace")
-Rows = Iterator[tuple[str, str]]
+NAMES = ("imports", "emit", "digests", "ingest", "trace")
+Rows = Iterator[tuple[str, ...]]
 
 
 def machine() -> str:
@@ -42,7 +42,9 @@ def main() -> None:
     """Run what was asked for, and print a table for each."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(NAMES))
-    names = parser.parse_args().names or NAMES
+    parser.add_argument("--small", action="store_true", help="digests: a twentieth of the data")
+    arguments = parser.parse_args()
+    names = arguments.names or NAMES
     if unknown := set(names) - set(NAMES):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     kafka = os.environ.get("RELINEAGE_TEST_KAFKA")
@@ -53,11 +55,16 @@ def main() -> None:
         module = import_module(f".{name}", __package__)
         if module.NEEDS_KAFKA and not kafka:
             sys.exit(f"{name} needs a broker: make bench, or RELINEAGE_TEST_KAFKA=HOST:PORT")
-        measure: Callable[[str], Rows] = module.measure
+        measure: Callable[..., Rows] = module.measure
+        columns = ("what", *getattr(module, "COLUMNS", ("measured",)))
         began = time.monotonic()
-        print(f"\n### {name}: {module.TITLE}\n\n| what | measured |\n|---|---|")
-        for what, measured in measure(kafka or ""):
-            print(f"| {what} | {measured} |", flush=True)
+        print(f"\n### {name}: {module.TITLE}\n\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
+        for row in (
+            measure(kafka or "", small=True)
+            if arguments.small and name == "digests"
+            else measure(kafka or "")
+        ):
+            print(f"| {' | '.join(row)} |", flush=True)
         print(f"\n({time.monotonic() - began:.0f} s)", flush=True)
 
 

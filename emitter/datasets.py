@@ -7,7 +7,8 @@ data). Each time `relineage_content.absent` says why. Names, roles and instants 
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,16 +17,20 @@ from typing import TYPE_CHECKING, Any
 from .naming import is_url, without_credentials
 from .ours import absent_facet, content_facet, features_facet, model_facet
 from .settings import DIGEST_MODES
-from .sizes import seconds_to_digest
+from .sizes import Pace, work_to_digest
 from .standard import StandardFacets
 
 if TYPE_CHECKING:
+    from .digests.cache import DigestCache
     from .digests.records import Content
     from .statistics import FeatureStatistics
 
 log = logging.getLogger("relineage")
 
 AUTO_SECONDS = 2.0
+
+# Puts what was digested into the store: content and data → URL of the object; null where that failed.
+Keep = Callable[["Content", Any], str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +59,16 @@ class Description:
 
 
 def describe(
-    data: object, *, mode: str, strict: bool, standard: StandardFacets, producer: str
+    data: object,
+    *,
+    mode: str,
+    strict: bool,
+    standard: StandardFacets,
+    producer: str,
+    pace: Pace,
+    hurry: bool = True,
+    keep: Keep | None = None,
+    home: Path | None = None,
 ) -> Description:
     """Describe data of any kind; null is a name without data.
 
@@ -64,6 +78,10 @@ def describe(
         strict: Raise `Refused` instead of saying it in the facet.
         standard: Makes the standard facets.
         producer: URI for our own facets.
+        pace: What is known of this process's speed; learns what a digest took.
+        hurry: With `auto`, leave undigested what should take longer than two seconds.
+        keep: Puts what was digested into the store; null if that is not wanted.
+        home: The `.relineage` in which digests of files are remembered; null without one.
 
     Raises:
         Refused: Only if `strict`: the data has no defined form.
@@ -76,21 +94,38 @@ def describe(
         text = f"{data} does not exist"
         return _without_digest(data, text, standard, producer, warning=text)
     if mode == "none":
-        return _without_digest(data, 'not asked for (digest="none")', standard, producer)
-    if mode == "auto" and (seconds := seconds_to_digest(data)) > AUTO_SECONDS:
+        untold = None if keep is None else f'{_named(data)} is not stored: digest="none"'
+        return _without_digest(data, 'not asked for (digest="none")', standard, producer, warning=untold)
+    from .digests import Refused, cache_in
+
+    cache = cache_in(home) if isinstance(data, Path) else None
+    known = cache is not None and isinstance(data, Path) and cache.knows(data)
+    work = {} if known else work_to_digest(data)
+    if mode == "auto" and hurry and (seconds := pace.seconds(work)) > AUTO_SECONDS:
         how_long = f"about {seconds:.0f} s" if seconds < 1e6 else "long"
         what = str(data) if isinstance(data, Path) else f"a {type(data).__name__}"
-        log.warning('%s is not digested: it would take %s; digest="full" does it', what, how_long)
+        undone = "not digested" if keep is None else "not digested and not stored"
+        log.warning('%s is %s: it would take %s; digest="full" does it', what, undone, how_long)
         return _without_digest(data, f'it would take {how_long} (digest="full" does it)', standard, producer)
-    from .digests import Refused
-
     try:
-        return replace(_digested(data, standard, producer), warning=_taken_as_text(data))
+        started = time.perf_counter()
+        content, statistics, held = _digested(data, cache, rows=mode == "full")
+        if mode == "auto" and (cache is None or not cache.hits):  # rows are no part of the estimate
+            pace.took(work, time.perf_counter() - started)
     except Refused as refusal:
         if strict:
             raise
         text = str(refusal)
         return _without_digest(data, text, standard, producer, warning=f"no digest of {_named(data)}: {text}")
+    stored, warning = None, _taken_as_text(data)
+    if keep is not None:
+        try:
+            stored = keep(content, held)
+        except Refused as refusal:
+            if strict:
+                raise
+            warning = f"{_named(data)} is not stored: {refusal}"
+    return replace(_described(data, content, statistics, stored, standard, producer), warning=warning)
 
 
 def undigested(reason: str, producer: str) -> Description:
@@ -103,21 +138,32 @@ def _named(data: object) -> str:
     return str(data) if isinstance(data, Path) else f"this {type(data).__name__}"
 
 
-def _digested(data: Any, standard: StandardFacets, producer: str) -> Description:
+def _digested(
+    data: Any, cache: "DigestCache | None", *, rows: bool
+) -> tuple["Content", Sequence["FeatureStatistics"], Any]:
+    """The identities of data, statistics of its columns, and the data, as Arrow if it is a table."""
     from .digests import content_of
     from .digests.tables import is_table, to_arrow
 
-    statistics: Sequence[FeatureStatistics] = ()
     if is_table(data):
         from .statistics import feature_statistics
 
         table = to_arrow(data)  # once, for both: pandas' texts are turned into Arrow's here
-        content = content_of(table)
+        content = content_of(table, rows=rows)
         if isinstance(data, list):
             content = replace(content, modality="text")
-        statistics = feature_statistics(table)
-    else:
-        content = content_of(data)
+        return content, feature_statistics(table), table
+    return content_of(data, rows=rows, cache=cache), (), data
+
+
+def _described(
+    data: Any,
+    content: "Content",
+    statistics: Sequence["FeatureStatistics"],
+    stored: str | None,
+    standard: StandardFacets,
+    producer: str,
+) -> Description:
     facets: dict[str, Mapping[str, Any]] = {}
     if content.columns:
         facets["schema"] = standard.schema((column.name, column.type) for column in content.columns)
@@ -131,7 +177,7 @@ def _digested(data: Any, standard: StandardFacets, producer: str) -> Description
         facets["datasetType"] = standard.dataset_type(*kind)
     if content.model is not None:
         facets["relineage_model"] = model_facet(content, producer)
-    facets["relineage_content"] = content_facet(content, producer)
+    facets["relineage_content"] = content_facet(content, stored, producer)
     return Description(
         facets=facets,
         digest=content.version,
@@ -184,7 +230,7 @@ def _outline(data: Any) -> tuple[int | None, list[tuple[str, str]]]:
 def _dataset_type(data: object, content: "Content") -> tuple[str, str | None] | None:
     """Named tensors are taken for a model's state: nothing tells them from arrays of data by name."""
     if isinstance(data, Path):
-        if data.suffix == ".safetensors":
+        if content.modality == "model":  # a safetensors checkpoint; named arrays of an .npz may be anything
             return "MODEL", None
         return "FILE", "FOLDER" if content.kind == "folder" else None
     if content.model is not None:
@@ -197,9 +243,15 @@ def _column_metrics(one: "FeatureStatistics") -> dict[str, float]:
     metrics: dict[str, float] = {"nullCount": one.nulls, "count": one.rows - one.nulls}
     if one.distinct is not None:
         metrics["distinctCount"] = one.distinct
-    if one.min is not None and one.max is not None:
-        metrics |= {"min": one.min, "max": one.max}
+    if (
+        one.mean is not None and one.min is not None and one.max is not None
+    ):  # the standard takes numbers only
+        metrics |= {"min": _number(one.min), "max": _number(one.max)}
     return metrics
+
+
+def _number(value: float | str) -> float:
+    return float(value) if isinstance(value, str) else value
 
 
 def _taken_as_text(data: object) -> str | None:

@@ -2,7 +2,10 @@
 
 RelineageError
 ├── SettingsError     a setting cannot be used            → fix the variable, the file or the argument
-└── RunStateError     a run was used before it began, or after its end (raised only if strict)
+├── RunStateError     a run was used before it began, or after its end (raised only if strict)
+└── StoreError        the store cannot be reached, or lacks what was asked for → mend it
+    └── Damaged       an object is not what its name says → remove it; the next run that has the content
+                      stores it anew
 RelineageWarning      something was recorded with less than was asked for; the text says what to do
 """
 
@@ -17,6 +20,14 @@ class SettingsError(RelineageError, ValueError):
 
 class RunStateError(RelineageError, RuntimeError):
     """A run was used at a time when it cannot be."""
+
+
+class StoreError(RelineageError):
+    """The store cannot be reached, or lacks what was asked for."""
+
+
+class Damaged(StoreError):
+    """An object of the store is not what its name says; the text names it."""
 
 
 class RelineageWarning(UserWarning):

@@ -16,12 +16,13 @@ from .guard import Guard
 from .identity import Identity, Part, identify
 from .limits import EVENT_BYTES, FACET_BYTES, fit, size_of
 from .naming import DatasetName
-from .ours import Measured, metrics_facet, seeds_facet, step_facet, thinned
+from .ours import Measured, cost_facet, metrics_facet, seeds_facet, step_facet, thinned
 from .parameters import Parameters
 from .settings import RunReference
 from .standard import EVENT_SCHEMA, StandardFacets
 
 if TYPE_CHECKING:
+    from .cost import Cost
     from .seeds import SeedRecord
     from .surroundings import Surroundings
 
@@ -82,6 +83,7 @@ class RunFacts:
         surroundings: Code and environment; null if they could not be looked at.
         entries: Inputs and outputs, in the order in which they were declared.
         gaps: What else was declared and could not be recorded.
+        cost: What it has taken so far; null if it never began.
         message: Why the run failed or was aborted.
         error: The exception, if there was one.
     """
@@ -99,6 +101,7 @@ class RunFacts:
     surroundings: "Surroundings | None"
     entries: Sequence[Entry]
     gaps: Sequence[str]
+    cost: "Cost | None"
     message: str | None
     error: BaseException | None
 
@@ -118,7 +121,7 @@ def document(
         guard: Catches what goes wrong.
     """
     run_facets: dict[str, Any] = {}
-    for part in (_place, _step, _chance, _metrics, _error, _parameters, _surroundings):
+    for part in (_place, _step, _chance, _metrics, _error, _parameters, _surroundings, _cost):
         with guard.protecting(f"making facets ({part.__name__.strip('_')})"):
             run_facets |= part(facts, standard, producer, keep)
     job_facets: dict[str, Any] = {"jobType": standard.job_type()}
@@ -193,6 +196,12 @@ def _metrics(facts: RunFacts, standard: StandardFacets, producer: str, keep: Kee
         text = "run %s: the events hold %d of %d metric values; all are in %s"
         log.warning(text, facts.run.run_id, len(some), len(facts.metrics), every)
     return {"relineage_metrics": metrics_facet(some, producer)}
+
+
+def _cost(facts: RunFacts, standard: StandardFacets, producer: str, keep: Keep) -> dict[str, Any]:
+    if facts.event_type not in TERMINAL or facts.cost is None:  # before the end it is not yet its cost
+        return {}
+    return {"relineage_cost": cost_facet(facts.cost, producer)}
 
 
 def _error(facts: RunFacts, standard: StandardFacets, producer: str, keep: Keep) -> dict[str, Any]:

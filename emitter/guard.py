@@ -26,22 +26,27 @@ class Stopwatch:
 
     def __init__(self) -> None:
         """Start at zero."""
-        self.seconds = 0.0
+        self._seconds = 0.0
         self._inside = threading.local()
+
+    @property
+    def seconds(self) -> float:
+        """So far, with what this thread is doing in here right now."""
+        started = getattr(self._inside, "started", None)
+        return self._seconds + (0.0 if started is None else time.perf_counter() - started)
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Add the time that the block takes."""
-        if getattr(self._inside, "depth", 0):
+        if getattr(self._inside, "started", None) is not None:
             yield
             return
-        self._inside.depth = 1
-        started = time.perf_counter()
+        self._inside.started = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds += time.perf_counter() - started
-            self._inside.depth = 0
+            self._seconds += time.perf_counter() - self._inside.started
+            self._inside.started = None
 
 
 class Guard:

@@ -9,6 +9,12 @@ from pathlib import Path
 NAME = ".relineage"
 
 
+def existing_home(start: Path) -> Path | None:
+    """Return the first `.relineage/` found upwards from a working directory; None if there is none."""
+    start = start.absolute()
+    return next((one / NAME for one in (start, *start.parents) if (one / NAME).is_dir()), None)
+
+
 def find_home(start: Path) -> Path:
     """Return the `.relineage/` that belongs to a working directory, made if there was none.
 
@@ -18,13 +24,11 @@ def find_home(start: Path) -> Path:
     Raises:
         OSError: there is none and it cannot be made, say on a read-only disk.
     """
+    if (found := existing_home(start)) is not None:
+        return found
     start = start.absolute()
-    upwards = (start, *start.parents)
-    for folder in upwards:
-        if (folder / NAME).is_dir():
-            return folder / NAME
     # In a worktree or a submodule `.git` is a file.
-    root = next((folder for folder in upwards if (folder / ".git").exists()), start)
+    root = next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), start)
     home = root / NAME
     make_folder(home)
     return home

@@ -24,11 +24,17 @@ def size_of(value: object) -> int:
 def fit(facet: Mapping[str, Any], limit_bytes: int = FACET_BYTES) -> tuple[dict[str, Any], bool]:
     """A facet that is small enough, and whether something was left out.
 
-    The field with the most bytes gives way: a list or an object keeps its first entries, a text its
-        beginning.
+    The leaves of columns go first, all of them. Then the field with the most bytes gives way: a list or an
+    object keeps its first entries, a text its beginning.
     """
     fitted = dict(facet)
     cut = False
+    if size_of(fitted) > limit_bytes and any("leaves" in one for one in _objects(fitted.get("columns"))):
+        fitted["columns"] = [
+            {key: value for key, value in one.items() if key != "leaves"}
+            for one in _objects(fitted["columns"])
+        ]
+        cut = True
     while (excess := size_of(fitted) - limit_bytes) > 0:
         key = max((key for key in fitted if key not in _NEVER_CUT), key=lambda key: size_of(fitted[key]))
         smaller = _first_part(fitted[key], size_of(fitted[key]) - excess)
@@ -37,6 +43,10 @@ def fit(facet: Mapping[str, Any], limit_bytes: int = FACET_BYTES) -> tuple[dict[
         fitted[key] = smaller
         cut = True
     return fitted, cut
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
 def _first_part(value: Any, limit_bytes: int) -> Any:

@@ -21,14 +21,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .guard import Guard
-from .home import find_home
+from .home import existing_home, find_home
 from .run import DigestMode, Run
 from .sending import EventTransport, Sender
 from .settings import Settings, from_environment
+from .sizes import Pace
 from .standard import StandardFacets
 
 if TYPE_CHECKING:
     from .capture.code import Repositories
+    from .digests import Content
+    from .store import Store
     from .surroundings import Surroundings
 
 CLOSE_SECONDS = 5.0
@@ -52,6 +55,8 @@ class Lineage:
         strict: Raise what goes wrong.
         digest: `auto`: content is digested if that should take under two seconds, else referred to; `full`:
             always; `none`: never. Each call may say otherwise.
+        store: Keep what is digested, once, in the content-addressed store: `.relineage/store`, or the folder
+        or URL that `RELINEAGE_STORE` names. Each call may say otherwise. A store at a URL is waited for.
         environ: Environment variables; default: the process's.
 
     Raises:
@@ -65,15 +70,17 @@ class Lineage:
         transport: EventTransport | None = None,
         strict: bool = False,
         digest: DigestMode = "auto",
+        store: bool = False,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         """Read the settings; nothing is opened before the first event."""
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
         self._folder = Path.cwd()  # a job may change it later, and its events stay together
         self.settings: Settings = from_environment(
-            self.environ, self._folder, namespace=namespace, digest=digest, strict=strict
+            self.environ, self._folder, namespace=namespace, digest=digest, strict=strict, store=store
         )
         self.guard = Guard(strict=strict)
+        self.pace = Pace()
         self._sender = Sender(self.settings, transport, self._home)
         self._open: dict[str, Run] = {}
         self._lock = threading.Lock()
@@ -143,6 +150,24 @@ class Lineage:
         """The folder for what did not fit into a facet: `.relineage/objects`."""
         return self._home() / "objects"
 
+    def keep(self, content: "Content", data: object) -> str | None:
+        """Put what was digested into the store; its URL, or null where that failed.
+
+        Raises:
+            Refused: It has no form there, or has changed meanwhile.
+        """
+        from .digests import Refused
+
+        refusal = None
+        with self.guard.protecting("storing data"):
+            try:
+                return self._store.put(content, data)
+            except Refused as refused:  # said at the caller's line, as of digests
+                refusal = refused
+        if refusal is not None:
+            raise refusal
+        return None
+
     def surroundings(self, caller: Path | None) -> "Surroundings":
         """What is captured without asking; `caller` is the file that opened the run."""
         from .surroundings import look_around
@@ -182,10 +207,20 @@ class Lineage:
         return version("relineage")
 
     @cached_property
+    def _store(self) -> "Store":
+        from .store import open_store
+
+        return open_store(self.settings.store_location or self._home() / "store", self._folder)
+
+    @cached_property
     def _repositories(self) -> "Repositories":
         from .capture.code import Repositories
 
         return Repositories()
+
+    def existing_home(self) -> Path | None:
+        """The `.relineage` of this project, if it has one."""
+        return existing_home(self._folder)
 
     def _home(self) -> Path:
         return find_home(self._folder)

@@ -4,6 +4,7 @@ Decides which field takes which finding. What the facets are and how they look o
 `relineage.facets`; it is imported late, since pydantic behind it takes a tenth of a second. Pure.
 """
 
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .capture.code import Repository
     from .capture.environment import Environment
+    from .cost import Cost
     from .digests.records import Content
     from .identity import Identity
     from .parameters import Parameters
@@ -118,9 +120,21 @@ def environment_facet(
     ).to_wire(producer)
 
 
+def cost_facet(cost: "Cost", producer: str) -> dict[str, Any]:
+    """`relineage_cost`."""
+    from ..facets.cost import RelineageCostRunFacet
+
+    return RelineageCostRunFacet(
+        wall_seconds=cost.wall_seconds,
+        cpu_seconds=cost.cpu_seconds,
+        peak_memory_bytes=cost.peak_memory_bytes,
+        overhead_seconds=cost.overhead_seconds,
+    ).to_wire(producer)
+
+
 def features_facet(statistics: Sequence["FeatureStatistics"], producer: str) -> dict[str, Any]:
     """`relineage_featureStats`."""
-    from ..facets.feature_stats import Feature, RelineageFeatureStatsDatasetFacet
+    from ..facets.feature_stats import Feature, Histogram, RelineageFeatureStatsDatasetFacet, TopValue
 
     features = tuple(
         Feature(
@@ -135,6 +149,10 @@ def features_facet(statistics: Sequence["FeatureStatistics"], producer: str) -> 
             mean=one.mean,
             deviation=one.deviation,
             distinct=one.distinct,
+            histogram=Histogram(edges=one.histogram.edges, counts=one.histogram.counts)
+            if one.histogram
+            else None,
+            top=tuple(TopValue(value=value, count=count) for value, count in one.top),
         )
         for one in statistics
     )
@@ -157,12 +175,14 @@ def model_facet(content: "Content", producer: str) -> dict[str, Any]:
             TensorDigest(name=one.name, dtype=one.dtype, shape=one.shape, digest=one.digest)
             for one in model.tensor_digests
         ),
+        aliases=model.aliases,
     ).to_wire(producer)
 
 
-def content_facet(content: "Content", producer: str) -> dict[str, Any]:
-    """`relineage_content`."""
+def content_facet(content: "Content", stored: str | None, producer: str) -> dict[str, Any]:
+    """`relineage_content`; `stored` is the URL of the object that holds the content, null without one."""
     from ..facets.content import Column, RelineageContentDatasetFacet
+    from .digests.columns import LEAF_ROWS
 
     return RelineageContentDatasetFacet(
         digests=content.digests,
@@ -170,9 +190,18 @@ def content_facet(content: "Content", producer: str) -> dict[str, Any]:
         modality=content.modality,
         rows=content.rows,
         bytes=content.bytes,
-        columns=tuple(Column(name=one.name, type=one.type, digest=one.digest) for one in content.columns),
+        columns=tuple(
+            Column(
+                name=one.name,
+                type=one.type,
+                digest=one.digest,
+                leaves=b64encode(one.leaves).decode() if (content.rows or 0) >= LEAF_ROWS else None,
+            )
+            for one in content.columns
+        ),
         distinctive=content.distinctive,
         absent=content.absent,
+        stored=stored,
     ).to_wire(producer)
 
 

@@ -10,22 +10,22 @@ import os
 import sys
 import threading
 import time
-from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from .clock import Clock, new_run_id
+from .clock import new_run_id
+from .cost import Meter
 from .datasets import Description, describe, undigested
 from .endings import ending_of, message_of
 from .entries import Declaration, make_entry
 from .errors import RunStateError
 from .events import Entry, RunFacts, document
 from .guard import Stopwatch, warn
-from .known import KnownObjects
 from .limits import keep
 from .ours import Measured
 from .parameters import Parameters, parameters_of
+from .process import CLOCK, CURRENT, KNOWN
 from .seeds import Entropy, Seeding, child_entropy, entropy_of
 from .settings import RunReference
 from .values import number
@@ -87,6 +87,7 @@ class Run:
         self._sent_at = 0.0
         self._process = self._lock_process = os.getpid()
         self._stopwatch = Stopwatch()
+        self._meter: Meter | None = None
         self._lock = threading.RLock()
 
     def __repr__(self) -> str:
@@ -124,8 +125,9 @@ class Run:
             self._misused(f"run {self.job!r} has begun already: make another one with lineage.run()")
             return
         self._state = "open"
+        self._meter = Meter()
         self._outer = current_run()
-        _CURRENT.set(self)
+        CURRENT.set(self)
         self._lineage.opened(self)
         try:
             with self._stopwatch.running():
@@ -150,6 +152,7 @@ class Run:
         version: str | int | None = None,
         role: str = "input",
         digest: DigestMode | None = None,
+        store: bool | None = None,
     ) -> Data:
         """Record that the run reads something, and return it.
 
@@ -163,6 +166,8 @@ class Run:
             version: The dataset's version, such as a table's snapshot id. Default: the strongest digest.
             role: The part it plays, such as `train` or `test`.
             digest: `auto`, `full` or `none` for this call; default: the `Lineage`'s.
+            store: Keep it in the store, under its digest, which is then made however long it takes; default:
+                the `Lineage`'s, and within the time that `digest` allows.
 
         Returns:
             `data`, the very object.
@@ -170,7 +175,7 @@ class Run:
         Raises:
             Refused: Only if strict: the data has no defined digest.
         """
-        self._declare("input", data, name, version, role, digest)
+        self._declare("input", data, name, version, role, digest, store)
         return data
 
     def output(
@@ -181,9 +186,10 @@ class Run:
         version: str | int | None = None,
         role: str = "output",
         digest: DigestMode | None = None,
+        store: bool | None = None,
     ) -> Data:
         """Record that the run has made something, as it is now, and return it. Arguments as for `input`."""
-        self._declare("output", data, name, version, role, digest)
+        self._declare("output", data, name, version, role, digest, store)
         return data
 
     def metric(self, name: str, value: float, step: int | None = None) -> None:
@@ -239,6 +245,7 @@ class Run:
         version: str | int | None,
         role: str,
         mode: DigestMode | None,
+        store: bool | None,
     ) -> None:
         lineage = self._lineage
         with self._stopwatch.running(), lineage.guard.protecting(f"recording an {direction}"):
@@ -250,7 +257,7 @@ class Run:
                 name=str(name) if name else None,
                 version=None if version is None else str(version),
                 role=str(role),
-                instant=_CLOCK.now(),
+                instant=CLOCK.now(),
                 namespace=self.namespace,
                 job=self.job,
                 run_id=self.id,
@@ -265,8 +272,8 @@ class Run:
             gap = f"the {direction} with role {said.role!r} could not be recorded"
             with self._lock:
                 self._gaps.append(gap)
-            description = self._described(data, mode or lineage.settings.digest)
-            entry = make_entry(said, description, _KNOWN, lineage.standard, lineage.producer, self._keep)
+            description = self._described(data, mode or lineage.settings.digest, store)
+            entry = make_entry(said, description, KNOWN, lineage.standard, lineage.producer, self._keep)
             with self._lock:
                 self._gaps.remove(gap)
                 self._entries.setdefault(entry.key, entry)  # said again: the first instant holds
@@ -274,7 +281,7 @@ class Run:
             if description.warning is not None:
                 warn(description.warning)
 
-    def _described(self, data: object, mode: str) -> Description:
+    def _described(self, data: object, mode: str, store: bool | None) -> Description:
         lineage = self._lineage
         with lineage.guard.protecting("describing data"):
             return describe(
@@ -283,6 +290,10 @@ class Run:
                 strict=lineage.guard.strict,
                 standard=lineage.standard,
                 producer=lineage.producer,
+                pace=lineage.pace,
+                hurry=not store,  # what this call wants kept is digested, whatever its size
+                keep=lineage.keep if store or (store is None and lineage.settings.store) else None,
+                home=lineage.existing_home() if isinstance(data, Path) else None,
             )
         return undigested("describing it failed; the log says how", lineage.producer)
 
@@ -345,8 +356,8 @@ class Run:
         if self._seeding is not None:
             self._seeding.end()
         self._lineage.closed(self)
-        if _CURRENT.get() is self:
-            _CURRENT.set(self._outer)
+        if CURRENT.get() is self:
+            CURRENT.set(self._outer)
 
     def _send(self, event_type: str, message: str | None = None, error: BaseException | None = None) -> None:
         lineage = self._lineage
@@ -356,7 +367,7 @@ class Run:
             given = self._entropy.value if self._entropy is not None and self._entropy.given else None
             facts = RunFacts(
                 event_type=event_type,
-                event_time=_CLOCK.now(),
+                event_time=CLOCK.now(),
                 run=self._reference(),
                 parent=self._parent(),
                 root=self._root(),
@@ -368,6 +379,7 @@ class Run:
                 surroundings=self._surroundings,
                 entries=tuple(self._entries.values()),
                 gaps=tuple(self._gaps),
+                cost=self._meter.read(self.overhead_seconds) if self._meter is not None else None,
                 message=message,
                 error=error,
             )
@@ -391,22 +403,7 @@ class Run:
 
 def current_run() -> Run | None:
     """The innermost run that is open in this thread or task."""
-    run = _CURRENT.get()
+    run = CURRENT.get()
     while run is not None and run._state != "open":  # ended in another order than begun
         run = run._outer
     return run
-
-
-# The process's own: its instants, the objects its runs have returned, and the run that is open in a context.
-_CLOCK = Clock()
-_KNOWN = KnownObjects()
-_CURRENT: ContextVar[Run | None] = ContextVar("relineage_run", default=None)
-
-
-def _after_fork() -> None:
-    _CLOCK.after_fork()
-    _KNOWN.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

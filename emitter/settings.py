@@ -47,6 +47,8 @@ class Settings:
         parent: The run that started this process, if it said so.
         root: The outermost run above it.
         captured_variables: Names of environment variables to record besides the short list.
+        store: Keep what is read and made.
+        store_location: A folder, or a URL that fsspec understands; null: `.relineage/store`.
     """
 
     namespace: str = "default"
@@ -57,6 +59,8 @@ class Settings:
     parent: RunReference | None = None
     root: RunReference | None = None
     captured_variables: tuple[str, ...] = field(default=())
+    store: bool = False
+    store_location: str | None = None
 
 
 def from_environment(
@@ -66,6 +70,7 @@ def from_environment(
     namespace: str | None = None,
     digest: str = "auto",
     strict: bool = False,
+    store: bool = False,
 ) -> Settings:
     """Read every setting.
 
@@ -75,6 +80,7 @@ def from_environment(
         namespace: Wins over the environment.
         digest: `auto`, `full` or `none`.
         strict: Raise what goes wrong.
+        store: Keep what is read and made.
 
     Raises:
         SettingsError: One of them cannot be used.
@@ -102,6 +108,8 @@ def from_environment(
             *(name.strip() for name in environ.get("RELINEAGE_CAPTURE_ENV", "").split(",") if name.strip()),
             *(str(name) for name in (named if isinstance(named, list) else ())),
         ),
+        store=store,
+        store_location=environ.get("RELINEAGE_STORE") or None,
     )
 
 

@@ -1,98 +1,196 @@
 """How long it should take to digest something, told from its size without touching its values.
 
 Decides only an estimate, for `digest="auto"`. The rates are those of a two-core machine, statistics included,
-rounded down: whoever waits should wait for less than was said. What cannot be estimated counts as quick.
+rounded down: whoever waits should wait for less than was said. A machine that is slower or faster is found
+out: what a digest took is compared with what was expected, and corrects what is expected next, up to fourfold
+either way. What cannot be estimated counts as quick.
 """
 
 import os
 import stat
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-_NUMBERS_BYTES_PER_SECOND = 250e6  # columns of numbers: digest and statistics
-_TEXTS_PER_SECOND = 1.5e6  # cells of text: Arrow's form, digest, distinct count
-_OBJECTS_PER_SECOND = 1e6  # cells of Python objects, which have to be turned into one type first
-_RAW_BYTES_PER_SECOND = 1.5e9  # bytes that are hashed as they lie
-_FILE_BYTES_PER_SECOND = 400e6  # read from a disk
-_PARQUET_BYTES_PER_SECOND = 50e6  # read, decoded and digested as a table
-_FILES_PER_SECOND = 5e3
+# What each kind of work does in a second.
+_NUMBERS = 30e6  # cells of numbers: digest and statistics, whatever their width
+_TEXTS = 5e6  # cells of text and other Arrow types
+_OBJECTS = 2e6  # cells of Python objects, which have to be turned into one type first
+_CELL_BYTES = 1e9  # of the cells of all columns, besides
+_ARRAY_BYTES = 3e9  # hashed where they lie
+_BYTES = 400e6  # of texts and bytes, which may have to be encoded or copied first
+_VALUES = 7e5  # single values of JSON
+_ATTRIBUTES = 5e4  # of estimators and what is inside them
+_FILE_BYTES = 400e6  # read from a disk
+_TABLE_FILE_BYTES = 200e6  # read, decoded and digested as a table
+_PARQUET_CELLS = 30e6  # a small file may hold a large table
+_CSV_BYTES = 60e6
+_FILES = 5e3
 _MOST_FILES = 20_000  # in a folder; more are not counted
-_DEEPEST = 4  # of an estimator's attributes
-_TABLE_FILES = (".parquet", ".pq", ".feather", ".arrow", ".csv", ".csv.gz")
+_LOOKED_AT = 1000  # at each depth of a nested value
+_FEWEST = 4  # of a list or mapping that are looked at, where there is very much of them
+_DEEPEST = 30
+_SAMPLED_TEXTS = 1000
+_TREE_NODE_BYTES = 72  # of scikit-learn's trees, whose arrays cannot be asked for their size
+_TABLE_FILES = (".feather", ".arrow", ".npz")
+_PARQUET_FILES = (".parquet", ".pq")
+
+CORRECTION = 4.0  # the most by which an estimate is corrected, either way
+_LEARN_SECONDS = 0.1  # what takes less is mostly something else: imports, the first touch of memory
+
+# Seconds by kind of work.
+Work = Mapping[str, float]
 
 
-def seconds_to_digest(data: object) -> float:
+class Pace:
+    """What this process has found out about its own speed. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        """As the rates say."""
+        self._factors: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def seconds(self, work: Work) -> float:
+        """How long it should take here."""
+        return sum(seconds * self._factors.get(kind, 1.0) for kind, seconds in work.items())
+
+    def took(self, work: Work, seconds: float) -> None:
+        """Learn from a digest: half of the error goes to the kinds of work that it was made of, each by its share."""
+        with self._lock:
+            expected = self.seconds(work)
+            if expected < _LEARN_SECONDS or seconds <= 0:
+                return
+            for kind, own in work.items():
+                factor = self._factors.get(kind, 1.0)
+                share = own * factor / expected
+                corrected = factor * (seconds / expected) ** (share / 2)
+                self._factors[kind] = min(CORRECTION, max(1 / CORRECTION, corrected))
+
+
+def work_to_digest(data: object) -> Work:
     """Estimated seconds for digest and statistics of a value, a file or a folder; never reads the values."""
     if isinstance(data, Path):
         return _path(data)
     if isinstance(data, str | bytes | bytearray | memoryview):
-        return float(len(data)) / _RAW_BYTES_PER_SECOND
-    if isinstance(data, list):
-        return len(data) / _TEXTS_PER_SECOND + sum(map(_length, data[:1000])) / 1000 * len(data) / 1e9
+        return {"bytes": len(data) / _BYTES}
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(data, pandas.DataFrame | pandas.Series):
         return _pandas(data, pandas)
     pyarrow = sys.modules.get("pyarrow")
     if pyarrow is not None and isinstance(data, pyarrow.Table | pyarrow.RecordBatch):
-        return float(sum(_arrow(column) for column in data.columns))
-    return _nested_bytes(data, 0) / _RAW_BYTES_PER_SECOND
+        return _columns((column.nbytes, len(column), _is_number(column.type)) for column in data.columns)
+    if pyarrow is not None and isinstance(data, pyarrow.Array | pyarrow.ChunkedArray):
+        return _columns([(data.nbytes, len(data), _is_number(data.type))])
+    polars = sys.modules.get("polars")
+    if polars is not None and isinstance(data, polars.DataFrame | polars.Series):
+        columns = [data] if isinstance(data, polars.Series) else data.get_columns()
+        return _columns((one.estimated_size(), len(one), one.dtype.is_numeric()) for one in columns)
+    if isinstance(data, list) and any(isinstance(one, str) for one in data[:_SAMPLED_TEXTS]):
+        sample = data[:_SAMPLED_TEXTS]
+        size = sum(len(one) for one in sample if isinstance(one, str)) * len(data) / len(sample)
+        return {"objects": len(data) / _OBJECTS + size / _CELL_BYTES}
+    return _nested(data)
 
 
-def _length(value: object) -> int:
-    return len(value) if isinstance(value, str | bytes) else 8
-
-
-def _pandas(data: Any, pandas: Any) -> float:
+def _pandas(data: Any, pandas: Any) -> Work:
     rows = len(data)
-    seconds = 0.0
+    work = {"numbers": 0.0, "texts": 0.0, "objects": 0.0}
     for dtype in [data.dtype] if isinstance(data, pandas.Series) else data.dtypes.array:
         if getattr(dtype, "kind", "O") in "biufcmM":
-            seconds += rows * getattr(dtype, "itemsize", 8) / _NUMBERS_BYTES_PER_SECOND
+            work["numbers"] += rows / _NUMBERS + rows * getattr(dtype, "itemsize", 8) / _CELL_BYTES
         elif isinstance(dtype, pandas.api.extensions.ExtensionDtype):  # Arrow's texts, categories, …
-            seconds += rows / _TEXTS_PER_SECOND
+            work["texts"] += rows / _TEXTS
         else:
-            seconds += rows / _OBJECTS_PER_SECOND
-    return seconds
+            work["objects"] += rows / _OBJECTS
+    return work
 
 
-def _arrow(column: Any) -> float:
+def _columns(columns: Iterable[tuple[int, int, bool]]) -> Work:
+    """Of (bytes, rows, whether they are numbers) of each."""
+    work = {"numbers": 0.0, "texts": 0.0}
+    for size, rows, numbers in columns:
+        kind, rate = ("numbers", _NUMBERS) if numbers else ("texts", _TEXTS)
+        work[kind] += rows / rate + size / _CELL_BYTES
+    return work
+
+
+def _is_number(kind: Any) -> bool:
     import pyarrow.types as t
 
-    if t.is_primitive(column.type):
-        return float(column.nbytes) / _NUMBERS_BYTES_PER_SECOND
-    return float(len(column) / _TEXTS_PER_SECOND + column.nbytes / 1e9)
+    return bool(t.is_primitive(kind))
 
 
-def _nested_bytes(value: object, depth: int) -> int:
-    """Bytes of the arrays in a value: an array, a tensor, a state of tensors, an estimator's attributes."""
-    size = getattr(value, "nbytes", None)
-    if isinstance(size, int):
-        return size
-    if depth == _DEEPEST:
-        return 0
+def _nested(data: object) -> Work:
+    """Arrays, states of tensors, modules, estimators, JSON: bytes of arrays, and values one by one.
+
+    Of what is at one depth, a thousand stand for the others.
+    """
+    arrays = texts = values = 0.0
+    level: list[tuple[Any, float]] = [(data, 1.0)]
+    for _ in range(_DEEPEST):
+        below: list[tuple[Any, float]] = []
+        some = level[:: -(-len(level) // _LOOKED_AT) or 1]
+        for value, weight in some:
+            weight *= len(level) / len(some)
+            values += weight
+            if isinstance(own := getattr(value, "nbytes", None), int):
+                arrays += weight * own
+            elif isinstance(value, str | bytes):
+                texts += weight * len(value)
+            elif isinstance(nodes := getattr(value, "node_count", None), int):
+                arrays += weight * nodes * _TREE_NODE_BYTES
+            else:
+                inside = _inside(value)
+                parts = list(islice(inside, max(_FEWEST, 3 * _LOOKED_AT // len(some))))
+                below += [(part, weight * len(inside) / len(parts)) for part in parts]
+        level = below
+    each = _VALUES if isinstance(data, Mapping | list) else _ATTRIBUTES
+    return {"arrays": arrays / _ARRAY_BYTES, "bytes": texts / _BYTES, "values": values / each}
+
+
+def _inside(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return sum(_nested_bytes(part, depth + 1) for part in list(value.values())[:10_000])
-    if isinstance(value, list | tuple):
-        return sum(_nested_bytes(part, depth + 1) for part in value[:10_000])
+        return value.values()
+    if isinstance(value, list | tuple | set | frozenset):
+        return value
     attributes = getattr(value, "__dict__", None)
-    return _nested_bytes(attributes, depth + 1) if isinstance(attributes, dict) else 0
+    return attributes.values() if isinstance(attributes, dict) else ()
 
 
-def _path(path: Path) -> float:
+def _path(path: Path) -> Work:
     try:
         state = path.stat()
         if not stat.S_ISDIR(state.st_mode):
-            rate = _PARQUET_BYTES_PER_SECOND if path.name.endswith(_TABLE_FILES) else _FILE_BYTES_PER_SECOND
-            return state.st_size / rate
+            if path.name.endswith(_PARQUET_FILES):
+                cells = _parquet_cells(path) / _PARQUET_CELLS
+                return {"table files": cells + state.st_size / _TABLE_FILE_BYTES}
+            if path.name.endswith(_TABLE_FILES):
+                return {"table files": state.st_size / _TABLE_FILE_BYTES}
+            if path.name.endswith(".csv"):
+                return {"csv": state.st_size / _CSV_BYTES}
+            return {"files": state.st_size / _FILE_BYTES}
         size = count = 0
         for folder, _, names in os.walk(path):
             for name in names:
                 count += 1
                 size += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118 - a hot loop
                 if count == _MOST_FILES:
-                    return float("inf")
-        return size / _FILE_BYTES_PER_SECOND + count / _FILES_PER_SECOND
+                    return {"files": float("inf")}
+        return {"files": size / _FILE_BYTES + count / _FILES}
     except OSError:
-        return 0.0  # reading it will say what is wrong
+        return {}  # reading it will say what is wrong
+
+
+def _parquet_cells(path: Path) -> int:
+    """Rows times columns, from the end of the file; none where that cannot be read, as its digest will say."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        known = pq.read_metadata(path)
+    except pa.ArrowException:
+        return 0
+    return int(known.num_rows * known.num_columns)

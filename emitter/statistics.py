@@ -1,25 +1,30 @@
 """Statistics of a table's columns that are functions of the multiset of their values.
 
 Two runs over the same rows, in any order and any partition, must say the same number to the last bit; so sums
-are exact and rounded once. Decides what counts as a number (integers, floats, decimals, and booleans as 0 and
-1) and what the figures mean; how they become a facet, and histograms, are decided elsewhere.
+are exact and rounded once, and counts are counts. Decides what counts as a number (integers, floats, decimals,
+and booleans as 0 and 1), what the figures mean and how a column is walked through. Where the edges of
+histograms lie is decided by `histograms`, which values are told by `frequencies`, how it all becomes a facet
+elsewhere. `docs/statistics.md` is for those who read the figures.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from .exact_sums import BLOCK, ExactSum
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-_BLOCK = (
-    1 << 14
-)  # values at a time: the temporaries stay in the processor's cache, and `_ExactSum` counts on it
-_LARGE = 2.0**1000  # greater values are added one by one: what is added to a block would overflow
+    from .histograms import Histogram
+
+_BINS_OF_A_TABLE = 2048  # so that a facet stays below 64 kB
+_EXACT = 2**53  # integers up to here are doubles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +38,15 @@ class FeatureStatistics:
         nulls: rows without a value.
         nans: floating-point NaNs, which are values but in no figure below.
         infinities: infinite values of both signs; in no figure below either.
-        min: least finite number; an int for integers and booleans. -0.0 is given as 0.0. None without
-        numbers.
-        max: greatest finite number.
+        min: least finite number; an int for integers and booleans, a text for decimals ("1.50"), dates, times
+            and instants (ISO 8601, instants of a zone in UTC with Z). −0.0 is given as 0.0. None without values.
+        max: greatest.
         mean: the exact mean of the finite numbers, rounded once.
         deviation: sample standard deviation (n - 1) of the finite numbers, as pandas and SQL's `stddev`; None
-        under
-            two numbers or where it is beyond the range of a double.
-        distinct: number of different values, nulls apart, exact; None for floats, decimals and nested types.
+            under two numbers or where it is beyond the range of a double.
+        distinct: number of different values, exact; None where there are too many, and for nested types.
+        histogram: how the finite numbers are spread; None without numbers, and in tables of more than 256 columns.
+        top: the most frequent values with their counts, where they may be told.
     """
 
     name: str
@@ -49,11 +55,13 @@ class FeatureStatistics:
     nulls: int
     nans: int = 0
     infinities: int = 0
-    min: int | float | None = None
-    max: int | float | None = None
+    min: int | float | str | None = None
+    max: int | float | str | None = None
     mean: float | None = None
     deviation: float | None = None
     distinct: int | None = None
+    histogram: Histogram | None = None
+    top: tuple[tuple[bool | int | str, int], ...] = ()
 
 
 def feature_statistics(table: pa.Table) -> list[FeatureStatistics]:
@@ -61,17 +69,24 @@ def feature_statistics(table: pa.Table) -> list[FeatureStatistics]:
 
     The mean is the exact rational sum over the count, rounded to the nearest double. The deviation is the
     root of the exact sum of the rounded squared differences from that mean. Neither depends on the order of
-    rows or on chunks.
+    rows or on chunks. One thread: blocks are so small that two would wait for the interpreter's lock.
     """
-    return [_column(name, data) for name, data in zip(table.column_names, table.columns, strict=True)]
+    from .histograms import MOST_BINS
+
+    columns = table.num_columns
+    bins = min(MOST_BINS, _BINS_OF_A_TABLE // columns) if columns else 0
+
+    names = table.column_names
+    return [_column(name, data, bins) for name, data in zip(names, table.columns, strict=True)]
 
 
-def _column(name: str, column: pa.ChunkedArray) -> FeatureStatistics:
+def _column(name: str, column: pa.ChunkedArray, bins: int) -> FeatureStatistics:
     import pyarrow as pa
     import pyarrow.types as t
 
     from .digests.columns import descriptor
     from .digests.records import Refused
+    from .frequencies import frequencies
 
     try:
         described = descriptor(column.type)
@@ -80,42 +95,38 @@ def _column(name: str, column: pa.ChunkedArray) -> FeatureStatistics:
     kind = column.type
     while t.is_dictionary(kind) or t.is_run_end_encoded(kind):
         kind = kind.value_type
-    if kind != column.type or t.is_string_view(kind) or t.is_binary_view(kind):
-        plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}.get(kind, kind)
+    plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}.get(kind, kind)
+    if plain != column.type:
         column = column.cast(plain)
     figures: dict[str, Any] = {}
     if t.is_boolean(kind):
-        figures = _integers(column.cast(pa.uint8()))
+        figures = _integers(column.cast(pa.uint8()), bins)
     elif t.is_integer(kind):
-        figures = _integers(column)
+        figures = _integers(column, bins)
     elif t.is_floating(kind):
-        figures = _floats(column)
+        figures = _floats(column, bins)
     elif t.is_decimal(kind):
-        figures = _floats(column.cast(pa.float64()))
-    if not (t.is_floating(kind) or t.is_decimal(kind) or t.is_nested(kind) or t.is_null(kind)):
-        figures["distinct"] = _distinct(column)
+        figures = _decimals(column, bins)
+    elif t.is_temporal(kind) and not t.is_duration(kind) and not t.is_interval(kind):
+        figures = _instants(column)
+    try:
+        if not (t.is_nested(kind) or t.is_null(kind)):
+            counted = frequencies(column)
+            figures |= {"distinct": counted.distinct, "top": counted.top}
+    except pa.ArrowNotImplementedError:  # extension types
+        pass
     return FeatureStatistics(name=name, type=described, rows=len(column), nulls=column.null_count, **figures)
 
 
-def _distinct(column: pa.ChunkedArray) -> int | None:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    try:
-        return int(pc.count_distinct(column, mode="only_valid").as_py())
-    except pa.ArrowNotImplementedError:  # extension types
-        return None
-
-
 def _blocks(column: pa.ChunkedArray) -> Iterator[np.ndarray]:
-    """The values without nulls, up to `_BLOCK` at a time, as numpy arrays."""
+    """The values without nulls, up to `BLOCK` at a time, as numpy arrays."""
     for chunk in column.chunks:
-        for start in range(0, len(chunk), _BLOCK):
-            block = chunk.slice(start, _BLOCK)
+        for start in range(0, len(chunk), BLOCK):
+            block = chunk.slice(start, BLOCK)
             yield (block.drop_null() if block.null_count else block).to_numpy(zero_copy_only=False)
 
 
-def _integers(column: pa.ChunkedArray) -> dict[str, Any]:
+def _integers(column: pa.ChunkedArray, bins: int) -> dict[str, Any]:
     import numpy as np
 
     count = total = 0
@@ -134,20 +145,36 @@ def _integers(column: pa.ChunkedArray) -> dict[str, Any]:
     if least is None or greatest is None:
         return {}
     mean = total / count
-    return {
-        "min": least,
-        "max": greatest,
-        "mean": mean,
-        "deviation": _deviation(column, mean, count, max(abs(least), abs(greatest))),
-    }
+    large = max(abs(least), abs(greatest)) > _EXACT
+
+    def doubles() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for block in _blocks(column):
+            values = block.astype(np.float64)
+            yield values, _floored(block).astype(np.float64) if large else values
+
+    ends = np.array([least, greatest], dtype=np.int64 if least < 0 else np.uint64)
+    low, high = _floored(ends).astype(np.float64).tolist()
+    spread = _spread(doubles, mean, count, (low, high), bins, whole=True)
+    return {"min": least, "max": greatest, "mean": mean} | spread
 
 
-def _floats(column: pa.ChunkedArray) -> dict[str, Any]:
+def _floored(integers: np.ndarray) -> np.ndarray:
+    """Beyond 2**53, the next integer below that is a double and on no other side of an edge."""
+    import numpy as np
+
+    large = integers >= _EXACT
+    if integers.dtype.kind == "i":
+        large |= integers <= -_EXACT
+    cleared: np.ndarray = np.where(large, integers & ~integers.dtype.type(0x7FF), integers)
+    return cleared
+
+
+def _floats(column: pa.ChunkedArray, bins: int) -> dict[str, Any]:
     import numpy as np
 
     count = nans = infinities = 0
     least, greatest = math.inf, -math.inf
-    exact = _ExactSum()
+    exact = ExactSum()
     for block in _blocks(column):
         finite = np.isfinite(block)
         if not finite.all():
@@ -164,77 +191,78 @@ def _floats(column: pa.ChunkedArray) -> dict[str, Any]:
     figures: dict[str, Any] = {"nans": nans, "infinities": infinities}
     if not count:
         return figures
+    least, greatest = least + 0.0, greatest + 0.0
+
+    def doubles() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for block in _blocks(column):
+            values = block.astype(np.float64, copy=False)
+            if nans or infinities:
+                values = values[np.isfinite(values)]
+            yield values, values
+
     mean = exact.over(count)
-    largest = max(abs(least), abs(greatest))
-    deviation = _deviation(column, mean, count, largest)
-    return figures | {"min": least + 0.0, "max": greatest + 0.0, "mean": mean, "deviation": deviation}
+    spread = _spread(doubles, mean, count, (least, greatest), bins)
+    return figures | {"min": least, "max": greatest, "mean": mean} | spread
 
 
-def _deviation(column: pa.ChunkedArray, mean: float, count: int, largest: float) -> float | None:
-    """Sample standard deviation; `largest` is the greatest magnitude, by which extreme values are scaled."""
+def _decimals(column: pa.ChunkedArray, bins: int) -> dict[str, Any]:
+    """Least, greatest and mean are exact; deviation and histogram are those of the doubles Arrow makes."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    figures = _floats(column.cast(pa.float64()), bins)
+    if "min" not in figures:
+        return {}
+    ends = pc.min_max(column).as_py()
+    del figures["nans"], figures["infinities"]
+    return figures | {end: format(ends[end], "f") for end in ("min", "max")}
+
+
+def _instants(column: pa.ChunkedArray) -> dict[str, Any]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.types as t
+
+    ends = pc.min_max(column)
+    if not ends["min"].is_valid:
+        return {}
+    kind, zone = column.type, ""
+    if t.is_timestamp(kind) and kind.tz is not None:
+        kind, zone = pa.timestamp(kind.unit), "Z"
+    if t.is_date64(kind):
+        kind = pa.date32()
+    plain = [
+        ends[end].cast(kind).cast(pa.string()).as_py().replace(" ", "T") + zone for end in ("min", "max")
+    ]
+    return {"min": plain[0], "max": plain[1]}
+
+
+def _spread(
+    doubles: Callable[[], Iterator[tuple[np.ndarray, np.ndarray]]],
+    mean: float,
+    count: int,
+    ends: tuple[float, float],
+    bins: int,
+    *,
+    whole: bool = False,
+) -> dict[str, Any]:
+    """Deviation and histogram, in one pass over blocks of finite doubles: (for the deviation, to be counted)."""
     import numpy as np
 
-    if count < 2:
-        return None
-    exponent = math.frexp(largest)[1]
+    from .histograms import Counter
+
+    exponent = math.frexp(max(abs(end) for end in ends))[1]
     scaled = -exponent if abs(exponent) > 400 else 0  # else squares would overflow or vanish
     centre = math.ldexp(mean, scaled)
-    exact = _ExactSum()
-    for block in _blocks(column):
-        values = block.astype(np.float64, copy=False)
-        finite = np.isfinite(values)
-        values = values if finite.all() else values[finite]
-        if scaled:
-            values = np.ldexp(values, scaled)
-        difference = values - centre
-        exact.add(difference * difference)
-    try:
-        return math.ldexp(math.sqrt(exact.over(count - 1)), -scaled)
-    except OverflowError:
-        return None
-
-
-class _ExactSum:
-    """An exact sum of doubles in a few vector operations a block.
-
-    Adding and subtracting a great power of two cuts off of each value the bits below a common unit. What
-    stays are multiples of that unit, so few bits wide that a block of them adds up without rounding in any
-    order; what was cut off is taken in the next turn. (ExtractVector of Rump, Ogita and Oishi, "Accurate
-    floating-point summation", part I, SIAM J. Sci. Comput. 31, 2008.) The sums of the blocks are added as
-    integers.
-    """
-
-    def __init__(self) -> None:
-        self._total = 0  # in units of 2**-1126
-
-    def add(self, values: np.ndarray) -> None:
-        """Add finite doubles, at most `_BLOCK` of them."""
-        import numpy as np
-
-        largest = max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
-        if largest > _LARGE:
-            large = np.abs(values) > _LARGE
-            self._total += sum(_integer(value) for value in values[large].tolist())
-            values = values[~large]
-            largest = _LARGE
-        exponent = math.frexp(largest)[1]
-        upper, rest = np.empty_like(values), np.empty_like(values)
-        while values.any():
-            # At most 2**14 magnitudes of at most 2**exponent: the unit is 2**(exponent - 38) or more, the sum
-            # below 2**(exponent + 14), which is 52 bits; what is cut off is at most 2**(exponent - 38).
-            shift = math.ldexp(1.0, exponent + 15)
-            np.add(values, shift, out=upper)
-            np.subtract(upper, shift, out=upper)
-            self._total += _integer(float(upper.sum()))
-            values = np.subtract(values, upper, out=rest)
-            exponent -= 38
-
-    def over(self, count: int) -> float:
-        """The sum divided by `count`, rounded once."""
-        return self._total / (count << 1126)
-
-
-def _integer(value: float) -> int:
-    """`value` in units of 2**-1126, exactly."""
-    fraction, exponent = math.frexp(value)
-    return int(fraction * 2**53) << (exponent + 1073)
+    squares = ExactSum()
+    counter = Counter(*ends, whole=whole) if bins >= 8 else None
+    for values, counted in doubles():
+        if counter is not None:
+            counter.add(counted)
+        difference = (np.ldexp(values, scaled) if scaled else values) - centre
+        squares.add(np.multiply(difference, difference, out=difference))
+    deviation = None
+    if count > 1:
+        with suppress(OverflowError):
+            deviation = math.ldexp(math.sqrt(squares.over(count - 1)), -scaled)
+    return {"deviation": deviation, "histogram": counter.histogram(bins) if counter is not None else None}

@@ -6,6 +6,7 @@ Facets are pydantic types; their JSON Schemas in `schemas/` are generated from t
 
 from .base import Facet
 from .content import Column, RelineageContentDatasetFacet
+from .cost import RelineageCostRunFacet
 from .encode import encode
 from .environment import Code, RelineageEnvironmentRunFacet
 from .feature_stats import Feature, Histogram, RelineageFeatureStatsDatasetFacet, TopValue
@@ -21,6 +22,7 @@ ALL: tuple[type[Facet], ...] = (
     RelineageStepRunFacet,
     RelineageMetricsRunFacet,
     RelineageEnvironmentRunFacet,
+    RelineageCostRunFacet,
     RelineageContentDatasetFacet,
     RelineageModelDatasetFacet,
     RelineageFeatureStatsDatasetFacet,
@@ -40,6 +42,7 @@ __all__ = [
     "Metric",
     "Parameter",
     "RelineageContentDatasetFacet",
+    "RelineageCostRunFacet",
     "RelineageEnvironmentRunFacet",
     "RelineageFeatureStatsDatasetFacet",
     "RelineageIoInputDatasetFacet",

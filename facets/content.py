@@ -6,6 +6,8 @@ How each is computed is the emitter's; this facet only carries them.
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from .base import Base, Count, Digest, Facet, Flag, Part
 
 
@@ -19,7 +21,11 @@ class Column(Part):
     """The column's type, as the table digest binds it."""
 
     digest: Digest | None = None
-    """Digest of the column's values."""
+    """Digest of the column's values: the root of a tree over its leaves."""
+
+    leaves: str | None = Field(default=None, pattern=r"^[A-Za-z0-9+/]*=?=?$")
+    """The leaves in base64, 32 bytes for each 65,536 rows: they tell which rows differ, and an append goes on from
+    them. From 65,536 rows on; left out where they are too many, and then in the object of `details`."""
 
 
 class RelineageContentDatasetFacet(Facet):
@@ -28,6 +34,7 @@ class RelineageContentDatasetFacet(Facet):
 
     KEY: ClassVar[str] = "relineage_content"
     BASE: ClassVar[Base] = "DatasetFacet"
+    VERSION: ClassVar[str] = "1-0-1"
 
     digests: tuple[Digest, ...] = ()
     """Every digest known of this content, the strongest first; empty when `absent` says why."""
@@ -56,3 +63,6 @@ class RelineageContentDatasetFacet(Facet):
 
     details: Digest | None = None
     """Digest of the stored object that holds what did not fit into this facet."""
+
+    stored: str | None = None
+    """Where the content itself is kept: the URL of its object in a store, named by one of the digests."""

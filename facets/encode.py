@@ -36,6 +36,7 @@ from collections.abc import Mapping, Set
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from math import isfinite
 from os import PathLike, fspath
 from typing import Any, Final
 from uuid import UUID
@@ -52,6 +53,7 @@ _MAX_INTEGER_BITS: Final = 14_000
 _dumps: Final = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
 ).encode
+_NUMBERS: Final = frozenset({int, float})
 _SURROGATE_PAIR: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
@@ -120,6 +122,8 @@ def _plain_object(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
 def _plain_array(values: Any, depth: int) -> list[Any]:
     if depth == 0:
         raise _NoFormError(f"nested deeper than {MAX_DEPTH}; does it hold itself?")
+    if _are_finite(values):
+        return list(values)
     plain: list[Any] = []
     for item in values:
         try:
@@ -128,6 +132,14 @@ def _plain_array(values: Any, depth: int) -> list[Any]:
             error.way.append(f"[{len(plain)}]")
             raise
     return plain
+
+
+def _are_finite(values: Any) -> bool:
+    """Whether all are numbers that stay as they are: long arrays of them (edges, counts) are quick so."""
+    try:
+        return _NUMBERS.issuperset(map(type, values)) and all(map(isfinite, values))
+    except OverflowError:  # an integer beyond the doubles
+        return False
 
 
 def _plain_key(key: Any) -> str:

@@ -26,6 +26,7 @@ class RelineageModelDatasetFacet(Facet):
 
     KEY: ClassVar[str] = "relineage_model"
     BASE: ClassVar[Base] = "DatasetFacet"
+    VERSION: ClassVar[str] = "1-0-1"
 
     tensors: Digest | None = None
     """Root over the tensors with their names."""
@@ -40,7 +41,11 @@ class RelineageModelDatasetFacet(Facet):
     """The library that the model belongs to, such as `torch` or `scikit-learn`."""
 
     parameters: Count | None = None
-    """Number of parameters: the elements of all distinct tensors."""
+    """Number of parameters: the elements of all tensors, those that share their memory once; of a fitted
+    estimator, its floating-point values."""
 
     tensor_digests: tuple[TensorDigest, ...] = ()
     """The tensors, sorted by name."""
+
+    aliases: tuple[tuple[str, ...], ...] = ()
+    """Groups of names that share one tensor's memory: tied weights. A file holds no ties, so its list is empty."""

@@ -1,5 +1,6 @@
 """What every test gets: a clean environment, valid events, and a real Kafka broker where it asks for one."""
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,6 +10,9 @@ import kafka_broker
 import pytest
 
 from relineage.emitter.transport import message
+
+# torch takes gigabytes, so these have an environment and a command of their own: `make test-torch`.
+collect_ignore = [] if importlib.util.find_spec("torch") else ["with_torch"]
 
 # The machine's own say where test material and a broker are; all others would change what is tested.
 _KEPT = frozenset({"RELINEAGE_TEST_KAFKA", "RELINEAGE_KAFKA_HOME", "RELINEAGE_SHARED"})

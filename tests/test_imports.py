@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "emitter": {
         "facets", "emitter", "pydantic", "openlineage", "kafka", "numpy", "pyarrow", "blake3",
         "yaml",  # comes with openlineage-python, whose settings it reads
-        "pandas", "polars", "sklearn", "scipy", "torch", "safetensors", "pyspark", "py4j", "fsspec",
+        "pandas", "polars", "sklearn", "scipy", "torch", "safetensors", "pyspark", "py4j", "fsspec", "ml_dtypes",
     },
     "consumer": {"facets", "consumer", "pydantic", "duckdb", "kafka", "pyarrow", "pandas", "numpy"},
     "consumer/serve": {"facets", "consumer", "pydantic", "duckdb", "pyarrow", "starlette", "uvicorn"},
@@ -27,7 +27,9 @@ MAY_IMPORT = {
     "consumer/replay": {"facets", "consumer", "emitter", "pydantic", "duckdb", "pyarrow"},
 }  # fmt: skip
 # Of the emitter's: what comes when it is used, since the job may not have it, or not want to wait.
-LAZY = {"yaml", "pandas", "polars", "sklearn", "scipy", "torch", "safetensors", "pyspark", "py4j", "fsspec"}
+LAZY = {
+    "yaml", "pandas", "polars", "sklearn", "scipy", "torch", "safetensors", "ml_dtypes", "pyspark", "py4j", "fsspec",
+}  # fmt: skip
 # The vocabulary says things; it does not do any.
 NO_IO = {
     "socket",

@@ -26,8 +26,8 @@ ISO 8601, and nothing is left out unless `--limit` says so. A table or tree that
 
 | exit code | means |
 |---|---|
-| 0 | an answer; of `verify`: nothing failed and nothing is unknown; of `why`, `diff` and `letters`: there is nothing |
-| 1 | `verify` found a check that failed or is unknown; `why` and `diff` a difference; `letters` a letter |
+| 0 | an answer; `verify`: nothing failed or is unknown; `store verify`: no damage; `why`, `diff`, `letters`: nothing |
+| 1 | `verify`: a check failed or is unknown; `store verify`: damage; `why`, `diff`: a difference; `letters`: a letter |
 | 2 | an error: wrong usage, an X that is unknown or several things, a database or source that cannot be read |
 | 130 | interrupted |
 """
@@ -46,6 +46,11 @@ def page() -> str:
             command, info_name=name, parent=root, terminal_width=_COLUMNS, max_content_width=_COLUMNS
         )
         parts.append(_block(f"relineage {name}", command.get_help(context)))
+        for inner, inside in getattr(command, "commands", {}).items():
+            context_inside = click.Context(
+                inside, info_name=inner, parent=context, terminal_width=_COLUMNS, max_content_width=_COLUMNS
+            )
+            parts.append(_block(f"relineage {name} {inner}", inside.get_help(context_inside)))
     return "\n".join(parts)
 
 

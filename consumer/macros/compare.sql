@@ -181,6 +181,23 @@ create or replace macro reproducibility(x) as table (
     order by depth, job_name, run_id, checked.place
 );
 
+-- The rows in which a column differs, as text: its leaves are 32 bytes for each 65,536 rows, in base64. A leaf that has
+-- more rows on one side is left out. Null where the leaves are not known or none differs.
+create or replace macro store.differing_leaves(a, rows_a, b, rows_b) as
+    list_filter(range(least(length(a) // 64, length(b) // 64,
+                            case when rows_a is null or rows_b is null then 0
+                                 when rows_a = rows_b then (rows_a + 65535) // 65536 else least(rows_a, rows_b) // 65536 end)),
+                lambda i: substr(a, 64 * i + 1, 64) <> substr(b, 64 * i + 1, 64));
+
+create or replace macro store.row_ranges(leaves, last_row) as
+    nullif(array_to_string(list_transform(
+        list_zip(list_filter(leaves, lambda i: not list_contains(leaves, i - 1)), list_filter(leaves, lambda i: not list_contains(leaves, i + 1))),
+        lambda r: (65536 * r[1]) || ' to ' || least(65536 * r[2] + 65535, last_row)), ', '), '');
+
+create or replace macro store.differing_rows(leaves_a, rows_a, leaves_b, rows_b) as
+    store.row_ranges(store.differing_leaves(hex(try(from_base64(leaves_a))), rows_a, hex(try(from_base64(leaves_b))), rows_b),
+                     least(rows_a, rows_b) - 1);
+
 -- The two upstreams are walked in step, by the role of each input, and no further than to equal contents.
 create or replace macro why(a, b) as table (
     with recursive up_a as materialized (from upstream(a)),
@@ -273,23 +290,25 @@ create or replace macro why(a, b) as table (
         where x.version is distinct from y.version
     ),
     column_of as materialized (
-        select version_key, c.name as name, any_value(c.digest) as digest
-        from (select version_key, unnest(from_json(json_extract(body, '$.columns'), '[{"name": "VARCHAR", "digest": "VARCHAR"}]')) as c
+        select version_key, c.name as name, min({digest: c.digest, leaves: c.leaves, rows: rows}) as content
+        from (select version_key, try_cast(body ->> '$.rows' as bigint) as rows,
+                     unnest(from_json(json_extract(body, '$.columns'), '[{"name": "VARCHAR", "digest": "VARCHAR", "leaves": "VARCHAR"}]')) as c
               from store.version_facet
               where key = 'relineage_content' and version_key in (select key_a from compared union select key_b from compared))
-        group by all
+        group by version_key, c.name
     ),
     differing_column as (
-        select c.run_a, c.run_b, c.depth, c.path, c.slot, c.itself, n.name, x.digest as digest_a, y.digest as digest_b
+        select c.run_a, c.run_b, c.depth, c.path, c.slot, c.itself, n.name, x.content.digest as digest_a, y.content.digest as digest_b,
+               store.differing_rows(x.content.leaves, x.content.rows, y.content.leaves, y.content.rows) as differing_rows
         from compared c
         join (select distinct c.key_a, c.key_b, o.name from compared c join column_of o on o.version_key in (c.key_a, c.key_b)) n using (key_a, key_b)
         left join column_of x on x.version_key = c.key_a and x.name = n.name
         left join column_of y on y.version_key = c.key_b and y.name = n.name
-        where x.digest is distinct from y.digest
+        where x.content.digest is distinct from y.content.digest
             and exists (from column_of o where o.version_key = c.key_a) and exists (from column_of o where o.version_key = c.key_b)
     ),
     cause as (
-        select 0 as grade, depth, 1 as weight, run_a, slot as role, 'column ' || name as what, digest_a as a, digest_b as b, path
+        select 0 as grade, depth, 1 as weight, run_a, slot as role, 'column ' || name || coalesce(', rows ' || differing_rows, '') as what, digest_a as a, digest_b as b, path
         from differing_column d
         where itself or not exists (from differing_column e where e.itself and e.path = d.path)
         union all

@@ -1,4 +1,4 @@
-"""One column of a table as bytes: type descriptors, leaves and the column root.
+"""One column of a table as bytes: type descriptors and leaves.
 
 Decides how each Arrow type is written, so that chunks, offsets, dictionaries, views, run ends and the width
 of offsets do not show. `docs/digests.md` is the same in words; what is not named there is refused. Buffers of
@@ -9,9 +9,11 @@ Little-endian hosts are assumed, as by Arrow's own Python builds.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from .framing import frame, hasher, merkle_root, number
+from .framing import frame, hasher, number
 from .records import Refused
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LEAF_ROWS = 65_536
+LEAF_BYTES = 32
 
 # The IANA database's links to Etc/UTC: one zone under eight names, and DuckDB answers with another than
 # it was given.
@@ -84,66 +87,144 @@ def descriptor(type_: pa.DataType, *, where: str = "", zones: bool = True) -> st
     )
 
 
-def column_root(column: pa.ChunkedArray, *, where: str) -> tuple[bytes, int]:
-    """Root over the leaves of one column, and the bytes of its values as encoded.
+def cut(chunks: Sequence[pa.Array]) -> list[list[pa.Array]]:
+    """The rows of the chunks in pieces of 65,536, each the slices it is made of; the last may be shorter."""
+    pieces: list[list[pa.Array]] = []
+    free = 0
+    for chunk in chunks:
+        start = 0
+        while start < len(chunk):
+            if free == 0:
+                pieces.append([])
+                free = LEAF_ROWS
+            part = chunk.slice(start, free)
+            pieces[-1].append(part)
+            start += len(part)
+            free -= len(part)
+    return pieces
 
-    The column is cut at multiples of 65,536 rows from its first row, whatever its chunks are.
+
+def leaf_head(kind: pa.DataType, *, where: str) -> bytes:
+    """What all leaves of a column begin with: the framed descriptor, without zones.
+
+    Raises:
+        Refused: as `descriptor`.
     """
-    kind = frame(descriptor(column.type, where=where, zones=False).encode())
-    leaves, size = [], 0
-    for start in range(0, len(column), LEAF_ROWS):
-        state = hasher("b3-table1 leaf")
-        state.update(kind)
-        size += _write(
-            [_plain(chunk) for chunk in column.slice(start, LEAF_ROWS).chunks if len(chunk)], state
-        )
-        leaves.append(state.digest())
-    return merkle_root(leaves), size
+    return frame(descriptor(kind, where=where, zones=False).encode())
 
 
-def _write(arrays: list[pa.Array], state: Any) -> int:
-    """Write the pieces of one node to `state`; returns how many of the bytes were values.
+def leaf(head: bytes, arrays: Sequence[pa.Array], *, nan_is_null: bool = False) -> tuple[bytes, int]:
+    """The leaf of one piece of a column, and the bytes of its values as encoded.
 
-    A node is: count; validity bitmap, framed, of length 0 when all are valid; then by type. With a count of 0
-    it ends there. The arrays are plain, not empty and of one type, and are written as if they were one.
+    Args:
+        head: of the column.
+        arrays: the slices of at most 65,536 rows, read as if they were one; their physical types may differ.
+        nan_is_null: floats without nulls whose NaN stands for the missing value (numpy-backed pandas columns).
     """
     import numpy as np
-    import pyarrow.types as t
 
-    state.update(number(sum(len(array) for array in arrays)))
-    if not arrays or t.is_null(arrays[0].type):
+    state = hasher("b3-table1 leaf")
+    if nan_is_null and not any(array.null_count for array in arrays):
+        parts = [_numbers(array) for array in arrays]
+        bitmap = b""
+        if any(map(_has_nan, parts)):
+            missing = [np.isnan(part) for part in parts]
+            bitmap = _bits([~gap for gap in missing])
+            zero = parts[0].dtype.type(0)
+            parts = [np.where(gap, zero, part) for gap, part in zip(missing, parts, strict=True)]
+        size = _write_all(parts, state, head + number(sum(map(len, parts))) + frame(bitmap))
+        return bytes(state.digest()), size
+    size = _write([_plain(array) for array in arrays if len(array)], state, head)
+    return bytes(state.digest()), size
+
+
+def is_constant(head: bytes, chunks: Sequence[pa.Array], *, nan_is_null: bool = False) -> bool:
+    """Whether all rows are equal as encoded: the rows but the last are then the rows but the first.
+
+    Mostly settled by the first thousand rows.
+    """
+    import pyarrow as pa
+
+    def encoded(rows: pa.ChunkedArray) -> bytes:
+        return leaf(head, rows.chunks, nan_is_null=nan_is_null)[0]
+
+    def equal(rows: pa.ChunkedArray) -> bool:
+        return len(rows) <= 1 or encoded(rows.slice(0, len(rows) - 1)) == encoded(rows.slice(1))
+
+    whole = pa.chunked_array(chunks)
+    return equal(whole.slice(0, 1024)) and equal(whole)
+
+
+def _write(arrays: list[pa.Array], state: Any, head: bytes = b"") -> int:
+    """Write `head` and the pieces of one node to `state`; returns how many of the bytes were values.
+
+    A node is: count; validity bitmap, framed, of length 0 when all are valid; then by type. With a count of 0
+    it ends there. The arrays are plain, not empty and of one descriptor, and are written as if they were one.
+    """
+
+    head += number(sum(len(array) for array in arrays))
+    layout = _layout(arrays[0].type) if arrays else "null"
+    if layout == "null":
+        state.update(head)
         return 0
-    kind = arrays[0].type
     masks = [_valid(array) for array in arrays]
     whole = all(mask is None for mask in masks)
-    bitmap = b"" if whole else _bits([_filled(m, a) for m, a in zip(masks, arrays, strict=True)])
-    state.update(frame(bitmap))
-    if t.is_boolean(kind):
-        values = [array.fill_null(False).to_numpy(zero_copy_only=False) for array in arrays]
-        bits = _bits(values)
-        state.update(frame(bits))
+    head += frame(b"" if whole else _bits([_filled(m, a) for m, a in zip(masks, arrays, strict=True)]))
+    if layout in ("fixed", "float"):
+        return _write_all(
+            [_fixed(array, mask) for array, mask in zip(arrays, masks, strict=True)], state, head
+        )
+    if layout == "bool":
+        bits = _bits([array.fill_null(False).to_numpy(zero_copy_only=False) for array in arrays])
+        state.update(head + frame(bits))
         return len(bits)
-    if _is_text(kind) or _is_list(kind):
-        lengths = [_lengths(array, mask) for array, mask in zip(arrays, masks, strict=True)]
-        state.update(number(8 * sum(len(part) for part in lengths)))
-        for part in lengths:
-            state.update(part.view(np.uint8))
-        if _is_list(kind):
-            return _write([child for child in (_plain(a.flatten()) for a in arrays) if len(child)], state)
-        texts = [_text_bytes(array) for array in arrays]
-        return _write_all(texts, state)
-    if t.is_struct(kind):
-        state.update(number(kind.num_fields))
+    if layout == "struct":
+        fields = arrays[0].type.num_fields
+        state.update(head + number(fields))
         flattened = [array.flatten() for array in arrays]  # a null struct has nulls in all its fields
-        return sum(_write([_plain(parts[i]) for parts in flattened], state) for i in range(kind.num_fields))
-    return _write_all([_fixed(array, mask) for array, mask in zip(arrays, masks, strict=True)], state)
+        return sum(_write([_plain(parts[i]) for parts in flattened], state) for i in range(fields))
+    lengths = [_lengths(array, mask) for array, mask in zip(arrays, masks, strict=True)]
+    _write_all(lengths, state, head)
+    if layout == "list":
+        return _write([child for child in (_plain(a.flatten()) for a in arrays) if len(child)], state)
+    return _write_all([_text_bytes(array) for array in arrays], state, b"")
 
 
-def _write_all(parts: list[np.ndarray], state: Any) -> int:
+@lru_cache(maxsize=1024)  # asked for every leaf
+def _layout(kind: pa.DataType) -> str:
+    """How a plain type is written: null, bool, fixed, float, text, list, struct; "coded" if it is not plain."""
+    import pyarrow.types as t
+
+    if (
+        t.is_dictionary(kind)
+        or t.is_run_end_encoded(kind)
+        or t.is_string_view(kind)
+        or t.is_binary_view(kind)
+        or t.is_fixed_size_binary(kind)
+        or (t.is_decimal(kind) and kind.bit_width != _decimal_bits(kind))
+    ):
+        return "coded"
+    if _is_text(kind):
+        return "text"
+    if _is_list(kind):
+        return "list"
+    if t.is_struct(kind):
+        return "struct"
+    if t.is_null(kind):
+        return "null"
+    if t.is_floating(kind):
+        return "float"
+    return "bool" if t.is_boolean(kind) else "fixed"
+
+
+def _write_all(parts: list[np.ndarray], state: Any, head: bytes) -> int:
+    """Write `head`, and the parts in one frame; returns their size."""
+    import numpy as np
+
     size = sum(part.nbytes for part in parts)
-    state.update(number(size))
+    state.update(head + number(size))
     for part in parts:
-        state.update(part)
+        state.update(part.view(np.uint8))
     return size
 
 
@@ -154,6 +235,8 @@ def _plain(array: pa.Array) -> pa.Array:
     import pyarrow.types as t
 
     kind = array.type
+    if _layout(kind) != "coded":
+        return array
     if t.is_dictionary(kind):
         return _plain(array.dictionary_decode())
     if t.is_run_end_encoded(kind):
@@ -162,9 +245,7 @@ def _plain(array: pa.Array) -> pa.Array:
         return array.cast(pa.large_string())
     if t.is_binary_view(kind) or t.is_fixed_size_binary(kind):
         return array.cast(pa.large_binary())
-    if t.is_decimal(kind) and kind.bit_width != _decimal_bits(kind):
-        return array.cast(pa.decimal128(kind.precision, kind.scale))
-    return array
+    return array.cast(pa.decimal128(kind.precision, kind.scale))
 
 
 def _decimal_bits(type_: pa.DataType) -> int:
@@ -194,8 +275,13 @@ def _is_list(type_: pa.DataType) -> bool:
 def _valid(array: pa.Array) -> np.ndarray | None:
     if array.null_count == 0:
         return None
-    mask: np.ndarray = array.is_valid().to_numpy(zero_copy_only=False)
-    return mask
+    import numpy as np
+
+    first = array.offset // 8
+    end = (array.offset + len(array) + 7) // 8
+    bits = np.frombuffer(array.buffers()[0], np.uint8, count=end - first, offset=first)
+    skip = array.offset - 8 * first
+    return np.unpackbits(bits, bitorder="little")[skip : skip + len(array)].view(bool)
 
 
 def _filled(mask: np.ndarray | None, array: pa.Array) -> np.ndarray:
@@ -253,23 +339,34 @@ def _text_bytes(array: pa.Array) -> np.ndarray:
 def _fixed(array: pa.Array, mask: np.ndarray | None) -> np.ndarray:
     """The bytes of fixed-width values: null slots zero, each NaN the canonical one."""
     import numpy as np
-    import pyarrow.types as t
 
-    width = array.type.bit_width // 8
-    floating = t.is_floating(array.type)
+    values = _numbers(array)
+    if mask is not None:
+        lanes = values.reshape(len(array), -1)
+        values = np.where(mask[:, None], lanes, lanes.dtype.type(0)).reshape(-1)
+    if values.dtype.kind == "f" and _has_nan(values):
+        lane = values.dtype.itemsize
+        bits = values.view(f"<u{lane}")
+        values = np.where(np.isnan(values), bits.dtype.type(_NAN[lane]), bits)
+    return values
+
+
+def _numbers(array: pa.Array) -> np.ndarray:
+    """Fixed-width values where they lie: floats as such, all others as unsigned lanes of up to 8 bytes."""
+    import numpy as np
+
+    kind = array.type
+    width = kind.bit_width // 8
     lane = min(width, 8)
-    values = np.frombuffer(
+    code = "f" if _layout(kind) == "float" else "u"
+    return np.frombuffer(
         array.buffers()[1],
-        dtype=f"<{'f' if floating else 'u'}{lane}",
+        dtype=f"<{code}{lane}",
         count=len(array) * width // lane,
         offset=array.offset * width,
     )
-    if mask is not None:
-        values = values.copy()
-        values.reshape(len(array), -1)[~mask] = 0
-    if floating:
-        nans = np.isnan(values)
-        if nans.any():
-            values = values.copy()
-            values.view(f"<u{lane}")[nans] = _NAN[lane]
-    return values.view(np.uint8)
+
+
+def _has_nan(values: np.ndarray) -> bool:
+    greatest = values.max()  # NaN if any is: less to write than a mask
+    return bool(greatest != greatest)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import inspect
 import math
 import struct
+import sys
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -138,6 +139,8 @@ class _Walk:
             return b"S" + self._sparse(value, path)
         if isinstance(value, type) or _is_function(value):
             return b"C" + frame(_name(value, path).encode())
+        if _name(type(value)) == "scipy.interpolate._bsplines.BSpline":  # of SplineTransformer
+            return b"B" + self._all([value.t, value.c, value.k, value.extrapolate, value.axis], path)
         if _is_sklearn(value):
             return b"O" + self._reduced(value, path)
         raise _refused(f"{_name(type(value))} has no defined form", path)
@@ -256,7 +259,10 @@ def _joined(parts: list[bytes]) -> bytes:
 
 
 def _is_sklearn(value: Any) -> bool:
-    return type(value).__module__.partition(".")[0] == "sklearn"
+    kind = type(value)
+    if kind.__module__ == "_loss":  # scikit-learn 1.5 names its compiled losses so
+        return getattr(sys.modules.get("sklearn._loss._loss"), kind.__name__, None) is kind
+    return kind.__module__.partition(".")[0] == "sklearn"
 
 
 def _is_function(value: Any) -> bool:

@@ -17,7 +17,8 @@ from .records import Refused
 DISTINCTIVE_BYTES = 64
 """Smaller values collide by chance (an empty list, a flag), so nothing is linked by them."""
 
-_THREADED_BYTES = 16 << 20
+THREADED_BYTES = 16 << 20
+"""From this size on, threads are worth their start."""
 
 
 def number(value: int) -> bytes:
@@ -48,7 +49,7 @@ def hasher(purpose: str | None = None, *, size: int = 0) -> Any:
     """
     from blake3 import blake3
 
-    threads = _cores() if size >= _THREADED_BYTES else 1
+    threads = cores() if size >= THREADED_BYTES else 1
     if purpose is None:
         return blake3(max_threads=threads)
     return blake3(derive_key_context=f"relineage {purpose}", max_threads=threads)
@@ -84,7 +85,8 @@ def labelled(label: str, raw: bytes) -> str:
     return f"{label}:{raw.hex()}"
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

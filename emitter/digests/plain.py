@@ -31,12 +31,21 @@ def json_content(value: object) -> Content:
     Raises:
         Refused: a value without a JSON form, named by its path.
     """
+    return _content(canonical_json(value), kind="json", modality=None)
+
+
+def canonical_json(value: object, *, where: str = "value") -> bytes:
+    """The one JSON text of a value, in UTF-8; `where` is for the error.
+
+    Raises:
+        Refused: a value without a JSON form, named by its path.
+    """
     try:
-        plain = _plain(value, "value")
+        plain = _plain(value, where)
     except RecursionError:
-        raise Refused("nested too deeply", where="value", advice="flatten it, or pass it as bytes") from None
+        raise Refused("nested too deeply", where=where, advice="flatten it, or pass it as bytes") from None
     text = json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return _content(utf8(text, where="value"), kind="json", modality=None)
+    return utf8(text, where=where)
 
 
 def _plain(value: object, path: str) -> Any:

@@ -23,11 +23,32 @@ class Refused(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One column of a table: its name, its type descriptor and the root of its leaves (`b3-column1:…`)."""
+    """One column of a table: its name, its type descriptor and the root of its leaves (`b3-column1:…`).
+
+    `leaves` are those leaves, 32 bytes for each 65,536 rows, the last of which may be fewer.
+    """
 
     name: str
     type: str
     digest: str
+    leaves: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableDigest:
+    """The digest of a table and its two halves, which tell a changed schema from changed values.
+
+    `schema` binds names and types, `values` the column roots without names; `bytes` is the size of the values
+    as encoded. `columns` are in the table's own order, which no digest binds.
+    """
+
+    digest: str
+    schema: str
+    values: str
+    rows: int
+    bytes: int
+    columns: tuple[Column, ...]
+    distinctive: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +65,8 @@ class Tensor:
 class Model:
     """What a state of tensors or a fitted estimator tells beyond its digests.
 
-    `parameters` counts elements: of all tensors, or of the fitted floating-point values of an estimator.
+    `parameters` counts elements: of all tensors, those that share their memory once, or of the fitted
+    floating-point values of an estimator. `aliases` are the groups of names that share their memory.
     """
 
     tensors: str | None = None
@@ -53,6 +75,7 @@ class Model:
     framework: str | None = None
     parameters: int | None = None
     tensor_digests: tuple[Tensor, ...] = ()
+    aliases: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,20 +1,18 @@
-"""Tables: one way into Arrow from every carrier, and the table digest over it.
+"""Tables: one way into Arrow from every carrier.
 
-Decides what of a pandas frame is data (the index unless it is the default range; NaN of numpy-backed columns
-is the missing value) and how the column roots are bound into one table. How a column becomes bytes is
-`columns`' part. Libraries are looked at only when the caller has imported them.
+Decides what of a pandas frame is data: the index unless it is the default range; NaN of numpy-backed columns
+is the missing value. How a column becomes bytes is `columns`' part, how columns become one table that of
+`appending`. Libraries are looked at only when the caller has imported them.
 """
 
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .columns import column_root, descriptor
-from .framing import DISTINCTIVE_BYTES, digest, frame, labelled, number, utf8
-from .records import Column, Refused
+from .appending import TableState, threads_for
+from .framing import utf8
+from .records import Refused, TableDigest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,23 +21,6 @@ if TYPE_CHECKING:
 _PLAIN_OBJECTS = frozenset(
     {"string", "bytes", "boolean", "integer", "floating", "decimal", "date", "time", "empty"}
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableDigest:
-    """The digest of a table and its two halves, which tell a changed schema from changed values.
-
-    `schema` binds names and types, `values` the column roots without names; `bytes` is the size of the values
-    as encoded. `columns` are in the table's own order, which no digest binds.
-    """
-
-    digest: str
-    schema: str
-    values: str
-    rows: int
-    bytes: int
-    columns: tuple[Column, ...]
-    distinctive: bool
 
 
 def is_table(data: object) -> bool:
@@ -70,94 +51,62 @@ def to_arrow(data: object) -> pa.Table:
     Raises:
         Refused: a label that is not text, an object column of mixed values, a type Arrow does not know.
     """
+    return _to_arrow(data, nulls=True)[0]
+
+
+def table_digest(data: object, *, threads: int | None = None) -> TableDigest:
+    """The `b3-table1` digest of a table, as `docs/digests.md` defines it.
+
+    Args:
+        data: whatever `to_arrow` takes.
+        threads: over which columns are spread; all cores by default where a table is large.
+
+    Raises:
+        Refused: as `to_arrow`, and a column whose type the specification does not cover.
+    """
+    table, nan_is_null = _to_arrow(data, nulls=False)
+    state = TableState(table.schema, nan_is_null=nan_is_null)
+    threads = threads_for(table) if threads is None else threads
+    state.append(table, threads=threads)
+    return state.digest(threads=threads)
+
+
+def _to_arrow(data: object, *, nulls: bool) -> tuple[pa.Table, set[int]]:
+    """The table, and the positions of the float columns in which NaN stands for null still, unless `nulls`."""
     import pyarrow as pa
 
     if isinstance(data, pa.Table):
-        return data
+        return data, set()
     if isinstance(data, pa.RecordBatch):
-        return pa.Table.from_batches([data])
+        return pa.Table.from_batches([data]), set()
     if isinstance(data, list):
         for i, text in enumerate(data):
             utf8(text or "", where=f"text {i}")
         data = pa.array(data, pa.large_string())
     if isinstance(data, (pa.Array, pa.ChunkedArray)):
-        return pa.table([data], names=[""])
+        return pa.table([data], names=[""]), set()
     if (pandas := sys.modules.get("pandas")) is not None:
         if isinstance(data, pandas.DataFrame):
-            return _from_pandas(data)
+            return _gather(_of_frame(data), nulls=nulls)
         if isinstance(data, pandas.Series):
             name = "" if data.name is None else data.name
-            columns = [(name, data)]
-            return _gather(columns + _index_columns(data.index))
+            return _gather([(name, data), *_index_columns(data.index)], nulls=nulls)
     if (polars := sys.modules.get("polars")) is not None:
         if isinstance(data, polars.DataFrame):
-            return data.to_arrow()
+            return data.to_arrow(), set()
         if isinstance(data, polars.Series):
-            return pa.table([data.to_arrow()], names=[data.name])
+            return pa.table([data.to_arrow()], names=[data.name]), set()
     raise Refused(f"a {type(data).__name__} is no table", advice="pass a frame, a series or an Arrow table")
 
 
-def table_digest(table: pa.Table) -> TableDigest:
-    """The `b3-table1` digest of an Arrow table, as `docs/digests.md` defines it.
-
-    Raises:
-        Refused: a column whose type the specification does not cover.
-    """
-    import pyarrow as pa
-
-    seen: Counter[bytes] = Counter()
-    columns: list[Column] = []
-    entries: list[tuple[bytes, int, str, bytes]] = []
-    size = 0
-    for field, data in zip(table.schema, table.columns, strict=True):
-        where = f"column {field.name!r}"
-        name = utf8(field.name, where=where)
-        kind = descriptor(field.type, where=where)
-        try:
-            root, column_bytes = column_root(data, where=where)
-        except pa.ArrowException as error:  # an old Arrow lacks some conversions of new types
-            raise Refused(f"type {field.type}: {error}", where=where, advice="cast the column") from error
-        entries.append((name, seen[name], kind, root))
-        seen[name] += 1
-        size += column_bytes
-        columns.append(Column(name=field.name, type=kind, digest=labelled("b3-column1", root)))
-    entries.sort(key=lambda entry: entry[:2])
-    signatures = [frame(name) + number(ordinal) + frame(kind.encode()) for name, ordinal, kind, _ in entries]
-    roots = [entry[3] for entry in entries]
-    count, rows = number(len(entries)), number(table.num_rows)
-    whole = [piece for pair in zip(signatures, roots, strict=True) for piece in pair]
-    return TableDigest(
-        digest=labelled("b3-table1", digest("b3-table1 root", rows, count, *whole)),
-        schema=labelled("b3-schema1", digest("b3-table1 schema", count, *signatures)),
-        values=labelled("b3-values1", digest("b3-table1 values", rows, count, *sorted(roots))),
-        rows=table.num_rows,
-        bytes=size,
-        columns=tuple(columns),
-        distinctive=size >= DISTINCTIVE_BYTES and not all(_constant(data) for data in table.columns),
-    )
-
-
-def _constant(column: pa.ChunkedArray) -> bool:
-    """Whether all rows are equal; mostly settled by the first few."""
-    import pyarrow as pa
-
-    try:
-        if len(column.slice(0, 1024).unique()) > 1:
-            return False
-        return len(column.unique()) <= 1
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):  # nested types, views: compare row by row
-        first = column[0].as_py() if len(column) else None
-        return all(value.as_py() == first for value in column)
-
-
-def _from_pandas(frame: pd.DataFrame) -> pa.Table:
+def _of_frame(frame: pd.DataFrame) -> list[tuple[Any, pd.Series[Any]]]:
     if frame.columns.nlevels > 1:
         raise Refused(
             "column labels of several levels",
             where="columns",
             advice="join them to one text each: frame.columns = ['_'.join(label) for label in frame.columns]",
         )
-    return _gather([*frame.items(), *_index_columns(frame.index)])
+    return [*frame.items(), *_index_columns(frame.index)]
 
 
 def _index_columns(index: pd.Index[Any]) -> list[tuple[Any, pd.Series[Any]]]:
@@ -180,7 +129,8 @@ def _index_columns(index: pd.Index[Any]) -> list[tuple[Any, pd.Series[Any]]]:
     ]
 
 
-def _gather(columns: list[tuple[Any, pd.Series[Any]]]) -> pa.Table:
+def _gather(columns: list[tuple[Any, pd.Series[Any]]], *, nulls: bool) -> tuple[pa.Table, set[int]]:
+    import numpy as np
     import pyarrow as pa
 
     for label, _ in columns:
@@ -191,11 +141,20 @@ def _gather(columns: list[tuple[Any, pd.Series[Any]]]) -> pa.Table:
                 advice="rename it: frame.columns = frame.columns.map(str) (or the same for the index's name)",
             )
         utf8(label, where=f"column {label!r}")
-    arrays = [_column(values, where=f"column {label!r}") for label, values in columns]
-    return pa.table(arrays, names=[label for label, _ in columns])
+    floats = {
+        i
+        for i, (_, values) in enumerate(columns)
+        if isinstance(values.dtype, np.dtype) and values.dtype.kind == "f"
+    }
+    kept = set() if nulls else floats
+    arrays = [
+        _column(values, where=f"column {label!r}", nan=i in kept) for i, (label, values) in enumerate(columns)
+    ]
+    return pa.table(arrays, names=[label for label, _ in columns]), kept
 
 
-def _column(series: pd.Series[Any], *, where: str) -> pa.Array | pa.ChunkedArray:
+def _column(series: pd.Series[Any], *, where: str, nan: bool) -> pa.Array | pa.ChunkedArray:
+    """The column in Arrow; floats keep NaN as it is if `nan`, which saves a look at all of them."""
     import numpy as np
     import pandas as pd
     import pyarrow as pa
@@ -210,7 +169,7 @@ def _column(series: pd.Series[Any], *, where: str) -> pa.Array | pa.ChunkedArray
             _check_objects(series, where=where)
         else:  # Arrow takes native byte order only, and the order is no part of the values
             values = series.to_numpy().astype(dtype.newbyteorder("="), copy=False)
-            missing = dtype.kind in "mM" or (dtype.kind == "f" and bool(np.isnan(values).any()))
+            missing = dtype.kind in "mM" or (dtype.kind == "f" and not nan and bool(np.isnan(values).any()))
     try:
         return pa.array(
             values, from_pandas=missing

@@ -1,5 +1,6 @@
 """The Python face of the macros: their rows, as records."""
 
+import base64
 import json
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields
@@ -80,6 +81,63 @@ def test_run_diff_and_why_tell_what_differs(ask: Ask) -> None:
         "2",
     )
     assert ask.why("c@1", "c@1") == []
+
+
+ROWS = 150_000
+LEAVES = [bytes([n]) * 32 for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("leaves_a", "leaves_b", "rows_b", "told"),
+    [
+        (LEAVES, [LEAVES[0], LEAVES[0], LEAVES[2]], ROWS, ", rows 65536 to 131071"),
+        (LEAVES, [LEAVES[1], LEAVES[0], LEAVES[0]], ROWS, ", rows 0 to 149999"),
+        (LEAVES, [LEAVES[1], LEAVES[1], LEAVES[0]], ROWS, ", rows 0 to 65535, 131072 to 149999"),
+        (LEAVES, [LEAVES[1], LEAVES[1], LEAVES[0]], ROWS + 1, ", rows 0 to 65535"),
+        (LEAVES, [LEAVES[0], LEAVES[1], LEAVES[0]], ROWS + 1, ""),
+        (LEAVES, [LEAVES[1]], ROWS, ", rows 0 to 65535"),
+        (LEAVES, None, ROWS, ""),
+        (LEAVES, "no base64", ROWS, ""),
+        (LEAVES, [LEAVES[1]], 10**18, ", rows 0 to 65535"),
+        (LEAVES, [LEAVES[1]], "many", ""),
+    ],
+)
+def test_why_names_the_rows_that_differ_where_the_leaves_are_known(
+    new_store: Callable[..., Any],
+    make_event: Callable[..., dict[str, Any]],
+    leaves_a: Any,
+    leaves_b: Any,
+    rows_b: Any,
+    told: str,
+) -> None:
+    def raw(version: str, leaves: Any, rows: Any) -> dict[str, Any]:
+        read = dataset("raw", version)
+        if isinstance(leaves, list):
+            leaves = base64.b64encode(b"".join(leaves)).decode()
+        columns = [
+            {"name": "same", "type": "int64", "digest": "b3-column1:" + "0" * 64},
+            {"name": "x", "type": "int64", "digest": "b3-column1:" + version * 64},
+        ]
+        columns[1] |= {} if leaves is None else {"leaves": leaves}
+        base = {"_producer": "https://example.com/tests", "_schemaURL": "https://example.com/schema"}
+        digests = [f"b3-table1:{version * 64}"]
+        read["facets"]["relineage_content"] = base | {"digests": digests, "rows": rows, "columns": columns}
+        return read
+
+    events = [
+        make_event(
+            eventType="COMPLETE",
+            eventTime=f"2026-01-31T0{version}:00:00Z",
+            job={"namespace": "n", "name": "fit"},
+            inputs=[raw(version, leaves, rows)],
+            outputs=[dataset("model", version)],
+        )
+        for version, leaves, rows in (("1", leaves_a, ROWS), ("2", leaves_b, rows_b))
+    ]
+    store = new_store()
+    store.ingest([json.dumps(event).encode() for event in events])
+    causes = Ask(store.connection).why("model@1", "model@2")
+    assert [cause.what for cause in causes] == [f"column x{told}", "input"]
 
 
 def test_a_thing_is_told_by_what_it_is(ask: Ask) -> None:

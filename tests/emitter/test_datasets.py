@@ -1,8 +1,11 @@
 """What is said of data of each kind, and what is said where nothing can be."""
 
+import base64
+import datetime
 import json
 import logging
 import math
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -14,7 +17,11 @@ from sklearn.linear_model import LinearRegression
 
 from relineage.emitter import Lineage, RelineageWarning
 from relineage.emitter.digests import Refused, content_of
-from relineage.emitter.sizes import seconds_to_digest
+from relineage.emitter.sizes import Pace, work_to_digest
+
+
+def seconds_to_digest(data):
+    return Pace().seconds(work_to_digest(data))
 
 
 @pytest.fixture
@@ -54,14 +61,37 @@ def test_a_table_has_its_columns_its_figures_and_its_digest(output):
     metrics = entry["facets"]["dataQualityMetrics"]
     assert metrics["rowCount"] == 40
     assert metrics["columnMetrics"] == {
-        "x": {"nullCount": 10, "count": 30, "min": 1.5, "max": 4.5},
+        "x": {"nullCount": 10, "count": 30, "distinctCount": 2, "min": 1.5, "max": 4.5},
         "label": {"nullCount": 10, "count": 30, "distinctCount": 2},
     }
     (x, label) = entry["facets"]["relineage_featureStats"]["features"]
     assert (x["nans"], x["mean"], label["distinct"]) == (10, 3.0, 2)
+    assert x["histogram"]["counts"] == [10, 0, 10]
+    assert x["histogram"]["edges"] == [1.5, 1.5 + 2**-13, 4.5, 4.5 + 2**-11]
+    assert label["top"] == [{"value": "b", "count": 20}, {"value": "a", "count": 10}]
     assert entry["facets"]["datasetType"]["datasetType"] == "TABLE"
     assert entry["outputFacets"]["outputStatistics"]["rowCount"] == 40
     assert content(entry)["distinctive"] is True
+
+
+def test_the_standard_metrics_have_numbers_only_and_ours_have_every_end(output):
+    days = [datetime.date(2024, 1, day) for day in range(1, 21)]
+    prices = [Decimal(cents) / 100 for cents in range(100, 120)]
+    entry = output(pa.table({"day": days, "price": prices}), name="t")
+
+    metrics = entry["facets"]["dataQualityMetrics"]["columnMetrics"]
+    assert metrics["price"] == {"nullCount": 0, "count": 20, "distinctCount": 20, "min": 1.0, "max": 1.19}
+    assert metrics["day"] == {"nullCount": 0, "count": 20, "distinctCount": 20}
+    (day, price) = entry["facets"]["relineage_featureStats"]["features"]
+    assert (day["min"], day["max"]) == ("2024-01-01", "2024-01-20")
+    assert (price["min"], price["max"]) == ("1.00", "1.19")
+
+
+def test_the_values_of_a_column_that_is_named_like_a_secret_are_not_told(output):
+    entry = output(pa.table({"password": ["hunter2", "12345"] * 20}), name="t")
+
+    (password,) = entry["facets"]["relineage_featureStats"]["features"]
+    assert password["top"] == [{"value": "[redacted]", "count": 20}] * 2
 
 
 def test_a_frame_and_the_same_arrow_table_are_one_content(output):
@@ -214,6 +244,19 @@ def test_a_text_that_names_a_file_is_taken_as_a_text_with_a_hint(output, folder)
     assert "hunter2" not in str(told[0].message)
 
 
+@pytest.mark.parametrize("rows", [65_535, 65_536, 140_000])
+def test_leaves_are_told_from_the_first_whole_one_on(output, rows):
+    frame = pd.DataFrame({"a": np.arange(rows), "b": np.arange(rows) / 3})
+    columns = content(output(frame, name="x", digest="full"))["columns"]
+
+    if rows < 65_536:
+        assert not any("leaves" in one for one in columns)
+    else:
+        leaves = [one.leaves for one in content_of(frame).columns]
+        assert [base64.b64decode(one["leaves"]) for one in columns] == leaves
+        assert len(leaves[0]) == -(-rows // 65_536) * 32
+
+
 def test_a_wide_table_is_cut_in_the_event_and_whole_in_an_object(output, folder):
     frame = pd.DataFrame(
         np.zeros((3, 1500)) + np.arange(3)[:, None], columns=[f"column {i}" for i in range(1500)]
@@ -295,3 +338,17 @@ def test_the_estimate_grows_with_the_data(folder):
     assert seconds_to_digest({"a": small}) < seconds_to_digest({"a": small, "b": large})
     assert seconds_to_digest(pd.DataFrame({"a": small})) < seconds_to_digest(pd.DataFrame({"a": large}))
     assert seconds_to_digest(folder / "files" / "0") < seconds_to_digest(folder / "files")
+
+
+def test_the_digest_of_rows_is_made_on_request_only(output, folder):
+    table = pa.table({"x": range(1000)})
+    pyarrow.parquet.write_table(table, folder / "t.parquet")
+    assert digest_labels(output(table, name="t")) == ["b3-table1"]
+    full = output(table, name="t", mode="full")
+    assert content(full)["digests"] == list(content_of(table, rows=True).digests)
+    assert digest_labels(output(folder / "t.parquet", mode="full")) == ["b3-table1", "b3-rows1", "b3-bytes1"]
+    assert full["facets"]["version"]["datasetVersion"].startswith("b3-table1:")
+
+
+def digest_labels(entry):
+    return [one.partition(":")[0] for one in content(entry)["digests"]]

@@ -42,6 +42,17 @@ def test_a_facet_that_fits_is_as_it_was():
     assert fit(facet) == (facet, False)
 
 
+def test_the_leaves_of_columns_go_before_anything_else():
+    columns = [
+        {"name": f"column {i}", "type": "float64", "digest": "d" * 64, "leaves": "A" * 700} for i in range(90)
+    ]
+    fitted, cut = fit({**FACET, "columns": columns})
+
+    assert cut
+    assert fitted["columns"] == [{k: v for k, v in one.items() if k != "leaves"} for one in columns]
+    assert fit({**FACET, "columns": columns[:70]}) == ({**FACET, "columns": columns[:70]}, False)
+
+
 def test_one_entry_that_is_too_large_alone_is_left_out():
     fitted, cut = fit({**FACET, "features": [{"name": "x" * 70_000}]})
 

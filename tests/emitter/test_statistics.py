@@ -2,6 +2,7 @@ import datetime as dt
 import math
 import random
 import statistics
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -41,6 +42,7 @@ CASES: list[tuple[str, pa.Array, dict[str, Any]]] = [
             "max": 6.0,
             "mean": 3.0,
             "deviation": math.sqrt(7),
+            "distinct": 3,
         },
     ),
     (
@@ -54,6 +56,7 @@ CASES: list[tuple[str, pa.Array, dict[str, Any]]] = [
             "max": 1.5,
             "mean": 1.0,
             "deviation": math.sqrt(0.5),
+            "distinct": 2,
         },
     ),
     (
@@ -67,6 +70,7 @@ CASES: list[tuple[str, pa.Array, dict[str, Any]]] = [
             "max": 1.5,
             "mean": 1.0,
             "deviation": math.sqrt(0.5),
+            "distinct": 2,
         },
     ),
     (
@@ -160,10 +164,11 @@ CASES: list[tuple[str, pa.Array, dict[str, Any]]] = [
             "type": "decimal128[3,2]",
             "rows": 2,
             "nulls": 0,
-            "min": 1.5,
-            "max": 2.5,
+            "min": "1.50",
+            "max": "2.50",
             "mean": 2.0,
             "deviation": math.sqrt(0.5),
+            "distinct": 2,
         },
     ),
     ("text", pa.array(["a", None, "b", "a", ""]), {"type": "utf8", "rows": 5, "nulls": 1, "distinct": 3}),
@@ -178,11 +183,61 @@ CASES: list[tuple[str, pa.Array, dict[str, Any]]] = [
         {"type": "utf8", "rows": 3, "nulls": 1, "distinct": 1},
     ),
     ("bytes", pa.array([b"a", b"b"]), {"type": "binary", "rows": 2, "nulls": 0, "distinct": 2}),
-    ("dates", pa.array([DAY, DAY, None]), {"type": "date32", "rows": 3, "nulls": 1, "distinct": 1}),
+    (
+        "dates",
+        pa.array([DAY, DAY, None]),
+        {"type": "date32", "rows": 3, "nulls": 1, "distinct": 1, "min": "2024-02-29", "max": "2024-02-29"},
+    ),
     (
         "instants",
         pa.array([0, 1, 1], pa.timestamp("us", "UTC")),
-        {"type": 'timestamp[us,"UTC"]', "rows": 3, "nulls": 0, "distinct": 2},
+        {
+            "type": 'timestamp[us,"UTC"]',
+            "rows": 3,
+            "nulls": 0,
+            "distinct": 2,
+            "min": "1970-01-01T00:00:00.000000Z",
+            "max": "1970-01-01T00:00:00.000001Z",
+        },
+    ),
+    (
+        "instants of a zone",
+        pa.array([0, None], pa.timestamp("s", "Europe/Warsaw")),
+        {
+            "type": 'timestamp[s,"Europe/Warsaw"]',
+            "rows": 2,
+            "nulls": 1,
+            "distinct": 1,
+            "min": "1970-01-01T00:00:00Z",
+            "max": "1970-01-01T00:00:00Z",
+        },
+    ),
+    (
+        "times",
+        pa.array([0, 1], pa.time64("us")),
+        {
+            "type": "time64[us]",
+            "rows": 2,
+            "nulls": 0,
+            "distinct": 2,
+            "min": "00:00:00.000000",
+            "max": "00:00:00.000001",
+        },
+    ),
+    (
+        "days in milliseconds",
+        pa.array([DAY], pa.date64()),
+        {"type": "date64", "rows": 1, "nulls": 0, "distinct": 1, "min": "2024-02-29", "max": "2024-02-29"},
+    ),
+    (
+        "days before the calendar",
+        pa.array([-800_000], pa.int32()).cast(pa.date32()),
+        {"type": "date32", "rows": 1, "nulls": 0, "distinct": 1, "min": "-0221-09-04", "max": "-0221-09-04"},
+    ),
+    (
+        "durations",
+        pa.array([5, 7], pa.duration("s")),
+        {"type": "duration[s]", "rows": 2, "nulls": 0, "distinct": 2},
     ),
     ("lists", pa.array([[1], None]), {"type": "list<int64>", "rows": 2, "nulls": 1}),
     (
@@ -191,17 +246,17 @@ CASES: list[tuple[str, pa.Array, dict[str, Any]]] = [
         {"type": "map<string, int64>", "rows": 1, "nulls": 0},
     ),
     ("nothing", pa.array([None, None]), {"type": "null", "rows": 2, "nulls": 2}),
-    ("no rows", pa.array([], pa.float64()), {"type": "float64", "rows": 0, "nulls": 0}),
+    ("no rows", pa.array([], pa.float64()), {"type": "float64", "rows": 0, "nulls": 0, "distinct": 0}),
     ("no integers", pa.array([None], pa.int64()), {"type": "int64", "rows": 1, "nulls": 1, "distinct": 0}),
     (
         "only NaN",
         pa.array([NAN, INF]),
-        {"type": "float64", "rows": 2, "nulls": 0, "nans": 1, "infinities": 1},
+        {"type": "float64", "rows": 2, "nulls": 0, "nans": 1, "infinities": 1, "distinct": 0},
     ),
     (
         "one number",
         pa.array([5.0]),
-        {"type": "float64", "rows": 1, "nulls": 0, "min": 5.0, "max": 5.0, "mean": 5.0},
+        {"type": "float64", "rows": 1, "nulls": 0, "min": 5.0, "max": 5.0, "mean": 5.0, "distinct": 1},
     ),
 ]
 
@@ -211,7 +266,9 @@ CASES: list[tuple[str, pa.Array, dict[str, Any]]] = [
 )
 def test_a_column_in_figures(values: pa.Array, expected: dict[str, Any]) -> None:
     (found,) = feature_statistics(pa.table({"x": values}))
-    assert found == FeatureStatistics(name="x", **expected)
+    assert replace(found, histogram=None) == FeatureStatistics(name="x", **expected)
+    counted = found.rows - found.nulls - found.nans - found.infinities if found.mean is not None else 0
+    assert sum(found.histogram.counts if found.histogram else ()) == counted
 
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -285,3 +342,22 @@ def test_carriers_agree() -> None:
     assert feature_statistics(to_arrow(frame)) == feature_statistics(
         to_arrow(pl.DataFrame(pl.from_pandas(frame)))
     )
+
+
+def test_carriers_of_text_do_not_show() -> None:
+    words = pa.array(["a", "b", None, "a"] * 20)
+    columns = {"plain": words, "coded": words.dictionary_encode(), "view": words.cast(pa.string_view())}
+    table = pa.table(columns | {"n": range(80)})
+    alone = feature_statistics(table)
+    assert {replace(one, name="") for one in alone[:3]} == {replace(alone[0], name="")}
+
+
+def test_wide_tables_have_fewer_bins() -> None:
+    values = np.random.default_rng(4).normal(size=5000)
+    for columns, most in ((1, 48), (42, 48), (64, 32), (256, 8)):
+        found = feature_statistics(pa.table({f"c{i}": values for i in range(columns)}))
+        assert {one.histogram for one in found} == {found[0].histogram}
+        assert found[0].histogram is not None
+        assert most // 2 < len(found[0].histogram.counts) <= most
+    found = feature_statistics(pa.table({f"c{i}": values for i in range(257)}))
+    assert all(one.histogram is None for one in found)

@@ -12,3 +12,9 @@ def test_a_tensor_of_one_number_has_an_empty_shape():
     assert facet.to_wire("urn:x")["tensorDigests"] == [
         {"name": "scale", "dtype": "float32", "shape": [], "digest": digest}
     ]
+
+
+def test_the_names_of_one_tensor_stand_together():
+    facet = RelineageModelDatasetFacet(aliases=(("decoder.weight", "embedding.weight"),))
+
+    assert facet.to_wire("urn:x")["aliases"] == [["decoder.weight", "embedding.weight"]]

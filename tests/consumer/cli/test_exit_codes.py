@@ -31,6 +31,10 @@ CODES = [
     ("sql", 2),
     ("digest raw.csv", 0),
     ("digest nothing.csv", 2),
+    ("store ls --format json", 0),
+    ("store ls nothing", 2),
+    ("store get models/fraud", 2),  # nobody has kept it
+    ("store verify nothing", 2),
     ("consume", 0),
     ("consume nothing.ndjson", 2),
     ("consume --topic t", 2),

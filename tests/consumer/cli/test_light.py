@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from cli_projects import command_line, in_a_process
 
@@ -35,6 +37,18 @@ def test_help_and_digest_work_without_the_consumer(tmp_path: Path) -> None:
     assert digested.returncode == 0, digested.stderr
     assert digested.stdout.startswith(b"b3-bytes1:")
     assert digested.stdout.endswith(b"  a.txt\n")
+
+
+def test_known_formats_are_digested_without_the_consumer_too(tmp_path: Path) -> None:
+    table = pa.table({"x": [1, 2]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    (tmp_path / "t.csv").write_text("x\n1\n2\n")
+    (tmp_path / ".relineage").mkdir()
+
+    done = in_a_process("digest", "t.parquet", "t.csv", cwd=tmp_path, before=WITHOUT_CONSUMER)
+
+    assert done.stderr == b""
+    assert [line.partition(b":")[0] for line in done.stdout.splitlines()] == [b"b3-table1", b"b3-bytes1"] * 2
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "digest"])

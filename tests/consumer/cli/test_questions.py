@@ -121,7 +121,7 @@ def two_loads(folder: Path) -> Path:
 
     lineage = Lineage(namespace="n", environ={})
     for number in (1, 2):
-        file, labels = folder / f"raw{number}.csv", folder / f"labels {number}.txt"
+        file, labels = folder / f"raw{number}.bin", folder / f"labels {number}.txt"
         file.write_text(f"x\n{number}\n")
         labels.write_text(f"{number}")
         with lineage.run("load", seed=1) as run:
@@ -146,10 +146,10 @@ def test_causes_read_well_with_default_roles_and_others(
 def test_files_that_nobody_wrote_differ_in_their_content(
     two_loads: Path, relineage: Callable[..., Any]
 ) -> None:
-    heading, _, path = relineage("why", "raw1.csv", "raw2.csv").out.splitlines()
+    heading, _, path = relineage("why", "raw1.bin", "raw2.bin").out.splitlines()
 
-    assert heading == f" 1  content of {two_loads}/raw1.csv"
-    assert path == f"      {two_loads}/raw1.csv"
+    assert heading == f" 1  content of {two_loads}/raw1.bin"
+    assert path == f"      {two_loads}/raw1.bin"
 
 
 def test_diff_shows_files_by_their_paths_and_no_role_twice(
@@ -161,8 +161,8 @@ def test_diff_shows_files_by_their_paths_and_no_role_twice(
 
     assert "file/" not in said
     assert f"labels {two_loads}/labels 1.txt" in said
-    assert ["input", f"{two_loads}/raw1.csv"] in [line.split()[:2] for line in said.splitlines()]
-    assert f"input file/{two_loads}/raw1.csv" in [
+    assert ["input", f"{two_loads}/raw1.bin"] in [line.split()[:2] for line in said.splitlines()]
+    assert f"input file/{two_loads}/raw1.bin" in [
         one["key"] for one in relineage("diff", old, new, "--format", "json").json
     ]
 

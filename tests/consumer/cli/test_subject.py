@@ -57,10 +57,10 @@ def test_a_file_that_changed_is_told_with_what_was_recorded(
     first, second, *recorded = said.err.splitlines()
 
     assert said.code == 2
-    assert first.startswith("relineage: raw.csv is not known by its content (b3-bytes1:")
+    assert first.startswith("relineage: raw.csv is not known by its content (b3-table1:")
     assert second == "recorded under that path:"
     assert len(recorded) == 1
-    assert recorded[0].startswith(f"  dataset:{project}/raw.csv@b3-bytes1:")
+    assert recorded[0].startswith(f"  dataset:{project}/raw.csv@b3-table1:")
     assert relineage("trace", recorded[0].strip().partition(", ")[0]).code == 0
 
 
@@ -87,7 +87,7 @@ def test_a_path_whose_file_changed_stands_for_what_was_recorded_and_that_is_said
     said = relineage(command, project / "raw.csv")
 
     assert said.code == 0
-    assert said.err.startswith(f"relineage: {project}/raw.csv is not known by its content (b3-bytes1:")
+    assert said.err.startswith(f"relineage: {project}/raw.csv is not known by its content (b3-table1:")
     assert said.err.endswith("; this is what was recorded under its name\n")
 
 

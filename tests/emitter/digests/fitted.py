@@ -23,7 +23,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, SplineTransformer, StandardScaler
 from sklearn.svm import SVC
 
 from relineage.emitter.digests.estimators import estimator_digest
@@ -58,6 +58,7 @@ PLAIN: dict[str, Callable[[], Any]] = {
     "text": lambda: make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(
         ["a red fox", "the green frog", "a blue fox", "that frog"], [0, 1, 0, 1]
     ),
+    "splines": lambda: SplineTransformer().fit(X),
     "isotonic": lambda: IsotonicRegression().fit(X[:, 0], y),
 }
 

@@ -37,7 +37,7 @@ def test_the_same_fit_has_the_same_digest_in_another_process_and_another_seed_an
     first, again = (json.loads(process.communicate()[0]) for process in processes)
     assert first == again
     every = [digest for group in first.values() for digest in group.values()]
-    assert len(set(every)) == len(every) == 19
+    assert len(set(every)) == len(every) == 20
 
 
 def digest(estimator: Any) -> str:
@@ -220,6 +220,46 @@ def test_order_of_filling_padding_and_memory_layout_do_not_show() -> None:
     )
     hidden = [np.ma.masked_array([1, other], [False, True]) for other in (2, 3)]
     assert digest(Holder(hidden[0])) == digest(Holder(hidden[1]))
+
+
+def test_every_part_of_a_spline_counts() -> None:
+    from scipy.interpolate import BSpline
+
+    knots, values = np.arange(8.0), np.arange(5.0)
+    splines = [
+        BSpline(knots, values, 3),
+        BSpline(knots + 1, values, 3),
+        BSpline(knots, values + 1, 3),
+        BSpline(knots, values, 2),
+        BSpline(knots, values, 3, extrapolate=False),
+        BSpline(knots, values.reshape(1, 5), 3, axis=1),
+    ]
+    digests = [digest(Holder(spline)) for spline in splines]
+    assert len(set(digests)) == len(digests)
+    assert digest(Holder(BSpline(knots, values, 3))) == digests[0]
+
+
+def test_parts_of_an_estimator_and_their_places_count() -> None:
+    def fitted(**parts: Any) -> str:
+        return digest(Pipeline(list(parts.items())).fit(X, Y))
+
+    scale, tree = StandardScaler, lambda: DecisionTreeClassifier(random_state=0)
+    one = fitted(scale=scale(), tree=tree())
+    assert one == fitted(scale=scale(), tree=tree())
+    others = [
+        fitted(scaler=scale(), tree=tree()),
+        fitted(scale="passthrough", tree=tree()),
+        fitted(scale=scale(with_mean=False), tree=tree()),
+        fitted(first=scale(), scale=scale(), tree=tree()),
+    ]
+    assert len({one, *others}) == 5
+
+
+def test_a_tree_is_told_by_its_nodes() -> None:
+    tree = DecisionTreeClassifier(max_depth=3, random_state=0).fit(X, Y)
+    before = digest(tree)
+    tree.tree_.threshold[0] = np.nextafter(tree.tree_.threshold[0], 9)
+    assert digest(tree) != before
 
 
 def test_a_word_that_is_named_like_a_clock_is_still_a_word() -> None:

@@ -1,15 +1,10 @@
 import os
-import pickle
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.feather as feather
-import pyarrow.parquet as pq
 import pytest
 from blake3 import blake3
 
@@ -25,7 +20,7 @@ def folder(root: Path, **contents: str) -> Path:
     return root
 
 
-@pytest.mark.parametrize("size", [0, 1, (4 << 20) - 1, 4 << 20, (4 << 20) + 1, 17 << 20])
+@pytest.mark.parametrize("size", [0, 1, (2 << 20) - 1, 2 << 20, (2 << 20) + 1, 4 << 20, 17 << 20])
 def test_a_file_is_the_blake3_of_its_bytes(size: int, tmp_path: Path) -> None:
     data = os.urandom(size)
     (tmp_path / "f").write_bytes(data)
@@ -79,11 +74,33 @@ def test_empty_folders_modes_and_times_are_no_content(tmp_path: Path) -> None:
     assert content_of(base).version == before
 
 
-def test_links_devices_and_missing_files_are_refused(tmp_path: Path) -> None:
+def test_a_link_to_a_file_is_the_file_in_a_folder_too(tmp_path: Path) -> None:
+    plain = folder(tmp_path / "plain", a="x", sub__b="y")
+    linked = folder(tmp_path / "linked", a="x")
+    (linked / "sub").mkdir()
+    (linked / "sub" / "b").symlink_to(plain / "sub" / "b")
+    assert content_of(linked).digests == content_of(plain).digests
+    assert content_of(linked / "sub" / "b").digests == content_of(plain / "sub" / "b").digests
+    (plain / "sub" / "b").write_text("z")
+    assert content_of(linked).digests == content_of(plain).digests
+
+
+def test_links_to_folders_or_to_nothing_are_refused(tmp_path: Path) -> None:
     base = folder(tmp_path / "f", a="x")
-    (base / "link").symlink_to(base / "a")
-    with pytest.raises(Refused, match="link: a symbolic link"):
+    (base / "link").symlink_to(tmp_path)
+    with pytest.raises(Refused, match="link: a link to a folder; replace it"):
         content_of(base)
+    (base / "link").unlink()
+    (base / "link").symlink_to("nowhere")
+    with pytest.raises(Refused, match="link: a link to nothing; remove it"):
+        content_of(base)
+    (base / "link").unlink()
+    (base / "link").symlink_to("link")
+    with pytest.raises(Refused, match="link: cannot be read"):
+        content_of(base)
+
+
+def test_devices_and_missing_files_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(Refused, match="pipe: no regular file"):
         content_of(tmp_path / "pipe")
@@ -95,6 +112,77 @@ def test_a_name_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"\xff")).write_text("x")
     with pytest.raises(Refused, match="a file name that is not UTF-8"):
         content_of(tmp_path)
+
+
+def test_a_folder_of_many_small_and_some_large_files_has_the_manifest_of_its_files(tmp_path: Path) -> None:
+    """Enough for several threads, and one file of which pieces are read ahead."""
+    for i in range(200):
+        (tmp_path / str(i)).write_bytes(os.urandom(i * 37))
+    (tmp_path / "large").write_bytes(os.urandom(17 << 20))
+    (tmp_path / "middle").write_bytes(os.urandom(3 << 20))
+    expected = [
+        (path.name, path.stat().st_size, blake3(path.read_bytes()).digest())
+        for path in sorted(tmp_path.iterdir(), key=lambda path: path.name.encode())
+    ]
+    assert files.folder_manifest(tmp_path) == expected
+
+
+def test_progress_is_told_up_to_the_whole(tmp_path: Path) -> None:
+    for i in range(100):
+        (tmp_path / str(i)).write_bytes(bytes(1000))
+    (tmp_path / "large").write_bytes(bytes(5 << 20))
+    for path, size in ((tmp_path, 100_000 + (5 << 20)), (tmp_path / "large", 5 << 20)):
+        told: list[tuple[int, int]] = []
+        content_of(path, progress=lambda done, total: told.append((done, total)))  # noqa: B023
+        assert told == sorted(told)
+        assert told[-1] == (size, size)
+        assert len(told) > 2
+
+
+def test_without_a_thread_to_be_had_a_file_is_still_read(tmp_path: Path) -> None:
+    """At the end of the interpreter no thread can be started any more."""
+    path = tmp_path / "large"
+    path.write_bytes(os.urandom(5 << 20))
+    script = """
+import atexit, sys
+from pathlib import Path
+from relineage.emitter.digests import content_of
+atexit.register(lambda: print(content_of(Path(sys.argv[1])).version))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == content_of(path).version
+
+
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
+    """Nobody can read the memory at address 0, not even root, who may read everything else."""
+    base = folder(tmp_path, a="x", sub__b="y")
+    (base / "sub" / "c").symlink_to("/proc/self/mem")
+    with pytest.raises(
+        Refused, match=r"sub/c: cannot be read \(Input/output error\); check the path and its"
+    ):
+        content_of(base)
+
+
+def test_what_gives_other_bytes_than_its_size_says_is_refused() -> None:
+    """As files of /proc do, whose size is 0."""
+    with pytest.raises(Refused, match="changed while it was read"):
+        content_of(Path("/proc/self/status"))
+
+
+def test_a_file_of_a_folder_that_changes_while_it_is_read_is_named(tmp_path: Path) -> None:
+    for i in range(3):
+        (tmp_path / f"{i}").write_bytes(bytes(3 << 20))
+
+    def change(done: int, total: int) -> None:
+        if done == total:
+            (tmp_path / "0").write_bytes(b"other")
+
+    with pytest.raises(
+        Refused, match="/0: changed while it was read; digest it when it is no longer written"
+    ):
+        content_of(tmp_path, progress=change)
 
 
 def appended(path: Path) -> None:
@@ -128,71 +216,6 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
 
     with pytest.raises(Refused, match="f: changed while it was read"):
         read_and_change()
-
-
-TABLE = pa.table({"x": list(range(20)), "t": ["a", None] * 10})
-
-
-def test_a_table_file_is_its_table_and_its_bytes(tmp_path: Path) -> None:
-    year = tmp_path / "year=2024"  # a folder named as a partition adds no column
-    year.mkdir()
-    for compression in ("zstd", "none"):
-        pq.write_table(TABLE, year / f"{compression}.parquet", compression=compression)
-    feather.write_feather(TABLE, year / "t.feather")
-    found = [content_of(path) for path in sorted(year.iterdir())]
-    assert {content.version for content in found} == {content_of(TABLE).version}
-    assert len({content.digests[1] for content in found}) == 3
-    assert all(content.digests[1].startswith("b3-bytes1:") for content in found)
-    assert {(content.kind, content.rows) for content in found} == {("table", 20)}
-
-
-def test_an_array_file_is_its_tensors_and_its_bytes(tmp_path: Path) -> None:
-    array = np.arange(20.0)
-    np.save(tmp_path / "a.npy", array)
-    np.savez(tmp_path / "a.npz", w=array, b=array[:3])
-    assert content_of(tmp_path / "a.npy").digests[:2] == content_of(array).digests
-    assert content_of(tmp_path / "a.npz").digests[:2] == content_of({"w": array, "b": array[:3]}).digests
-
-
-class Trap:
-    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
-        return os.system, ("touch sprung",)
-
-
-@pytest.mark.parametrize("name", ["model.pkl", "model.joblib", "model.npy", "model.npz"])
-def test_a_pickle_is_never_loaded(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / name
-    if name.endswith(".npy"):
-        np.save(path, np.array([Trap()], dtype=object), allow_pickle=True)
-    elif name.endswith(".npz"):
-        np.savez(path, w=np.array([Trap()], dtype=object))
-    else:
-        path.write_bytes(pickle.dumps(Trap()))
-    found = content_of(path)
-    assert found.digests == (f"b3-bytes1:{blake3(path.read_bytes()).hexdigest()}",)
-    assert (found.absent is None) == (path.suffix in (".pkl", ".joblib"))
-    assert not (tmp_path / "sprung").exists()
-
-
-@pytest.mark.parametrize("name", ["t.parquet", "t.feather", "a.npy", "a.npz"])
-@pytest.mark.parametrize(
-    "data", [b"", b"PAR1", b"\x93NUMPY\x01\x00", b"PK\x03\x04" + bytes(30), os.urandom(300)]
-)
-def test_a_damaged_file_has_its_bytes_and_the_reason(name: str, data: bytes, tmp_path: Path) -> None:
-    (tmp_path / name).write_bytes(data)
-    found = content_of(tmp_path / name)
-    assert found.digests == (f"b3-bytes1:{blake3(data).hexdigest()}",)
-    assert found.absent is not None
-    assert "no digest of the content" in found.absent
-
-
-def test_a_table_file_with_a_refused_column_says_which(tmp_path: Path) -> None:
-    table = pa.table({"m": pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64()))})
-    pq.write_table(table, tmp_path / "t.parquet")
-    found = content_of(tmp_path / "t.parquet")
-    assert len(found.digests) == 1
-    assert "column 'm'" in str(found.absent)
 
 
 FORK = """

@@ -1,4 +1,8 @@
-"""Digests that must never change: a changed rule is a new label, not a new value here."""
+"""Digests that must never change: a changed rule is a new label, not a new value here.
+
+`make test-golden` runs the golden tests with the oldest supported libraries on the oldest Python, and with the
+newest on the newest.
+"""
 
 import json
 from decimal import Decimal
@@ -6,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet as pq
 import pytest
 
 from relineage.emitter.digests import content_of
@@ -74,3 +82,51 @@ def test_a_golden_folder_stays(tmp_path: Path) -> None:
 
 def test_every_golden_digest_is_checked() -> None:
     assert GOLDEN.keys() == {*CASES, "folder"}
+
+
+TABLES = {name: data for name, data in CASES.items() if isinstance(data, pa.Table)}
+
+
+def version(data: object) -> str:
+    return content_of(data).digests[0]
+
+
+@pytest.mark.parametrize("name", [name for name in TABLES if "one name" not in name])
+def test_arrow_backed_frames_and_files_have_the_golden_digests(name: str, tmp_path: Path) -> None:
+    table = TABLES[name]
+    assert version(table.to_pandas(types_mapper=pd.ArrowDtype)) == GOLDEN[name][0]
+    pa.feather.write_feather(table, tmp_path / "t.feather", compression="uncompressed")
+    assert content_of(tmp_path / "t.feather").digests[0] == GOLDEN[name][0]
+
+
+@pytest.mark.parametrize(
+    "name", ["bool", "int8", "int64", "uint64", "utf8", "binary", "date32", "decimal128", "list"]
+)
+def test_polars_and_parquet_have_the_golden_digests(name: str, tmp_path: Path) -> None:
+    table = TABLES[name]
+    assert version(pl.from_arrow(table)) == GOLDEN[name][0]
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert content_of(tmp_path / "t.parquet").digests[0] == GOLDEN[name][0]
+
+
+def test_numpy_backed_frames_have_the_golden_digests() -> None:
+    frames = {
+        "two leaves": pd.DataFrame({"x": np.arange(70_000)}),
+        "three leaves": pd.DataFrame({"x": np.arange(140_000)}),
+        "three columns, two of one name": pd.DataFrame([[1, "a", 2]], columns=["b", "a", "b"]),
+        "utf8": pd.DataFrame({"x": pd.Series(["a", None, "", "ż"], dtype=object)}),
+        "binary": pd.DataFrame({"x": pd.Series([b"a", None, b""], dtype=object)}),
+        "bool": pd.DataFrame({"x": pd.Series([True, None, False], dtype="boolean")}),
+        "int64": pd.DataFrame({"x": pd.Series([1, None, -1], dtype="Int64")}),
+        "uint64": pd.DataFrame({"x": pd.Series([1, None, 2**64 - 1], dtype="UInt64")}),
+        "list of texts": pd.Series(["one", "two", None]),
+        "timestamp[us]": pd.DataFrame({"x": np.array([0, "NaT", -1], dtype="M8[us]")}),
+        "timestamp[us, UTC]": pd.DataFrame(
+            {"x": pd.Series(np.array([0, "NaT", -1], dtype="M8[us]")).dt.tz_localize("UTC")}
+        ),
+    }
+    assert {name: version(frame) for name, frame in frames.items()} == {
+        name: GOLDEN[name][0] for name in frames
+    }
+    words = pd.DataFrame({"x": pd.Series(["a", None, "", "ż"]).astype("category")})
+    assert version(words) == GOLDEN["utf8"][0]

@@ -1,7 +1,9 @@
 """A second implementation of the table digest from the words of docs/digests.md: lists, struct and BLAKE3."""
 
+import json
 import math
 import struct
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +13,15 @@ from relineage.emitter.digests import content_of
 
 NAN = math.nan
 
-FIXED = {"int8": "<b", "int64": "<q", "uint16": "<H", "float32": "<f", "float64": "<d", "date32": "<i"}
+FIXED = {
+    "int8": "<b",
+    "int32": "<i",
+    "int64": "<q",
+    "uint16": "<H",
+    "float32": "<f",
+    "float64": "<d",
+    "date32": "<i",
+}
 
 
 def number(value: int) -> bytes:
@@ -127,3 +137,24 @@ def test_a_second_implementation_from_the_specification_gives_the_same_digest() 
     twice = table([("a", "int64", [1]), ("a", "utf8", ["b"])])
     assert content_of(pa.table([pa.array([1]), pa.array(["b"])], names=["a", "a"])).version == twice
     assert content_of(pa.table({"a": pa.array([], pa.int64())})).version == table([("a", "int64", [])])
+
+
+N = range(140_000)
+KEPT: dict[str, tuple[Any, list[Any]]] = {
+    "int64, 0 to 139999": ("int64", list(N)),
+    "float64, halves, every 7th null, every 11th NaN": (
+        "float64",
+        [None if k % 7 == 0 else NAN if k % 11 == 0 else k / 2 for k in N],
+    ),
+    "utf8, decimal digits, every 5th null": ("utf8", [None if k % 5 == 0 else str(k) for k in N]),
+    "bool, every 3rd": ("bool", [k % 3 == 0 for k in N]),
+    "list of int32, k mod 3 items": (("list", "int32"), [list(range(k % 3)) for k in N]),
+}
+
+
+def test_a_second_implementation_gives_the_golden_leaves() -> None:
+    golden = json.loads(Path(__file__).with_name("golden_leaves.json").read_text())["leaves"]
+    for name, (kind, values) in KEPT.items():
+        head = frame(described(kind).encode())
+        parts = [values[start : start + 65536] for start in range(0, len(values), 65536)]
+        assert [keyed("leaf", head + node(kind, part)).hex() for part in parts] == golden[name]["leaves"]

@@ -1,0 +1,240 @@
+"""The table digest, of a table that comes in parts: whole leaves are kept, rows since the last one are not hashed yet.
+
+Decides how the columns' leaves are bound into one table, and how the digest of an older version goes on with
+the rows that were appended to it: only these, and those behind its last whole leaf, are read. What a leaf is,
+is `columns`' part.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from .columns import LEAF_BYTES, LEAF_ROWS, cut, descriptor, is_constant, leaf, leaf_head
+from .framing import (
+    DISTINCTIVE_BYTES,
+    THREADED_BYTES,
+    cores,
+    digest,
+    frame,
+    labelled,
+    merkle_root,
+    number,
+    utf8,
+)
+from .records import Column, Refused, TableDigest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_LEAVES_A_TASK = 16  # a million rows: enough that handing them to a thread costs nothing
+
+
+class TableState:
+    """What is known of a table while its rows come in: the digest is that of all rows at once.
+
+    Args:
+        schema: of the first rows; those that follow may be encoded otherwise, but not be of other types.
+        nan_is_null: positions of the float columns whose NaN stands for the missing value.
+
+    Raises:
+        Refused: a column whose type the specification does not cover.
+    """
+
+    def __init__(self, schema: pa.Schema, *, nan_is_null: Collection[int] = ()) -> None:
+        self.rows = 0
+        self._columns = [_Column(field, i in nan_is_null) for i, field in enumerate(schema)]
+        self._varies = False
+
+    def append(self, table: pa.Table, *, threads: int | None = None) -> None:
+        """Add rows below the others. Their buffers are held on to until their leaf is whole.
+
+        Args:
+            table: with the columns of the schema, in its order.
+            threads: how many hash at once; by default all cores if there are 16 MiB or more, else one.
+
+        Raises:
+            Refused: another column or type.
+        """
+        self._check(table.schema)
+        if table.num_rows == 0:
+            return
+        if not self._varies:
+            self._varies = any(
+                one.varies_with(data) for one, data in zip(self._columns, table.columns, strict=True)
+            )
+        self.rows += table.num_rows
+        tasks: list[_Task] = []
+        for one, data in zip(self._columns, table.columns, strict=True):
+            pieces = cut([*one.pending, *data.chunks])
+            one.pending = pieces.pop() if self.rows % LEAF_ROWS else []
+            tasks += [(one, pieces[i : i + _LEAVES_A_TASK]) for i in range(0, len(pieces), _LEAVES_A_TASK)]
+        made = _spread(tasks, threads_for(table) if threads is None else threads)
+        for (one, _), (leaves, size) in zip(tasks, made, strict=True):
+            one.leaves += leaves
+            one.bytes += size
+
+    def digest(self, *, threads: int = 1) -> TableDigest:
+        """The digest of the rows so far; more may be appended afterwards."""
+        columns, size = [], 0
+        last = _spread([(one, [one.pending] if one.pending else []) for one in self._columns], threads)
+        for one, (leaves, last_size) in zip(self._columns, last, strict=True):
+            columns.append(column(one.name, one.type, bytes(one.leaves) + leaves))
+            size += one.bytes + last_size
+        return bound(columns, rows=self.rows, size=size, varies=self._varies)
+
+    def _check(self, schema: pa.Schema) -> None:
+        mine = [(one.name, one.type) for one in self._columns]
+        others = [(field.name, descriptor(field.type, where=f"column {field.name!r}")) for field in schema]
+        if mine != others:
+            raise Refused(
+                f"rows of the columns {others} below rows of the columns {mine}",
+                advice="append rows of the same names and types in the same order",
+            )
+
+
+class _Column:
+    """One column of a `TableState`."""
+
+    def __init__(self, field: pa.Field, nan_is_null: bool) -> None:
+        self.name = field.name
+        self.nan_is_null = nan_is_null
+        self.where = f"column {field.name!r}"
+        self.type = descriptor(field.type, where=self.where)
+        self.head = leaf_head(field.type, where=self.where)
+        utf8(self.name, where=self.where)
+        self.leaves = bytearray()
+        self.bytes = 0
+        self.pending: list[pa.Array] = []
+        self.first: bytes | None = None  # the leaf of the first row alone
+
+    def leaves_of(self, pieces: Sequence[Sequence[pa.Array]]) -> tuple[bytes, int]:
+        """The leaves of whole pieces, and the bytes of their values."""
+        import pyarrow as pa
+
+        try:
+            made = [leaf(self.head, piece, nan_is_null=self.nan_is_null) for piece in pieces]
+        except pa.ArrowException as error:  # an old Arrow lacks some conversions of new types
+            raise Refused(f"{self.type}: {error}", where=self.where, advice="cast the column") from error
+        return b"".join(one for one, _ in made), sum(size for _, size in made)
+
+    def varies_with(self, data: pa.ChunkedArray) -> bool:
+        """Whether some row of `data` is another than the first of this column."""
+        first, _ = self.leaves_of([data.slice(0, 1).chunks])
+        before, self.first = self.first, self.first or first
+        if before not in (None, first):
+            return True
+        return not is_constant(self.head, data.chunks, nan_is_null=self.nan_is_null)
+
+
+_Task = tuple[_Column, Sequence[Sequence["pa.Array"]]]
+
+
+def threads_for(table: pa.Table) -> int:
+    """All cores if there are 16 MiB or more, else one."""
+    return cores() if table.get_total_buffer_size() >= THREADED_BYTES else 1
+
+
+def _spread(tasks: Sequence[_Task], threads: int) -> list[tuple[bytes, int]]:
+    """The leaves of each task's pieces; BLAKE3 works without holding Python's lock."""
+    if threads == 1:
+        return [one.leaves_of(pieces) for one, pieces in tasks]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(lambda task: task[0].leaves_of(task[1]), tasks))
+
+
+def column(name: str, type_: str, leaves: bytes) -> Column:
+    """A column with the root over its leaves."""
+    entries = [leaves[i : i + LEAF_BYTES] for i in range(0, len(leaves), LEAF_BYTES)]
+    return Column(name=name, type=type_, digest=labelled("b3-column1", merkle_root(entries)), leaves=leaves)
+
+
+def bound(columns: Sequence[Column], *, rows: int, size: int, varies: bool) -> TableDigest:
+    """The digests of the table that has these columns."""
+    seen: Counter[bytes] = Counter()
+    entries: list[tuple[bytes, int, bytes, bytes]] = []
+    for one in columns:
+        name = utf8(one.name, where=f"column {one.name!r}")
+        kind = frame(one.type.encode())
+        entries.append((name, seen[name], kind, bytes.fromhex(one.digest.partition(":")[2])))
+        seen[name] += 1
+    entries.sort(key=lambda entry: entry[:2])
+    signatures = [frame(name) + number(ordinal) + kind for name, ordinal, kind, _ in entries]
+    roots = [entry[3] for entry in entries]
+    head = number(rows) + number(len(entries))
+    whole = [piece for pair in zip(signatures, roots, strict=True) for piece in pair]
+    return TableDigest(
+        digest=labelled("b3-table1", digest("b3-table1 root", head, *whole)),
+        schema=labelled("b3-schema1", digest("b3-table1 schema", number(len(entries)), *signatures)),
+        values=labelled("b3-values1", digest("b3-table1 values", head, *sorted(roots))),
+        rows=rows,
+        bytes=size,
+        columns=tuple(columns),
+        distinctive=size >= DISTINCTIVE_BYTES and varies,
+    )
+
+
+def first_row_of_tail(rows: int) -> int:
+    """From which row on a table of so many rows has to be read again when rows are appended to it."""
+    return rows // LEAF_ROWS * LEAF_ROWS
+
+
+def extended(kept: TableDigest, tail: pa.Table, *, threads: int | None = None) -> TableDigest:
+    """The digest of a table that grew, from that of an older version and its tail: the head is not read.
+
+    The caller vouches that the rows before the tail are those of the older version. The older rows that the
+    tail repeats are compared with what was kept of them.
+
+    Args:
+        kept: of the older version, with its leaves.
+        tail: all rows from `first_row_of_tail(kept.rows)` on, older ones first.
+        threads: as in `TableState.append`.
+
+    Raises:
+        Refused: leaves are missing, other columns or types, fewer rows than before, or other older rows.
+    """
+    whole, again = divmod(kept.rows, LEAF_ROWS)
+    by_name = {one.name: one for one in kept.columns}
+    state = TableState(tail.schema)
+    names = [one.name for one in state._columns]
+    if len(by_name) < len(kept.columns) or set(names) != by_name.keys() or len(names) != len(by_name):
+        raise Refused("other columns than before, or two of one name", advice="digest the whole table")
+    repeated = TableState(tail.schema)
+    repeated.append(tail.slice(0, again), threads=threads)
+    old_end = repeated.digest()
+    for now, partial in zip(state._columns, old_end.columns, strict=True):
+        before = by_name[now.name]
+        if len(before.leaves) != LEAF_BYTES * (whole + (again > 0)):
+            raise Refused("no leaves are kept", where=now.where, advice="digest the whole table")
+        if now.type != before.type:
+            raise Refused(f"{now.type} was {before.type}", where=now.where, advice="digest the whole table")
+        if again and before.leaves[-LEAF_BYTES:] != partial.leaves:
+            raise Refused(
+                f"rows from {whole * LEAF_ROWS} on are not those that were digested",
+                where=now.where,
+                advice="digest the whole table",
+            )
+        now.leaves += before.leaves[: whole * LEAF_BYTES]
+    state.append(tail, threads=threads)
+    state.rows += whole * LEAF_ROWS
+    made = state.digest()
+    return bound(
+        made.columns,
+        rows=state.rows,
+        size=made.bytes + kept.bytes - old_end.bytes,
+        varies=kept.distinctive or state._varies or (whole > 0 and not _goes_on(by_name, tail)),
+    )
+
+
+def _goes_on(kept: dict[str, Column], tail: pa.Table) -> bool:
+    """Whether a constant head has the same values as a constant tail: the leaf of the tail's first row, repeated."""
+    if tail.num_rows == 0:
+        return True
+    for field, data in zip(tail.schema, tail.columns, strict=True):
+        repeated = data.slice(0, 1).combine_chunks().take([0] * LEAF_ROWS)
+        head = leaf_head(field.type, where=field.name)
+        if leaf(head, [repeated])[0] != kept[field.name].leaves[:LEAF_BYTES]:
+            return False
+    return True

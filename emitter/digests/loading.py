@@ -1,0 +1,103 @@
+"""What a file of a known format holds, as a whole in memory: for comparing values, which digests do not need.
+
+Decides that what is loaded is what was digested: its content must have one of the digests that are known of
+the file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import formats
+from .records import Content, Refused
+from .safetensors import _entries
+from .separated import _cells, _values
+from .tables import table_digest
+from .tensors import array_bits, tensors_digest
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+Arrays = dict[str, "np.ndarray[Any, Any]"]
+
+
+def load(path: Path, content: Content) -> pa.Table | Arrays:
+    """The table or the arrays in a file.
+
+    Args:
+        path: a Parquet, Arrow, CSV, npy, npz or safetensors file.
+        content: as `content_of` has found it.
+
+    Raises:
+        Refused: another format, damaged, or no longer what was digested.
+    """
+    suffix = path.suffix.lower()
+    with formats.readable(path):
+        if suffix in formats.TABLES:
+            table = _table(path, suffix, content)
+            made = table_digest(table).digest
+            found: pa.Table | Arrays = table
+        elif suffix in formats.ARRAYS or suffix == ".safetensors":
+            arrays = found = _arrays(path, suffix)
+            made = tensors_digest(arrays, lambda name: array_bits(arrays[name], where=name)).tensors
+        else:
+            raise Refused("no format that is known by its name", where=str(path), advice="name a data file")
+    if made not in content.digests:
+        raise Refused("changed since it was digested", where=str(path), advice="compare it again")
+    return found
+
+
+def _table(path: Path, suffix: str, content: Content) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if suffix in formats.PARQUET:
+        with pq.ParquetFile(path) as parquet:
+            return parquet.read()
+    if suffix in formats.CSV:
+        plain = {"bool": pa.bool_(), "int64": pa.int64(), "float64": pa.float64(), "null": pa.null()}
+        types = [plain.get(one.type, pa.string()) for one in content.columns]
+        names = [one.name for one in content.columns]
+        schema = pa.schema(list(zip(names, types, strict=True)))
+        batches = [
+            pa.record_batch(list(map(_values, types, batch.columns)), schema=schema)
+            for batch in _cells(path, names)
+        ]
+        return pa.Table.from_batches(batches, schema=schema)
+    with pa.OSFile(str(path)) as source:
+        magic = source.read(6)
+        source.seek(0)
+        opened = pa.ipc.open_file if magic == b"ARROW1" else pa.ipc.open_stream
+        return opened(source).read_all()
+
+
+def _arrays(path: Path, suffix: str) -> Arrays:
+    import numpy as np
+
+    if suffix != ".safetensors":
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            return {"": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+    found: Arrays = {}
+    for name, entry in _entries(path, path.stat().st_size).items():
+        count = (entry.stop - entry.start) // entry.itemsize
+        dtype = _dtype(entry.dtype, name)
+        found[name] = np.fromfile(path, dtype, count, offset=entry.start).reshape(entry.shape)
+    return found
+
+
+def _dtype(name: str, tensor: str) -> np.dtype[Any]:
+    import numpy as np
+
+    if not name.startswith(("bfloat16", "float8")):
+        return np.dtype(name)
+    try:
+        import ml_dtypes
+    except ImportError:
+        raise Refused(
+            f"{name}, which numpy does not have", where=f"tensor {tensor!r}", advice="pip install ml_dtypes"
+        ) from None
+    found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+    return found

@@ -1,0 +1,28 @@
+"""What the runs of one process share: its instants, the objects that its runs have returned, and the run that
+is open in a context.
+
+Decides what becomes of them in a forked child.
+"""
+
+import os
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
+
+from .clock import Clock
+from .known import KnownObjects
+
+if TYPE_CHECKING:
+    from .run import Run
+
+CLOCK: Final = Clock()
+KNOWN: Final = KnownObjects()
+CURRENT: Final[ContextVar["Run | None"]] = ContextVar("relineage_run", default=None)
+
+
+def _after_fork() -> None:
+    CLOCK.after_fork()
+    KNOWN.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,203 @@
+"""How long a digest should take: checked against what it takes, and corrected by that."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.ensemble import RandomForestRegressor
+
+from relineage.emitter.datasets import AUTO_SECONDS, describe
+from relineage.emitter.sizes import CORRECTION, Pace, work_to_digest
+from relineage.emitter.standard import StandardFacets
+
+ROWS = 80_000
+RANDOM = np.random.default_rng(1)
+
+
+def seconds(data: object) -> float:
+    return Pace().seconds(work_to_digest(data))
+
+
+def numbers(rows: int = ROWS, columns: int = 20) -> pd.DataFrame:
+    return pd.DataFrame(RANDOM.normal(size=(rows, columns)), columns=[f"c{i}" for i in range(columns)])
+
+
+def texts(rows: int = ROWS) -> list[str]:
+    return [f"text number {i}" for i in range(rows)]
+
+
+def parquet(folder: Path) -> Path:
+    numbers().to_parquet(folder / "n.parquet")
+    return folder / "n.parquet"
+
+
+def repetitive_parquet(folder: Path) -> Path:
+    """Some kilobytes that hold 100 million bytes."""
+    pq.write_table(pa.table({f"c{i}": np.zeros(2_500_000) for i in range(5)}), folder / "r.parquet")
+    assert (folder / "r.parquet").stat().st_size < 100_000
+    return folder / "r.parquet"
+
+
+def csv(folder: Path) -> Path:
+    numbers(15_000).to_csv(folder / "n.csv", index=False)
+    return folder / "n.csv"
+
+
+def file(folder: Path) -> Path:
+    (folder / "f").write_bytes(RANDOM.bytes(60 << 20))
+    return folder / "f"
+
+
+def files(folder: Path) -> Path:
+    (folder / "d").mkdir()
+    for i in range(500):
+        (folder / "d" / str(i)).write_bytes(b"x" * 1000)
+    return folder / "d"
+
+
+DATA: dict[str, Any] = {
+    "doubles": lambda _: numbers(),
+    "floats": lambda _: numbers().astype("float32"),
+    "booleans": lambda _: numbers() > 0,
+    "integers": lambda _: pd.DataFrame({f"c{i}": RANDOM.integers(0, 2**60, ROWS) for i in range(20)}),
+    "Arrow": lambda _: pa.Table.from_pandas(numbers()),
+    "polars": lambda _: pl.DataFrame(numbers()),
+    "nullable": lambda _: pd.DataFrame({f"c{i}": pd.array(range(ROWS), dtype="Int64") for i in range(10)}),
+    "texts": lambda _: pd.DataFrame({"a": texts(), "b": texts()}),
+    "objects": lambda _: pd.DataFrame({"a": pd.Series(texts(), dtype=object)}),
+    "a list of texts": lambda _: texts(),
+    "an array": lambda _: RANDOM.normal(size=10_000_000),
+    "a state": lambda _: {f"layer {i}": RANDOM.normal(size=50_000) for i in range(200)},
+    "bytes": lambda _: RANDOM.bytes(60 << 20),
+    "a text": lambda _: "ab" * (30 << 20),
+    "JSON": lambda _: [{"a": i, "b": "x"} for i in range(50_000)],
+    "nested JSON": lambda _: {str(i): {str(j): j for j in range(50)} for i in range(3000)},
+    "an estimator": lambda _: RandomForestRegressor(20).fit(numbers(2000), RANDOM.normal(size=2000)),
+    "Parquet": parquet,
+    "repetitive Parquet": repetitive_parquet,
+    "CSV": csv,
+    "a file": file,
+    "a folder": files,
+}
+
+
+@pytest.mark.parametrize("make", DATA.values(), ids=DATA)
+def test_no_digest_takes_more_than_the_correction_times_what_was_expected(tmp_path: Path, make: Any):
+    """In seconds of the processor, which a busy machine does not stretch; and a tenth for what is there but once."""
+    data = make(tmp_path)
+    expected = seconds(data)
+    assert expected > 0
+    how: dict[str, Any] = {
+        "mode": "auto",
+        "strict": True,
+        "standard": StandardFacets("urn:x"),
+        "producer": "urn:x",
+    }
+    describe(data, pace=Pace(), **how)  # imports
+
+    began = time.process_time()
+    described = describe(data, pace=Pace(), **how)
+
+    assert described.digest is not None
+    assert time.process_time() - began < CORRECTION * expected + 0.1
+
+
+@pytest.mark.parametrize(
+    ("few", "many"),
+    [
+        pytest.param(numbers(10), numbers(1000), id="rows"),
+        pytest.param(numbers(10, 2), numbers(10, 20), id="columns"),
+        pytest.param(["a"], ["a"] * 100, id="texts"),
+        pytest.param({"a": np.zeros(9)}, {"a": np.zeros(9), "b": np.zeros(9999)}, id="tensors"),
+        pytest.param([[1] * 10] * 10, [[1] * 1000] * 1000, id="lists of lists"),
+        pytest.param({"a": {"b": [1]}}, {"a": {"b": [1] * 9999}}, id="deep inside"),
+        pytest.param(b"a", b"a" * 10_000, id="bytes"),
+    ],
+)
+def test_more_is_expected_to_take_longer(few: object, many: object):
+    assert seconds(few) < seconds(many)
+
+
+@pytest.mark.parametrize("shape", [(1, 1_000_000), (1000, 1000), (1_000_000, 1), (100, 100, 100)])
+def test_nested_values_are_counted_about_right_however_they_nest(shape: tuple[int, ...]):
+    """Only some of a million are looked at."""
+    value: Any = 1.5
+    for length in reversed(shape):
+        value = [value] * length
+    began = time.process_time()
+    told = seconds(value)
+
+    assert 0.5 < told / seconds([1.5] * 1_000_000) < 2.5
+    assert time.process_time() - began < 0.1
+
+
+def test_what_refers_to_itself_is_estimated_too():
+    value: list[Any] = [1]
+    value.append(value)
+
+    assert 0 <= seconds(value) < 10
+
+
+WORK = {"numbers": 1.0, "texts": 1.0}
+
+
+def test_what_a_digest_took_corrects_what_is_expected_next():
+    pace = Pace()
+    for _ in range(20):
+        pace.took(WORK, 5.0)
+
+    assert pace.seconds(WORK) == pytest.approx(5.0, rel=0.01)
+    for _ in range(20):
+        pace.took(WORK, 1.0)
+    assert pace.seconds(WORK) == pytest.approx(1.0, rel=0.01)
+
+
+def test_only_the_kinds_of_work_that_were_done_are_corrected():
+    pace = Pace()
+    for _ in range(20):
+        pace.took({"numbers": 1.0, "texts": 0.0}, 3.0)
+
+    assert pace.seconds({"texts": 1.0}) == 1.0
+    assert pace.seconds({"numbers": 1.0}) == pytest.approx(3.0, rel=0.01)
+
+
+def test_one_measurement_counts_half_since_the_machine_may_have_been_busy():
+    pace = Pace()
+    pace.took({"numbers": 1.0}, 4.0)
+
+    assert pace.seconds({"numbers": 1.0}) == pytest.approx(2.0)
+
+
+def test_what_is_too_short_to_say_anything_teaches_nothing():
+    pace = Pace()
+    pace.took({"numbers": 0.001}, 1.0)
+
+    assert pace.seconds(WORK) == 2.0
+
+
+@given(st.lists(st.tuples(st.dictionaries(st.sampled_from("abc"), st.floats(0, 1e9)), st.floats(0, 1e9))))
+def test_no_history_moves_an_estimate_further_than_the_correction(
+    history: list[tuple[dict[str, float], float]],
+):
+    pace = Pace()
+    for work, took in history:
+        pace.took(work, took)
+
+    for kind in "abc":
+        assert 1 / CORRECTION <= pace.seconds({kind: 1.0}) <= CORRECTION
+
+
+def test_a_folder_without_end_is_never_waited_for():
+    pace = Pace()
+    pace.took({"files": float("inf")}, 1.0)
+
+    assert pace.seconds({"files": float("inf")}) > AUTO_SECONDS
+    assert pace.seconds({"files": 1.0}) >= 1 / CORRECTION
