@@ -81,9 +81,9 @@ def work_to_digest(data: object) -> Work:
         return _pandas(data, pandas)
     pyarrow = sys.modules.get("pyarrow")
     if pyarrow is not None and isinstance(data, pyarrow.Table | pyarrow.RecordBatch):
-        return _columns((column.nbytes, len(column), _is_number(column.type)) for column in data.columns)
+        return _columns((_bytes_of(column), len(column), _is_number(column.type)) for column in data.columns)
     if pyarrow is not None and isinstance(data, pyarrow.Array | pyarrow.ChunkedArray):
-        return _columns([(data.nbytes, len(data), _is_number(data.type))])
+        return _columns([(_bytes_of(data), len(data), _is_number(data.type))])
     polars = sys.modules.get("polars")
     if polars is not None and isinstance(data, polars.DataFrame | polars.Series):
         columns = [data] if isinstance(data, polars.Series) else data.get_columns()
@@ -115,6 +115,14 @@ def _columns(columns: Iterable[tuple[int, int, bool]]) -> Work:
         kind, rate = ("numbers", _NUMBERS) if numbers else ("texts", _TEXTS)
         work[kind] += rows / rate + size / _CELL_BYTES
     return work
+
+
+def _bytes_of(column: Any) -> int:
+    """Of the rows alone; of views, for which Arrow does not tell that, of all that lies behind them."""
+    try:
+        return int(column.nbytes)
+    except TypeError:
+        return int(column.get_total_buffer_size())
 
 
 def _is_number(kind: Any) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .columns import _fixed, _layout, _plain, _valid
+from .columns import fixed_values, layout_of, plain_array, validity
 from .records import Refused
 
 if TYPE_CHECKING:
@@ -69,11 +69,11 @@ def _cells(array: pa.Array) -> list[Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    array = _plain(array)
-    rows, layout = len(array), _layout(array.type)
+    array = plain_array(array)
+    rows, layout = len(array), layout_of(array.type)
     if layout == "null":
         return [np.zeros(rows, np.uint8)]
-    mask = _valid(array)
+    mask = validity(array)
     valid = np.ones(rows, np.uint8) if mask is None else mask.view(np.uint8)
     if layout == "struct":
         return [valid, *(part for field in array.flatten() for part in _cells(field))]
@@ -91,7 +91,7 @@ def _cells(array: pa.Array) -> list[Any]:
         ends = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
         return [valid, lengths, _binary(raw, bounds[ends])]
     width = array.type.bit_width // 8
-    return [valid, _fixed(array, mask).view(f"<u{width}" if width <= 8 else f"V{width}")]
+    return [valid, fixed_values(array, mask).view(f"<u{width}" if width <= 8 else f"V{width}")]
 
 
 def _joined(parts: list[Any], rows: int) -> pa.Array:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from .columns import LEAF_ROWS, _layout, _numbers, _plain, descriptor
+from .columns import LEAF_ROWS, descriptor, layout_of, numbers_of, plain_array
 from .records import Refused
 from .tables import is_table, to_arrow
 from .tensors import dtype_name
@@ -122,7 +122,7 @@ def _tables(a: pa.Table, b: pa.Table, allowed: Tolerance) -> Iterator[Closeness]
 def _whole(column: pa.ChunkedArray) -> pa.Array:
     import pyarrow as pa
 
-    return pa.concat_arrays([_plain(chunk) for chunk in column.chunks])
+    return pa.concat_arrays([plain_array(chunk) for chunk in column.chunks])
 
 
 def _add(
@@ -134,9 +134,9 @@ def _add(
     import pyarrow.types as t
 
     tally = tallies.setdefault(name, _Tally(name, allowed, payloads=False))
-    a, b = _plain(a), _plain(b)
+    a, b = plain_array(a), plain_array(b)
     valid = [np.asarray(one.is_valid()) for one in (a, b)]
-    kind, layout = a.type, _layout(a.type)
+    kind, layout = a.type, layout_of(a.type)
     if layout == "null":
         tally.add(start, valid, None)
     elif layout == "struct":
@@ -155,7 +155,7 @@ def _add(
     elif layout in ("bool", "text"):
         tally.add(start, valid, np.asarray(pc.not_equal(a, b).fill_null(False)))
     else:  # decimals and instants: what stands behind a null counts for nothing
-        lanes = [_numbers(one).reshape(len(one), -1) for one in (a, b)]
+        lanes = [numbers_of(one).reshape(len(one), -1) for one in (a, b)]
         tally.add(start, valid, (lanes[0] != lanes[1]).any(axis=1))
 
 

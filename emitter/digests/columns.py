@@ -125,7 +125,7 @@ def leaf(head: bytes, arrays: Sequence[pa.Array], *, nan_is_null: bool = False) 
 
     state = hasher("b3-table1 leaf")
     if nan_is_null and not any(array.null_count for array in arrays):
-        parts = [_numbers(array) for array in arrays]
+        parts = [numbers_of(array) for array in arrays]
         bitmap = b""
         if any(map(_has_nan, parts)):
             missing = [np.isnan(part) for part in parts]
@@ -134,7 +134,7 @@ def leaf(head: bytes, arrays: Sequence[pa.Array], *, nan_is_null: bool = False) 
             parts = [np.where(gap, zero, part) for gap, part in zip(missing, parts, strict=True)]
         size = _write_all(parts, state, head + number(sum(map(len, parts))) + frame(bitmap))
         return bytes(state.digest()), size
-    size = _write([_plain(array) for array in arrays if len(array)], state, head)
+    size = _write([plain_array(array) for array in arrays if len(array)], state, head)
     return bytes(state.digest()), size
 
 
@@ -163,16 +163,16 @@ def _write(arrays: list[pa.Array], state: Any, head: bytes = b"") -> int:
     """
 
     head += number(sum(len(array) for array in arrays))
-    layout = _layout(arrays[0].type) if arrays else "null"
+    layout = layout_of(arrays[0].type) if arrays else "null"
     if layout == "null":
         state.update(head)
         return 0
-    masks = [_valid(array) for array in arrays]
+    masks = [validity(array) for array in arrays]
     whole = all(mask is None for mask in masks)
     head += frame(b"" if whole else _bits([_filled(m, a) for m, a in zip(masks, arrays, strict=True)]))
     if layout in ("fixed", "float"):
         return _write_all(
-            [_fixed(array, mask) for array, mask in zip(arrays, masks, strict=True)], state, head
+            [fixed_values(array, mask) for array, mask in zip(arrays, masks, strict=True)], state, head
         )
     if layout == "bool":
         bits = _bits([array.fill_null(False).to_numpy(zero_copy_only=False) for array in arrays])
@@ -182,16 +182,16 @@ def _write(arrays: list[pa.Array], state: Any, head: bytes = b"") -> int:
         fields = arrays[0].type.num_fields
         state.update(head + number(fields))
         flattened = [array.flatten() for array in arrays]  # a null struct has nulls in all its fields
-        return sum(_write([_plain(parts[i]) for parts in flattened], state) for i in range(fields))
+        return sum(_write([plain_array(parts[i]) for parts in flattened], state) for i in range(fields))
     lengths = [_lengths(array, mask) for array, mask in zip(arrays, masks, strict=True)]
     _write_all(lengths, state, head)
     if layout == "list":
-        return _write([child for child in (_plain(a.flatten()) for a in arrays) if len(child)], state)
+        return _write([child for child in (plain_array(a.flatten()) for a in arrays) if len(child)], state)
     return _write_all([_text_bytes(array) for array in arrays], state, b"")
 
 
 @lru_cache(maxsize=1024)  # asked for every leaf
-def _layout(kind: pa.DataType) -> str:
+def layout_of(kind: pa.DataType) -> str:
     """How a plain type is written: null, bool, fixed, float, text, list, struct; "coded" if it is not plain."""
     import pyarrow.types as t
 
@@ -228,19 +228,19 @@ def _write_all(parts: list[np.ndarray], state: Any, head: bytes) -> int:
     return size
 
 
-def _plain(array: pa.Array) -> pa.Array:
+def plain_array(array: pa.Array) -> pa.Array:
     """The same values without dictionary, run ends, views and narrow decimals, at this level of nesting."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.types as t
 
     kind = array.type
-    if _layout(kind) != "coded":
+    if layout_of(kind) != "coded":
         return array
     if t.is_dictionary(kind):
-        return _plain(array.dictionary_decode())
+        return plain_array(array.dictionary_decode())
     if t.is_run_end_encoded(kind):
-        return _plain(pc.run_end_decode(array))
+        return plain_array(pc.run_end_decode(array))
     if t.is_string_view(kind):
         return array.cast(pa.large_string())
     if t.is_binary_view(kind) or t.is_fixed_size_binary(kind):
@@ -272,7 +272,8 @@ def _is_list(type_: pa.DataType) -> bool:
     )
 
 
-def _valid(array: pa.Array) -> np.ndarray | None:
+def validity(array: pa.Array) -> np.ndarray | None:
+    """A boolean a value, False where it is null; None where all are valid."""
     if array.null_count == 0:
         return None
     import numpy as np
@@ -336,11 +337,11 @@ def _text_bytes(array: pa.Array) -> np.ndarray:
     return np.frombuffer(array.buffers()[2], dtype=np.uint8, count=last - first, offset=first)
 
 
-def _fixed(array: pa.Array, mask: np.ndarray | None) -> np.ndarray:
+def fixed_values(array: pa.Array, mask: np.ndarray | None) -> np.ndarray:
     """The bytes of fixed-width values: null slots zero, each NaN the canonical one."""
     import numpy as np
 
-    values = _numbers(array)
+    values = numbers_of(array)
     if mask is not None:
         lanes = values.reshape(len(array), -1)
         values = np.where(mask[:, None], lanes, lanes.dtype.type(0)).reshape(-1)
@@ -351,14 +352,14 @@ def _fixed(array: pa.Array, mask: np.ndarray | None) -> np.ndarray:
     return values
 
 
-def _numbers(array: pa.Array) -> np.ndarray:
+def numbers_of(array: pa.Array) -> np.ndarray:
     """Fixed-width values where they lie: floats as such, all others as unsigned lanes of up to 8 bytes."""
     import numpy as np
 
     kind = array.type
     width = kind.bit_width // 8
     lane = min(width, 8)
-    code = "f" if _layout(kind) == "float" else "u"
+    code = "f" if layout_of(kind) == "float" else "u"
     return np.frombuffer(
         array.buffers()[1],
         dtype=f"<{code}{lane}",

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import formats
 from .records import Content, Refused
-from .safetensors import _entries
-from .separated import _cells, _values
+from .safetensors import entries_of
+from .separated import cells_of_file, typed
 from .tables import table_digest
 from .tensors import array_bits, tensors_digest
 
@@ -62,8 +62,8 @@ def _table(path: Path, suffix: str, content: Content) -> pa.Table:
         names = [one.name for one in content.columns]
         schema = pa.schema(list(zip(names, types, strict=True)))
         batches = [
-            pa.record_batch(list(map(_values, types, batch.columns)), schema=schema)
-            for batch in _cells(path, names)
+            pa.record_batch(list(map(typed, types, batch.columns)), schema=schema)
+            for batch in cells_of_file(path, names)
         ]
         return pa.Table.from_batches(batches, schema=schema)
     with pa.OSFile(str(path)) as source:
@@ -81,7 +81,7 @@ def _arrays(path: Path, suffix: str) -> Arrays:
             loaded = np.load(file, allow_pickle=False)
             return {"": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
     found: Arrays = {}
-    for name, entry in _entries(path, path.stat().st_size).items():
+    for name, entry in entries_of(path, path.stat().st_size).items():
         count = (entry.stop - entry.start) // entry.itemsize
         dtype = _dtype(entry.dtype, name)
         found[name] = np.fromfile(path, dtype, count, offset=entry.start).reshape(entry.shape)

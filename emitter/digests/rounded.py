@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .columns import _layout, _numbers, _plain
+from .columns import layout_of, numbers_of, plain_array
 from .framing import digest, labelled
 from .records import Refused
 from .tables import table_digest, to_arrow
@@ -47,15 +47,15 @@ def _rounded(column: pa.ChunkedArray, decimals: int, *, where: str) -> pa.Chunke
     import numpy as np
     import pyarrow as pa
 
-    chunks = [_plain(chunk) for chunk in column.chunks]
+    chunks = [plain_array(chunk) for chunk in column.chunks]
     kind = chunks[0].type if chunks else column.type
-    if _layout(kind) in ("list", "struct") and _holds_floats(kind):
+    if layout_of(kind) in ("list", "struct") and _holds_floats(kind):
         raise Refused("floats within another value", where=where, advice="make them a column of their own")
-    if _layout(kind) != "float":
+    if layout_of(kind) != "float":
         return column
     made = []
     for chunk in chunks:
-        values = _numbers(chunk)
+        values = numbers_of(chunk)
         with np.errstate(over="ignore", invalid="ignore"):
             power = values.dtype.type(10**decimals)
             shifted = np.rint(values * power) / power + values.dtype.type(0)

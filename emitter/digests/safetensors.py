@@ -79,7 +79,7 @@ def safetensors_digest(path: Path, *, progress: Progress | None = None) -> Itera
         if path.name.lower().endswith(INDEX_SUFFIX):
             entries = _sharded(path, stack)
         else:
-            entries = _entries(path, stack.enter_context(unchanged(path)))
+            entries = entries_of(path, stack.enter_context(unchanged(path)))
         total = sum(entry.stop - entry.start for entry in entries.values())
         done = 0
 
@@ -138,7 +138,7 @@ def _sharded(index: Path, stack: ExitStack) -> dict[str, _Entry]:
                 advice="put the shards beside the index",
             )
         path = index.parent / shard
-        for name, entry in _entries(path, stack.enter_context(unchanged(path))).items():
+        for name, entry in entries_of(path, stack.enter_context(unchanged(path))).items():
             if placed.get(name) != shard:
                 raise Refused(
                     f"tensor {_shown(name)} lies in a shard where the index does not put it",
@@ -153,7 +153,7 @@ def _sharded(index: Path, stack: ExitStack) -> dict[str, _Entry]:
     return entries
 
 
-def _entries(path: Path, size: int) -> dict[str, _Entry]:
+def entries_of(path: Path, size: int) -> dict[str, _Entry]:
     """The tensors of one file of `size` bytes, by name."""
     if size < 8:
         raise _broken("shorter than the length of its header", path)

@@ -58,14 +58,14 @@ def csv_digest(
             progress(min(done, size), size)
 
     with ThreadPoolExecutor(cores()) as pool:
-        for batch in _cells(path, names):
+        for batch in cells_of_file(path, names):
             list(pool.map(_Kind.look_at, kinds, batch.columns))
             told()
         types = [kind.arrow_type() for kind in kinds]
         schema = pa.schema(list(zip(names, types, strict=True)))
         state = TableState(schema)
-        for batch in _cells(path, names):
-            columns = list(pool.map(_values, types, batch.columns))
+        for batch in cells_of_file(path, names):
+            columns = list(pool.map(typed, types, batch.columns))
             state.append(part := pa.Table.from_arrays(columns, schema=schema))
             if also is not None:
                 also(part)
@@ -104,7 +104,8 @@ class _Kind:
         return pa.type_for_alias(self.possible[0]) if self.possible else pa.string()
 
 
-def _values(kind: pa.DataType, cells: pa.Array) -> pa.Array:
+def typed(kind: pa.DataType, cells: pa.Array) -> pa.Array:
+    """Cells as values of the type that all cells of their column have."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -160,7 +161,8 @@ def _names(path: Path) -> list[str]:
         return list(reader.schema.names)
 
 
-def _cells(path: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
+def cells_of_file(path: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of the file, every cell as the text it is, null where it is empty and unquoted."""
     import pyarrow as pa
 
     with _opened(path, dict.fromkeys(names, pa.string())) as reader:

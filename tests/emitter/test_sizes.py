@@ -201,3 +201,10 @@ def test_a_folder_without_end_is_never_waited_for():
 
     assert pace.seconds({"files": float("inf")}) > AUTO_SECONDS
     assert pace.seconds({"files": 1.0}) >= 1 / CORRECTION
+
+
+@pytest.mark.parametrize("kind", [pa.string_view(), pa.binary_view()])
+def test_texts_in_views_have_a_size_too(kind: pa.DataType) -> None:
+    column = pa.array(["a text that is longer than twelve bytes"] * 1000).cast(pa.binary()).cast(kind)
+    for data in (column, pa.table({"a": column})):
+        assert sum(work_to_digest(data).values()) > 0
