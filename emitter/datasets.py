@@ -90,8 +90,7 @@ def describe(
         raise ValueError(f"digest={mode!r} is unknown; it can be: {', '.join(DIGEST_MODES)}")
     if data is None:
         return undigested("named without data", producer)
-    if isinstance(data, Path) and not data.exists():
-        text = f"{data} does not exist"
+    if isinstance(data, Path) and (text := _out_of_reach(data)) is not None:
         return _without_digest(data, text, standard, producer, warning=text)
     if mode == "none":
         untold = None if keep is None else f'{_named(data)} is not stored: digest="none"'
@@ -102,6 +101,7 @@ def describe(
     known = cache is not None and isinstance(data, Path) and cache.knows(data)
     work = {} if known else work_to_digest(data)
     if mode == "auto" and hurry and (seconds := pace.seconds(work)) > AUTO_SECONDS:
+        pace.let_go(work)
         how_long = f"about {seconds:.0f} s" if seconds < 1e6 else "long"
         what = str(data) if isinstance(data, Path) else f"a {type(data).__name__}"
         undone = "not digested" if keep is None else "not digested and not stored"
@@ -200,8 +200,8 @@ def _without_digest(
     if columns:
         facets["schema"] = standard.schema(columns)
     if isinstance(data, Path):
-        facets["datasetType"] = standard.dataset_type("FILE", "FOLDER" if data.is_dir() else None)
-        if data.is_file():
+        facets["datasetType"] = standard.dataset_type("FILE", "FOLDER" if os.path.isdir(data) else None)  # noqa: PTH112 - never raises
+        if os.path.isfile(data):  # noqa: PTH113 - never raises
             state = data.stat()
             size = state.st_size
             # No digest, and labelled so: the same file, unchanged as far as the file system can tell.
@@ -212,6 +212,17 @@ def _without_digest(
         facets["datasetType"] = standard.dataset_type("TABLE")
     facets["relineage_content"] = absent_facet(reason, rows, size, producer)
     return Description(facets=facets, version=version, rows=rows, size=size, absent=reason, warning=warning)
+
+
+def _out_of_reach(path: Path) -> str | None:
+    """Why nothing can be told of what lies at a path."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return f"{path} does not exist"
+    except (OSError, ValueError) as error:  # no rights, a loop of links, a name that no file can have
+        return f"{path} cannot be read ({getattr(error, 'strerror', None) or error})"
+    return None
 
 
 def _outline(data: Any) -> tuple[int | None, list[tuple[str, str]]]:

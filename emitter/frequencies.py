@@ -78,7 +78,10 @@ def _finite(column: pa.ChunkedArray) -> pa.Array:
 def _top(column: pa.ChunkedArray) -> tuple[tuple[bool | int | str, int], ...]:
     import pyarrow.compute as pc
 
-    pairs = [tuple(one.values()) for one in pc.value_counts(column.drop_null()).to_pylist()]
+    try:
+        pairs = [tuple(one.values()) for one in pc.value_counts(column.drop_null()).to_pylist()]
+    except UnicodeDecodeError:  # not UTF-8, and so no text that could be told
+        return ()
     if any(isinstance(v, str) and (len(v) > LONGEST_CATEGORY or not v.isprintable()) for v, _ in pairs):
         return ()
     often = [(value, count) for value, count in pairs if count >= LEAST_SEEN]

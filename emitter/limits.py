@@ -1,8 +1,8 @@
 """How large a facet may be on the wire, and where the rest goes.
 
 Decides that a facet has at most 64 kB and an event at most 900 kB (brokers refuse 1 MB by default; a thousand
-columns of `dataQualityMetrics` are 245 kB). What is beyond is cut from the facet's longest list, and the
-whole is kept as one object beside the events, named by the digest of its bytes.
+columns of `dataQualityMetrics` are 245 kB). What is beyond is cut, details before whole columns, and the whole
+is kept as one object beside the events, named by the digest of its bytes.
 """
 
 import json
@@ -24,8 +24,9 @@ def size_of(value: object) -> int:
 def fit(facet: Mapping[str, Any], limit_bytes: int = FACET_BYTES) -> tuple[dict[str, Any], bool]:
     """A facet that is small enough, and whether something was left out.
 
-    The leaves of columns go first, all of them. Then the field with the most bytes gives way: a list or an
-    object keeps its first entries, a text its beginning.
+    The leaves of columns go first, all of them. Of statistics, histograms give way before columns do, those of
+    the last columns first, then frequent values. Then the field with the most bytes gives way: a list or an object
+    keeps its first entries, a text its beginning.
     """
     fitted = dict(facet)
     cut = False
@@ -35,6 +36,11 @@ def fit(facet: Mapping[str, Any], limit_bytes: int = FACET_BYTES) -> tuple[dict[
             for one in _objects(fitted["columns"])
         ]
         cut = True
+    for part in ("histogram", "top"):
+        excess = size_of(fitted) - limit_bytes
+        if excess > 0 and any(one.get(part) for one in _objects(fitted.get("features"))):
+            fitted["features"] = _without(part, fitted["features"], excess)
+            cut = True
     while (excess := size_of(fitted) - limit_bytes) > 0:
         key = max((key for key in fitted if key not in _NEVER_CUT), key=lambda key: size_of(fitted[key]))
         smaller = _first_part(fitted[key], size_of(fitted[key]) - excess)
@@ -47,6 +53,17 @@ def fit(facet: Mapping[str, Any], limit_bytes: int = FACET_BYTES) -> tuple[dict[
 
 def _objects(value: Any) -> list[Mapping[str, Any]]:
     return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _without(part: str, entries: list[Any], excess: int) -> list[Any]:
+    """The entries, from the last one on without that part of theirs, until so many bytes are saved."""
+    kept: list[Any] = []
+    for one in reversed(entries):
+        if excess > 0 and isinstance(one, Mapping) and one.get(part):
+            excess -= size_of({part: one[part]}) - 1  # a comma instead of two braces
+            one = {key: value for key, value in one.items() if key != part}
+        kept.append(one)
+    return kept[::-1]
 
 
 def _first_part(value: Any, limit_bytes: int) -> Any:

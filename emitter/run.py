@@ -277,7 +277,8 @@ class Run:
             with self._lock:
                 self._gaps.remove(gap)
                 self._entries.setdefault(entry.key, entry)  # said again: the first instant holds
-                self._tell()
+                # What is stored and named by no event is tidied away after a day; the run may take longer.
+                self._tell(at_once=description.facets["relineage_content"].get("stored") is not None)
             if description.warning is not None:
                 warn(description.warning)
 
@@ -321,9 +322,10 @@ class Run:
             raise RunStateError(text)
         warn(text)
 
-    def _tell(self) -> None:
+    def _tell(self, *, at_once: bool = False) -> None:
         """Send RUNNING if the last event is a second old; a forked child always, since it sends no end."""
-        if time.monotonic() - self._sent_at >= RUNNING_SECONDS or os.getpid() != self._process:
+        late = time.monotonic() - self._sent_at >= RUNNING_SECONDS
+        if at_once or late or os.getpid() != self._process:
             self._send("RUNNING")
 
     def _end(

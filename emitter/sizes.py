@@ -36,6 +36,7 @@ _DEEPEST = 30
 _SAMPLED_TEXTS = 1000
 _TREE_NODE_BYTES = 72  # of scikit-learn's trees, whose arrays cannot be asked for their size
 _TABLE_FILES = (".feather", ".arrow", ".npz")
+_INDEX_FILES = ".safetensors.index.json"
 _PARQUET_FILES = (".parquet", ".pq")
 
 CORRECTION = 4.0  # the most by which an estimate is corrected, either way
@@ -69,6 +70,12 @@ class Pace:
                 corrected = factor * (seconds / expected) ** (share / 2)
                 self._factors[kind] = min(CORRECTION, max(1 / CORRECTION, corrected))
 
+    def let_go(self, work: Work) -> None:
+        """Forget half of what made the estimate longer: who is never digested again would never be corrected."""
+        with self._lock:
+            for kind in work:
+                self._factors[kind] = min(self._factors.get(kind, 1.0), self._factors.get(kind, 1.0) ** 0.5)
+
 
 def work_to_digest(data: object) -> Work:
     """Estimated seconds for digest and statistics of a value, a file or a folder; never reads the values."""
@@ -98,13 +105,18 @@ def work_to_digest(data: object) -> Work:
 def _pandas(data: Any, pandas: Any) -> Work:
     rows = len(data)
     work = {"numbers": 0.0, "texts": 0.0, "objects": 0.0}
-    for dtype in [data.dtype] if isinstance(data, pandas.Series) else data.dtypes.array:
+    series = isinstance(data, pandas.Series)
+    for i, dtype in enumerate([data.dtype] if series else data.dtypes.array):
         if getattr(dtype, "kind", "O") in "biufcmM":
             work["numbers"] += rows / _NUMBERS + rows * getattr(dtype, "itemsize", 8) / _CELL_BYTES
-        elif isinstance(dtype, pandas.api.extensions.ExtensionDtype):  # Arrow's texts, categories, …
-            work["texts"] += rows / _TEXTS
+            continue
+        column = data if series else data.iloc[:, i]
+        if isinstance(dtype, pandas.api.extensions.ExtensionDtype):  # Arrow's texts, categories, …
+            work["texts"] += rows / _TEXTS + column.array.nbytes / _CELL_BYTES
         else:
-            work["objects"] += rows / _OBJECTS
+            sample = column.iloc[:: max(1, rows // _SAMPLED_TEXTS)]
+            size = sum(len(one) for one in sample if isinstance(one, str | bytes))
+            work["objects"] += rows / _OBJECTS + size * rows / max(1, len(sample)) / _CELL_BYTES
     return work
 
 
@@ -179,6 +191,8 @@ def _path(path: Path) -> Work:
                 return {"table files": state.st_size / _TABLE_FILE_BYTES}
             if path.name.endswith(".csv"):
                 return {"csv": state.st_size / _CSV_BYTES}
+            if path.name.lower().endswith(_INDEX_FILES):
+                return {"files": (state.st_size + _shards_bytes(path)) / _FILE_BYTES}
             return {"files": state.st_size / _FILE_BYTES}
         size = count = 0
         for folder, _, names in os.walk(path):
@@ -190,6 +204,18 @@ def _path(path: Path) -> Work:
         return {"files": size / _FILE_BYTES + count / _FILES}
     except OSError:
         return {}  # reading it will say what is wrong
+
+
+def _shards_bytes(index: Path) -> int:
+    """Of the files of a checkpoint; 0 where the index is none, as its digest will say."""
+    from .digests.records import Refused
+    from .digests.safetensors import shards_of
+
+    try:
+        shards = set(shards_of(index).values())
+    except Refused:
+        return 0
+    return sum(index.with_name(shard).stat().st_size for shard in shards)
 
 
 def _parquet_cells(path: Path) -> int:

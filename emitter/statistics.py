@@ -4,11 +4,13 @@ Two runs over the same rows, in any order and any partition, must say the same n
 are exact and rounded once, and counts are counts. Decides what counts as a number (integers, floats, decimals,
 and booleans as 0 and 1), what the figures mean and how a column is walked through. Where the edges of
 histograms lie is decided by `histograms`, which values are told by `frequencies`, how it all becomes a facet
-elsewhere. `docs/statistics.md` is for those who read the figures.
+elsewhere. `docs/statistics.md` is for those who read the figures. No column's figures are worth the others' or
+the digest: what fails is logged, and of that column only rows and nulls are told.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .exact_sums import BLOCK, ExactSum
+from .limits import FACET_BYTES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +26,10 @@ if TYPE_CHECKING:
 
     from .histograms import Histogram
 
-_BINS_OF_A_TABLE = 2048  # so that a facet stays below 64 kB
+log = logging.getLogger("relineage")
+
+_COLUMN_BYTES, _BIN_BYTES = 240, 32  # of a column without its histogram, and of a bin: measured, seldom more
+_TOLD_OF_SECRETS = ("nulls", "nans", "infinities", "distinct")
 _EXACT = 2**53  # integers up to here are doubles
 
 
@@ -39,14 +45,18 @@ class FeatureStatistics:
         nans: floating-point NaNs, which are values but in no figure below.
         infinities: infinite values of both signs; in no figure below either.
         min: least finite number; an int for integers and booleans, a text for decimals ("1.50"), dates, times
-            and instants (ISO 8601, instants of a zone in UTC with Z). −0.0 is given as 0.0. None without values.
+            and instants (ISO 8601, instants of a zone in UTC with Z). −0.0 is given as 0.0. None without values,
+            and where it is no date (beyond the year 32767) or no time of day.
         max: greatest.
         mean: the exact mean of the finite numbers, rounded once.
         deviation: sample standard deviation (n - 1) of the finite numbers, as pandas and SQL's `stddev`; None
             under two numbers or where it is beyond the range of a double.
         distinct: number of different values, exact; None where there are too many, and for nested types.
-        histogram: how the finite numbers are spread; None without numbers, and in tables of more than 256 columns.
+        histogram: how the finite numbers are spread; None without numbers, and in tables of so many columns that
+            no eight bins each would fit into a facet.
         top: the most frequent values with their counts, where they may be told.
+
+    Of a column that is named like a secret (`password`) there are counts only.
     """
 
     name: str
@@ -74,48 +84,59 @@ def feature_statistics(table: pa.Table) -> list[FeatureStatistics]:
     from .histograms import MOST_BINS
 
     columns = table.num_columns
-    bins = min(MOST_BINS, _BINS_OF_A_TABLE // columns) if columns else 0
+    bins = min(MOST_BINS, (FACET_BYTES // columns - _COLUMN_BYTES) // _BIN_BYTES) if columns else 0
 
     names = table.column_names
     return [_column(name, data, bins) for name, data in zip(names, table.columns, strict=True)]
 
 
 def _column(name: str, column: pa.ChunkedArray, bins: int) -> FeatureStatistics:
-    import pyarrow as pa
-    import pyarrow.types as t
-
+    from ..facets.redaction import is_secret_name
     from .digests.columns import descriptor
     from .digests.records import Refused
-    from .frequencies import frequencies
 
     try:
         described = descriptor(column.type)
     except Refused:
         described = str(column.type)
-    kind = column.type
-    while t.is_dictionary(kind) or t.is_run_end_encoded(kind):
-        kind = kind.value_type
-    plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}.get(kind, kind)
-    if plain != column.type:
-        column = column.cast(plain)
-    figures: dict[str, Any] = {}
-    if t.is_boolean(kind):
-        figures = _integers(column.cast(pa.uint8()), bins)
-    elif t.is_integer(kind):
-        figures = _integers(column, bins)
-    elif t.is_floating(kind):
-        figures = _floats(column, bins)
-    elif t.is_decimal(kind):
-        figures = _decimals(column, bins)
-    elif t.is_temporal(kind) and not t.is_duration(kind) and not t.is_interval(kind):
-        figures = _instants(column)
+    figures: dict[str, Any] = {"nulls": column.null_count}
     try:
-        if not (t.is_nested(kind) or t.is_null(kind)):
-            counted = frequencies(column)
-            figures |= {"distinct": counted.distinct, "top": counted.top}
-    except pa.ArrowNotImplementedError:  # extension types
-        pass
-    return FeatureStatistics(name=name, type=described, rows=len(column), nulls=column.null_count, **figures)
+        figures |= _figures(column, bins)
+    except Exception:
+        log.exception("no statistics of column %r, only rows and nulls", name)
+    if is_secret_name(name):
+        figures = {key: figures[key] for key in _TOLD_OF_SECRETS if key in figures}
+    return FeatureStatistics(name=name, type=described, rows=len(column), **figures)
+
+
+def _figures(column: pa.ChunkedArray, bins: int) -> dict[str, Any]:
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    from .digests.columns import plain_array
+    from .frequencies import frequencies
+
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType) or t.is_map(kind) or t.is_union(kind) or t.is_interval(kind):
+        return {}  # they have no digest either
+    if column.num_chunks:
+        column = pa.chunked_array([plain_array(chunk) for chunk in column.chunks])
+    kind = column.type
+    figures: dict[str, Any] = {"nulls": column.null_count}
+    if t.is_boolean(kind):
+        figures |= _integers(column.cast(pa.uint8()), bins)
+    elif t.is_integer(kind):
+        figures |= _integers(column, bins)
+    elif t.is_floating(kind):
+        figures |= _floats(column, bins)
+    elif t.is_decimal(kind):
+        figures |= _decimals(column, bins)
+    elif t.is_temporal(kind) and not t.is_duration(kind):
+        figures |= _instants(column)
+    if not (t.is_nested(kind) or t.is_null(kind)):
+        counted = frequencies(column)
+        figures |= {"distinct": counted.distinct, "top": counted.top}
+    return figures
 
 
 def _blocks(column: pa.ChunkedArray) -> Iterator[np.ndarray]:
@@ -230,11 +251,14 @@ def _instants(column: pa.ChunkedArray) -> dict[str, Any]:
     if t.is_timestamp(kind) and kind.tz is not None:
         kind, zone = pa.timestamp(kind.unit), "Z"
     if t.is_date64(kind):
-        kind = pa.date32()
-    plain = [
-        ends[end].cast(kind).cast(pa.string()).as_py().replace(" ", "T") + zone for end in ("min", "max")
-    ]
-    return {"min": plain[0], "max": plain[1]}
+        kind = pa.timestamp("ms")  # it may hold a part of a day
+    figures: dict[str, Any] = {}
+    for end in ("min", "max"):
+        text = ends[end].cast(kind).cast(pa.string()).as_py().replace(" ", "T") + zone
+        if text.startswith("<"):  # Arrow's "<value out of range: …>"
+            continue
+        figures[end] = text.removesuffix("T00:00:00.000") if t.is_date64(column.type) else text
+    return figures
 
 
 def _spread(

@@ -176,7 +176,7 @@ def _recorded(x: str, store: Store, objects: Path | None) -> Side:
     contents = [one for one in contents if _texts(one.get("digests"))]
     if not contents:
         raise QuestionError(f"no digest of {x} is recorded")
-    if any(set(_texts(contents[0]["digests"])).isdisjoint(one["digests"]) for one in contents):
+    if any(set(_texts(contents[0]["digests"])).isdisjoint(_texts(one["digests"])) for one in contents):
         lines = [f"  dataset:{dataset_name(space, name, version)}" for space, name, version, _ in versions]
         raise QuestionError("\n".join([f"ambiguous: {x} holds several contents; name one:", *lines]))
     content, model = contents[0], models[0] if models else {}

@@ -51,9 +51,10 @@ create or replace macro store.digest_rank(text) as
 create or replace macro store.strongest(digests) as
     list_min(list_transform(digests, lambda d: struct_pack(rank := store.digest_rank(d), digest := d))).digest;
 
+-- Without those of rounded values (`b3-table1-rounded6`), which are no identity: docs/digests.md, Comparison.
 create or replace macro store.digests(facet_body) as
     list_filter(from_json(case when json_type(facet_body, '/digests') = 'ARRAY' then json_extract(facet_body, '$.digests') end, '["VARCHAR"]'),
-                lambda d: d is not null and store.is_digest(d));
+                lambda d: d is not null and store.is_digest(d) and not contains(d, '-rounded'));
 
 -- The version that an input or output declares: its producer's, else its strongest digest.
 create or replace macro store.declared_version(version_facet, content_facet) as

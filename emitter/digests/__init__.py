@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import formats
-from .files import Progress, file_digest, folder_digest, state_of, unchanged
+from .files import Progress, file_digest, folder_digest, is_folder, state_of, unchanged
 from .framing import DISTINCTIVE_BYTES
 from .plain import bytes_content, json_content, text_content
 from .records import Column, Content, Model, Refused, TableDigest, Tensor
@@ -57,7 +57,7 @@ def content_of(
         Refused: the data is outside the specification, or cannot be read.
     """
     if isinstance(data, Path):
-        return _folder(data, cache, progress) if data.is_dir() else _file(data, rows, cache, progress)
+        return _folder(data, cache, progress) if is_folder(data) else _file(data, rows, cache, progress)
     if isinstance(data, str):
         return text_content(data)
     if isinstance(data, (bytes, bytearray, memoryview)):

@@ -8,11 +8,12 @@ is `columns`' part.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from .columns import LEAF_BYTES, LEAF_ROWS, cut, descriptor, is_constant, leaf, leaf_head
+from .columns import LEAF_BYTES, LEAF_ROWS, cut, descriptor, is_constant, leaf, leaf_head, plain_array
 from .framing import (
     DISTINCTIVE_BYTES,
     THREADED_BYTES,
@@ -29,6 +30,8 @@ from .records import Column, Refused, TableDigest
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_CHUNKS_JOINED = 64
+_CHUNK_ROWS = 1024  # of a repeated row: however long it is, not a leaf of copies
 _LEAVES_A_TASK = 16  # a million rows: enough that handing them to a thread costs nothing
 
 
@@ -49,7 +52,7 @@ class TableState:
         self._varies = False
 
     def append(self, table: pa.Table, *, threads: int | None = None) -> None:
-        """Add rows below the others. Their buffers are held on to until their leaf is whole.
+        """Add rows below the others. They are held on to until their leaf is whole, small parts as copies.
 
         Args:
             table: with the columns of the schema, in its order.
@@ -65,11 +68,16 @@ class TableState:
             self._varies = any(
                 one.varies_with(data) for one, data in zip(self._columns, table.columns, strict=True)
             )
+        waiting = self.rows % LEAF_ROWS
         self.rows += table.num_rows
+        if waiting + table.num_rows < LEAF_ROWS:  # however small the parts are, each row is cut once
+            for one, data in zip(self._columns, table.columns, strict=True):
+                one.wait(data.chunks)
+            return
         tasks: list[_Task] = []
         for one, data in zip(self._columns, table.columns, strict=True):
             pieces = cut([*one.pending, *data.chunks])
-            one.pending = pieces.pop() if self.rows % LEAF_ROWS else []
+            one.pending, one.joined = (pieces.pop() if self.rows % LEAF_ROWS else []), 0
             tasks += [(one, pieces[i : i + _LEAVES_A_TASK]) for i in range(0, len(pieces), _LEAVES_A_TASK)]
         made = _spread(tasks, threads_for(table) if threads is None else threads)
         for (one, _), (leaves, size) in zip(tasks, made, strict=True):
@@ -108,17 +116,37 @@ class _Column:
         self.leaves = bytearray()
         self.bytes = 0
         self.pending: list[pa.Array] = []
+        self.joined = 0  # how many of them are not to be joined again
         self.first: bytes | None = None  # the leaf of the first row alone
 
-    def leaves_of(self, pieces: Sequence[Sequence[pa.Array]]) -> tuple[bytes, int]:
-        """The leaves of whole pieces, and the bytes of their values."""
+    @contextmanager
+    def convertible(self) -> Iterator[None]:
+        """Refuse what Arrow cannot convert: an old one lacks some conversions of new types."""
         import pyarrow as pa
 
         try:
-            made = [leaf(self.head, piece, nan_is_null=self.nan_is_null) for piece in pieces]
-        except pa.ArrowException as error:  # an old Arrow lacks some conversions of new types
+            yield
+        except pa.ArrowException as error:
             raise Refused(f"{self.type}: {error}", where=self.where, advice="cast the column") from error
+
+    def leaves_of(self, pieces: Sequence[Sequence[pa.Array]]) -> tuple[bytes, int]:
+        """The leaves of whole pieces, and the bytes of their values."""
+        with self.convertible():
+            made = [leaf(self.head, piece, nan_is_null=self.nan_is_null) for piece in pieces]
         return b"".join(one for one, _ in made), sum(size for _, size in made)
+
+    def wait(self, chunks: Sequence[pa.Array]) -> None:
+        """Keep rows for later; of small chunks each 64 become one, so that none of the batches is held on to."""
+        import pyarrow as pa
+
+        self.pending += [chunk for chunk in chunks if len(chunk)]
+        if len(self.pending) - self.joined < _CHUNKS_JOINED:
+            return
+        with self.convertible():
+            small = [plain_array(chunk) for chunk in self.pending[self.joined :]]
+        with suppress(pa.ArrowException):  # chunks of several encodings stay as they are
+            self.pending[self.joined :] = [pa.concat_arrays(small)]
+        self.joined = len(self.pending)
 
     def varies_with(self, data: pa.ChunkedArray) -> bool:
         """Whether some row of `data` is another than the first of this column."""
@@ -126,7 +154,8 @@ class _Column:
         before, self.first = self.first, self.first or first
         if before not in (None, first):
             return True
-        return not is_constant(self.head, data.chunks, nan_is_null=self.nan_is_null)
+        with self.convertible():
+            return not is_constant(self.head, data.chunks, nan_is_null=self.nan_is_null)
 
 
 _Task = tuple[_Column, Sequence[Sequence["pa.Array"]]]
@@ -233,8 +262,10 @@ def _goes_on(kept: dict[str, Column], tail: pa.Table) -> bool:
     if tail.num_rows == 0:
         return True
     for field, data in zip(tail.schema, tail.columns, strict=True):
-        repeated = data.slice(0, 1).combine_chunks().take([0] * LEAF_ROWS)
-        head = leaf_head(field.type, where=field.name)
-        if leaf(head, [repeated])[0] != kept[field.name].leaves[:LEAF_BYTES]:
+        one = _Column(field, nan_is_null=False)
+        with one.convertible():
+            (first,) = (plain_array(chunk) for chunk in data.slice(0, 1).chunks if len(chunk))
+            repeated = [first.take([0] * _CHUNK_ROWS)] * (LEAF_ROWS // _CHUNK_ROWS)
+        if one.leaves_of([repeated])[0] != kept[field.name].leaves[:LEAF_BYTES]:
             return False
     return True

@@ -26,6 +26,7 @@ from .files import State, state_of
 from .formats import kind_of
 from .framing import digest, frame
 from .records import Column, Content, Model, Refused, Tensor
+from .safetensors import INDEX_SUFFIX
 
 log = logging.getLogger("relineage")
 
@@ -53,7 +54,9 @@ class DigestCache:
         """How many entries were found and believed."""
 
     def knows(self, path: Path) -> bool:
-        """Whether all of a file's digests are kept; never of a folder."""
+        """Whether all of a file's digests are kept; never of a folder, nor of an index, whose shards are read again."""
+        if path.name.lower().endswith(INDEX_SUFFIX):
+            return False
         try:
             state = state_of(path)
         except Refused:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .columns import fixed_values, layout_of, plain_array, validity
+from .columns import fields_of, fixed_values, layout_of, plain_array, validity
 from .records import Refused
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _cells(array: pa.Array) -> list[Any]:
     mask = validity(array)
     valid = np.ones(rows, np.uint8) if mask is None else mask.view(np.uint8)
     if layout == "struct":
-        return [valid, *(part for field in array.flatten() for part in _cells(field))]
+        return [valid, *(part for field in fields_of(array) for part in _cells(field))]
     if layout == "bool":
         return [valid, array.fill_null(False).to_numpy(zero_copy_only=False).view(np.uint8)]
     if layout == "text":

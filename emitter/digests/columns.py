@@ -139,9 +139,10 @@ def leaf(head: bytes, arrays: Sequence[pa.Array], *, nan_is_null: bool = False) 
 
 
 def is_constant(head: bytes, chunks: Sequence[pa.Array], *, nan_is_null: bool = False) -> bool:
-    """Whether all rows are equal as encoded: the rows but the last are then the rows but the first.
+    """Whether all rows are equal as encoded: each piece in itself, and the first rows of all pieces.
 
-    Mostly settled by the first thousand rows.
+    Within a piece the rows but the last are then the rows but the first. Mostly settled by the first thousand
+    rows; never more than a leaf is decoded at a time.
     """
     import pyarrow as pa
 
@@ -152,7 +153,11 @@ def is_constant(head: bytes, chunks: Sequence[pa.Array], *, nan_is_null: bool = 
         return len(rows) <= 1 or encoded(rows.slice(0, len(rows) - 1)) == encoded(rows.slice(1))
 
     whole = pa.chunked_array(chunks)
-    return equal(whole.slice(0, 1024)) and equal(whole)
+    if not equal(whole.slice(0, 1024)):
+        return False
+    first = encoded(whole.slice(0, 1))
+    pieces = map(pa.chunked_array, cut(whole.chunks))
+    return all(encoded(piece.slice(0, 1)) == first and equal(piece) for piece in pieces)
 
 
 def _write(arrays: list[pa.Array], state: Any, head: bytes = b"") -> int:
@@ -181,7 +186,7 @@ def _write(arrays: list[pa.Array], state: Any, head: bytes = b"") -> int:
     if layout == "struct":
         fields = arrays[0].type.num_fields
         state.update(head + number(fields))
-        flattened = [array.flatten() for array in arrays]  # a null struct has nulls in all its fields
+        flattened = [fields_of(array) for array in arrays]
         return sum(_write([plain_array(parts[i]) for parts in flattened], state) for i in range(fields))
     lengths = [_lengths(array, mask) for array, mask in zip(arrays, masks, strict=True)]
     _write_all(lengths, state, head)
@@ -238,7 +243,7 @@ def plain_array(array: pa.Array) -> pa.Array:
     if layout_of(kind) != "coded":
         return array
     if t.is_dictionary(kind):
-        return plain_array(array.dictionary_decode())
+        return plain_array(_decoded(array))
     if t.is_run_end_encoded(kind):
         return plain_array(pc.run_end_decode(array))
     if t.is_string_view(kind):
@@ -246,6 +251,36 @@ def plain_array(array: pa.Array) -> pa.Array:
     if t.is_binary_view(kind) or t.is_fixed_size_binary(kind):
         return array.cast(pa.large_binary())
     return array.cast(pa.decimal128(kind.precision, kind.scale))
+
+
+def _decoded(array: pa.DictionaryArray) -> pa.Array:
+    """The values; texts of more than 2 GiB with wide offsets, for which a long dictionary is copied."""
+    import pyarrow as pa
+
+    try:
+        return array.dictionary_decode()
+    except pa.ArrowInvalid:
+        if not _is_text(kind := array.type.value_type):
+            raise
+        wide = pa.large_string() if descriptor(kind) == "utf8" else pa.large_binary()
+        return pa.DictionaryArray.from_arrays(array.indices, array.dictionary.cast(wide)).dictionary_decode()
+
+
+def fields_of(array: pa.StructArray) -> list[pa.Array]:
+    """The fields of a plain struct, where a row that is null in the struct is null in each field.
+
+    Run ends have no validity of their own, so `flatten` leaves there what lies behind the null: they are decoded
+    before it.
+    """
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    kinds = [field.type for field in array.type]
+    if array.null_count and any(map(t.is_run_end_encoded, kinds)):
+        parts = [array.field(i) for i in range(len(kinds))]
+        parts = [plain_array(part) if t.is_run_end_encoded(part.type) else part for part in parts]
+        array = pa.StructArray.from_arrays(parts, names=[""] * len(parts), mask=array.is_null())
+    return list(array.flatten())
 
 
 def _decimal_bits(type_: pa.DataType) -> int:

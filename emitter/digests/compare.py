@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from .columns import LEAF_BYTES, LEAF_ROWS
 from .framing import merkle_root
@@ -40,7 +41,8 @@ class ColumnDifference:
     """One column that is not the same in both.
 
     Attributes:
-        name: of the column; of several with one name, with their number behind it: `x (2)`.
+        name: of the column; of several with one name, with their number behind it: `x (2)`, or the next number
+            that makes it no other column's name.
         what: added, removed, retyped, zone (only the label of the time zone is another), or values.
         a: the type in a, of what is no change of values.
         b: the type in b.
@@ -138,9 +140,10 @@ def _by_label(digests: Iterable[str]) -> dict[str, str]:
 
 
 def _columns(a: Content, b: Content) -> Iterable[ColumnDifference]:
-    mine, others = _named(a.columns), _named(b.columns)
-    for name, now in others.items():
-        before = mine.get(name)
+    mine, others = _numbered(a.columns), _numbered(b.columns)
+    names = _names([*others, *mine])
+    for key, now in others.items():
+        name, before = names[key], mine.get(key)
         if before is None:
             yield ColumnDifference(name=name, what="added", b=now.type)
             continue
@@ -153,18 +156,32 @@ def _columns(a: Content, b: Content) -> Iterable[ColumnDifference]:
             ranges = _ranges(before, now, a.rows or 0, b.rows or 0)
             if ranges != ():
                 yield ColumnDifference(name=name, what="values", rows=ranges)
-    for name, before in mine.items():
-        if name not in others:
-            yield ColumnDifference(name=name, what="removed", a=before.type)
+    for key, before in mine.items():
+        if key not in others:
+            yield ColumnDifference(name=names[key], what="removed", a=before.type)
 
 
-def _named(columns: Sequence[Column]) -> dict[str, Column]:
-    """By name; the second of one name is `name (2)`, as far as no column is called so."""
+def _numbered(columns: Sequence[Column]) -> dict[tuple[str, int], Column]:
+    """By name, and the number among those of that name, from 1 on."""
     seen: Counter[str] = Counter()
-    found: dict[str, Column] = {}
+    found: dict[tuple[str, int], Column] = {}
     for one in columns:
         seen[one.name] += 1
-        found[one.name if seen[one.name] == 1 else f"{one.name} ({seen[one.name]})"] = one
+        found[one.name, seen[one.name]] = one
+    return found
+
+
+def _names(keys: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str]:
+    """One name for each: `x`, `x (2)`; where a column is called so, the next number that is free."""
+    distinct = list(dict.fromkeys(keys))
+    taken = {name for name, _ in distinct}
+    found: dict[tuple[str, int], str] = {}
+    for name, ordinal in distinct:
+        text = name
+        if ordinal > 1:
+            text = next(one for n in count(ordinal) if (one := f"{name} ({n})") not in taken)
+            taken.add(text)
+        found[name, ordinal] = text
     return found
 
 

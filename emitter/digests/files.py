@@ -48,10 +48,16 @@ def state_of(path: Path) -> State:
     Raises:
         Refused: there is none, or it may not be looked at.
     """
-    try:
-        return _state(path, path.stat())
-    except OSError as error:
-        raise unreadable(path, error) from None
+    return _state(path, _found(path))
+
+
+def is_folder(path: Path) -> bool:
+    """Whether the path, or what the link `path` leads to, is a folder.
+
+    Raises:
+        Refused: there is nothing, or it may not be looked at.
+    """
+    return stat.S_ISDIR(_found(path).st_mode)
 
 
 @contextmanager
@@ -112,13 +118,13 @@ def folder_manifest(
     if cache is not None and cache.lies_in(folder):
         cache = None  # else keeping the digests would change what was digested
     began = time.time_ns()
-    before = dict(_walk(folder, b""))
+    before = dict(_walk(folder))
     told = _Told(progress, sum(state.size for state in before.values()))
     known = cache.bytes_digests(before.values()) if cache is not None else {}
     told(sum(state.size for state in before.values() if state in known))
     missing = {state: f"{folder}/{name.decode()}" for name, state in before.items() if state not in known}
     made = _digests_of(missing, told)
-    after = dict(_walk(folder, b""))
+    after = dict(_walk(folder))
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) != after.get(name):
             raise _changed(folder / name.decode())
@@ -148,32 +154,47 @@ class _Told:
                 self._progress(min(self._done, self._total), self._total)
 
 
-def _walk(folder: Path, prefix: bytes) -> Iterator[tuple[bytes, State]]:
-    try:
-        with os.scandir(folder) as found:
-            entries = list(found)
-    except OSError as error:
-        raise unreadable(folder, error) from None
-    for entry in entries:
-        path = entry.path
+def _walk(folder: Path) -> Iterator[tuple[bytes, State]]:
+    """The files below a folder, in any order; folders may be nested deeper than calls."""
+    folders = [(str(folder), b"")]
+    while folders:
+        path, prefix = folders.pop()
         try:
-            name = prefix + entry.name.encode()
-        except UnicodeEncodeError:
-            raise Refused("a file name that is not UTF-8", where=repr(path), advice="rename it") from None
-        try:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(Path(path), name + b"/")
-                continue
-            state = entry.stat()
-        except FileNotFoundError as error:
-            if not entry.is_symlink():
-                raise unreadable(path, error) from None
-            raise Refused("a link to nothing", where=path, advice="remove it") from None
+            with os.scandir(path) as found:
+                entries = list(found)
         except OSError as error:
             raise unreadable(path, error) from None
-        if stat.S_ISDIR(state.st_mode):
-            raise Refused("a link to a folder", where=path, advice="replace it by the folder it points at")
-        yield name, _state(path, state)
+        for entry in entries:
+            path = entry.path
+            try:
+                name = prefix + entry.name.encode()
+            except UnicodeEncodeError:
+                raise Refused("a file name that is not UTF-8", where=repr(path), advice="rename it") from None
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append((path, name + b"/"))
+                    continue
+                state = entry.stat()
+            except FileNotFoundError as error:
+                if not entry.is_symlink():
+                    raise unreadable(path, error) from None
+                raise Refused("a link to nothing", where=path, advice="remove it") from None
+            except OSError as error:
+                raise unreadable(path, error) from None
+            if stat.S_ISDIR(state.st_mode):
+                raise Refused(
+                    "a link to a folder", where=path, advice="replace it by the folder it points at"
+                )
+            yield name, _state(path, state)
+
+
+def _found(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except ValueError as error:  # a name that no file can have: with a null byte, or not to be encoded
+        raise Refused(f"cannot be read ({error})", where=repr(str(path)), advice="check the path") from None
 
 
 def _state(path: Path | str, found: os.stat_result) -> State:

@@ -76,6 +76,8 @@ def npy_bits(path: Path) -> Bits:
         }.get(version)
         if read_header is not None:
             shape, fortran, dtype = read_header(file)
+            if any(not 0 <= length < 1 << 63 for length in shape):
+                raise Refused(f"an impossible shape {str(shape)[:100]}", where=where, advice="check it")
             name = dtype_name(dtype, where=where)
             if not fortran and dtype == dtype.newbyteorder("<"):
                 pieces = _pieces(path, file.tell(), prod(shape) * dtype.itemsize, dtype.itemsize)
@@ -155,14 +157,7 @@ def _arrow(path: Path, progress: Progress | None, also: Also) -> TableDigest:
 
     size = path.stat().st_size
     with pa.OSFile(str(path)) as source:
-        magic = source.read(6)
-        source.seek(0)
-        if magic == b"ARROW1":
-            file = pa.ipc.open_file(source)
-            schema, batches = file.schema, map(file.get_batch, range(file.num_record_batches))
-        else:
-            stream = pa.ipc.open_stream(source)
-            schema, batches = stream.schema, iter(stream)
+        schema, batches = arrow_batches(source, path)
         state = TableState(schema)
         for batch in batches:
             state.append(part := pa.Table.from_batches([batch]))
@@ -171,6 +166,39 @@ def _arrow(path: Path, progress: Progress | None, also: Also) -> TableDigest:
             if progress is not None:
                 progress(min(source.tell(), size), size)
     return state.digest()
+
+
+def arrow_batches(source: pa.NativeFile, path: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """Schema and batches of an open Arrow IPC file, of the file or the stream format, each batch checked.
+
+    Arrow's reader takes offsets and indices as they stand, and whatever uses them would read memory that is not
+    the batch's. So each batch is checked before anyone is given it.
+
+    Raises:
+        Refused: a batch, when it is asked for, that is not as Arrow's format says.
+        pa.ArrowException: no such file.
+    """
+    import pyarrow as pa
+
+    magic = source.read(6)
+    source.seek(0)
+    if magic == b"ARROW1":
+        file = pa.ipc.open_file(source)
+        schema, found = file.schema, map(file.get_batch, range(file.num_record_batches))
+    else:
+        stream = pa.ipc.open_stream(source)
+        schema, found = stream.schema, iter(stream)
+
+    def checked() -> Iterator[pa.RecordBatch]:
+        for batch in found:
+            try:
+                batch.validate(full=True)
+            except pa.ArrowInvalid as error:
+                text = str(error).partition("\n")[0][:200]
+                raise Refused(f"damaged ({text})", where=str(path), advice="write it again") from error
+            yield batch
+
+    return schema, checked()
 
 
 def _pieces(path: Path, start: int, size: int, itemsize: int) -> Iterator[np.ndarray[Any, Any]]:

@@ -61,16 +61,14 @@ def _table(path: Path, suffix: str, content: Content) -> pa.Table:
         types = [plain.get(one.type, pa.string()) for one in content.columns]
         names = [one.name for one in content.columns]
         schema = pa.schema(list(zip(names, types, strict=True)))
-        batches = [
+        rows = [
             pa.record_batch(list(map(typed, types, batch.columns)), schema=schema)
             for batch in cells_of_file(path, names)
         ]
-        return pa.Table.from_batches(batches, schema=schema)
+        return pa.Table.from_batches(rows, schema=schema)
     with pa.OSFile(str(path)) as source:
-        magic = source.read(6)
-        source.seek(0)
-        opened = pa.ipc.open_file if magic == b"ARROW1" else pa.ipc.open_stream
-        return opened(source).read_all()
+        schema, batches = formats.arrow_batches(source, path)
+        return pa.Table.from_batches(batches, schema=schema)
 
 
 def _arrays(path: Path, suffix: str) -> Arrays:

@@ -68,6 +68,7 @@ def write_row_digests(data: object, path: Path) -> None:
 
     Raises:
         Refused: as `rows.rows_state`.
+        OSError: the file cannot be written; its folder is not made.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

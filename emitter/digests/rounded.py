@@ -33,8 +33,8 @@ def rounded_digest(data: object, decimals: int) -> str:
     Raises:
         Refused: other decimals, floats within lists or structs, or what `table_digest` refuses.
     """
-    if not 0 <= decimals <= MOST_DECIMALS:
-        raise Refused(f"{decimals} decimals", advice=f"ask for 0 to {MOST_DECIMALS}")
+    if type(decimals) is not int or not 0 <= decimals <= MOST_DECIMALS:  # True is an int
+        raise Refused(f"{decimals!r} decimals", advice=f"ask for a whole number from 0 to {MOST_DECIMALS}")
     table = to_arrow(data)
     for i, name in enumerate(table.column_names):
         table = table.set_column(i, name, _rounded(table.column(i), decimals, where=f"column {name!r}"))
@@ -58,8 +58,9 @@ def _rounded(column: pa.ChunkedArray, decimals: int, *, where: str) -> pa.Chunke
         values = numbers_of(chunk)
         with np.errstate(over="ignore", invalid="ignore"):
             power = values.dtype.type(10**decimals)
-            shifted = np.rint(values * power) / power + values.dtype.type(0)
-        shifted = np.where(np.isfinite(shifted), shifted, values)
+            shifted = np.rint(values * power) / power
+        # The zeros last: in float16, 10^5 is infinite, and 0 · ∞ no number.
+        shifted = np.where(np.isfinite(shifted), shifted, values) + values.dtype.type(0)
         made.append(pa.array(shifted, type=kind, mask=np.asarray(chunk.is_null())))
     return pa.chunked_array(made, type=kind)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .files import Progress, unchanged
+from .files import Progress, state_of, unchanged, unreadable
 from .records import Refused
 from .tensors import Bits, TensorsDigest, tensors_digest
 
@@ -108,7 +108,7 @@ def checkpoint_in(folder: Path) -> Path | None:
     try:
         names = sorted(entry.name for entry in folder.iterdir())
     except OSError as error:
-        raise _unreadable(folder, error) from None
+        raise unreadable(folder, error) from None
     for suffix in (INDEX_SUFFIX, ".safetensors"):
         found = [name for name in names if name.lower().endswith(suffix)]
         if len(found) > 1:
@@ -122,14 +122,16 @@ def checkpoint_in(folder: Path) -> Path | None:
     return None
 
 
-def _sharded(index: Path, stack: ExitStack) -> dict[str, _Entry]:
-    """The tensors of all shards; index and shards must agree on who holds what."""
-    size = stack.enter_context(unchanged(index))
-    whole = _json(_read(index, 0, size, "the index"), where=str(index))
+def shards_of(index: Path) -> dict[str, str]:
+    """By the name of each tensor the name of its shard, a file beside the index.
+
+    Raises:
+        Refused: no index, or one that names other files.
+    """
+    whole = _json(_read(index, 0, state_of(index).size, "the index"), where=str(index))
     placed = whole.get("weight_map")
     if not isinstance(placed, dict) or not all(isinstance(shard, str) for shard in placed.values()):
         raise Refused("no weight_map of names and files", where=str(index), advice="save the model again")
-    entries: dict[str, _Entry] = {}
     for shard in sorted(set(placed.values())):
         if "/" in shard or "\\" in shard or "\0" in shard or not shard.lower().endswith(".safetensors"):
             raise Refused(
@@ -137,6 +139,15 @@ def _sharded(index: Path, stack: ExitStack) -> dict[str, _Entry]:
                 where=str(index),
                 advice="put the shards beside the index",
             )
+    return placed
+
+
+def _sharded(index: Path, stack: ExitStack) -> dict[str, _Entry]:
+    """The tensors of all shards; index and shards must agree on who holds what."""
+    stack.enter_context(unchanged(index))
+    placed = shards_of(index)
+    entries: dict[str, _Entry] = {}
+    for shard in sorted(set(placed.values())):
         path = index.parent / shard
         for name, entry in entries_of(path, stack.enter_context(unchanged(path))).items():
             if placed.get(name) != shard:
@@ -236,7 +247,7 @@ def _pieces(path: Path, start: int, stop: int) -> Iterator[memoryview]:
                 yield piece
                 start += len(piece)
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
 
 
 def _read(path: Path, start: int, length: int, what: str) -> bytes:
@@ -276,12 +287,6 @@ _AGAIN = "it is damaged or no safetensors; save it again"
 
 def _broken(what: str, path: Path) -> Refused:
     return Refused(what, where=str(path), advice=_AGAIN)
-
-
-def _unreadable(path: Path, error: OSError) -> Refused:
-    return Refused(
-        f"cannot be read ({error.strerror or error})", where=str(path), advice="check the path and its rights"
-    )
 
 
 def _shown(name: str) -> str:

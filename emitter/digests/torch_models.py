@@ -75,7 +75,7 @@ def tensor_bits(tensor: Any, *, where: str) -> Bits:
     """A torch tensor as `Bits`.
 
     Raises:
-        Refused: subclasses, sparse, quantised and meta tensors, types without a name of numpy's.
+        Refused: subclasses, sparse, quantised and meta tensors, types without a name of numpy's, freed memory.
     """
     torch = sys.modules["torch"]
     name = str(tensor.dtype).removeprefix("torch.")
@@ -99,14 +99,26 @@ def tensor_bits(tensor: Any, *, where: str) -> Bits:
         raise Refused(what, where=where, advice=advice)
     with _readable(where):
         tensor = tensor.detach()
+        freed = tensor.numel() > 0 and tensor.untyped_storage().nbytes() < _reach(tensor)
         seen_as = (tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.is_conj(), tensor.is_neg())
-        return Bits(
-            dtype=name,
-            shape=tuple(tensor.shape),
-            itemsize=tensor.element_size(),
-            pieces=_pieces(tensor, where),
-            storage=(name, str(tensor.device), *seen_as) if tensor.numel() else None,
+    if freed:
+        raise Refused(
+            "its memory has been freed", where=where, advice="digest it before, or when it is gathered again"
         )
+    return Bits(
+        dtype=name,
+        shape=tuple(tensor.shape),
+        itemsize=tensor.element_size(),
+        pieces=_pieces(tensor, where),
+        storage=(name, str(tensor.device), *seen_as) if tensor.numel() else None,
+    )
+
+
+def _reach(tensor: Any) -> int:
+    """Up to which byte of its storage the elements of a tensor lie."""
+    steps = zip(tensor.shape, tensor.stride(), strict=True)
+    last = tensor.storage_offset() + sum((length - 1) * stride for length, stride in steps)
+    return int(tensor.element_size() * (last + 1))
 
 
 def _pieces(tensor: Any, where: str) -> Iterator[Any]:
@@ -147,7 +159,8 @@ def architecture_digest(module: Any) -> str:
     The same before and after training, in training and evaluation mode, and on every device.
 
     Raises:
-        Refused: a module that contains itself, or a tensor without a shape (a lazy module before its first call).
+        Refused: a module that contains itself, a tensor without a shape (a lazy module before its first call), or
+            a setting without a form (a text that is not Unicode, an int of more digits than Python writes).
     """
     found: dict[int, bytes | None] = {}
     try:
@@ -211,7 +224,10 @@ def _setting(value: Any, path: str) -> bytes:
         return {None: b"N", False: b"F", True: b"T"}[value]
     match value:
         case int():
-            return b"i" + frame(str(int(value)).encode())
+            try:
+                return b"i" + frame(str(int(value)).encode())
+            except ValueError:  # sys.get_int_max_str_digits
+                raise Refused("an int of too many digits", where=path, advice="keep it as text") from None
         case float():
             return b"f" + struct.pack("<d", float("nan") if value != value else value)
         case str():

@@ -341,6 +341,26 @@ def test_what_loads_says_what_of_it_could_not_be_used(body: bytes, problems: lis
     assert told(store, body) == {"letters": [], "events": 1, "problems": problems}
 
 
+ROUNDED = "b3-table1-rounded2:" + "ee" * 32
+
+
+def test_a_digest_of_rounded_values_names_no_version_and_binds_no_content(store: Store) -> None:
+    digests = [ROUNDED, "b3-table1:" + "aa" * 32]
+    written = dataset(("d", "only"), digests=[ROUNDED], distinctive=True)
+    read = dataset(("d", "other"), "7", digests=[ROUNDED], distinctive=True)
+    both = dataset(("d", "both"), digests=digests, distinctive=True)
+    bodies = [encode(event(1, 0, outputs=(written, both))), encode(event(2, 5, inputs=(read,)))]
+    store.ingest(batch(*bodies))
+
+    def asked(query: str) -> list[Any]:
+        return store.connection.execute(query).fetchall()
+
+    assert asked("select digest from store.version_digest") == [(digests[1],)]
+    assert asked("select version from dataset_versions order by version") == [("7",), (digests[1],)]
+    assert asked("select how, writer_run_id from inputs") == [("unknown", None)]
+    assert asked("from event_problems") == []  # it is well formed
+
+
 def test_numbers_are_kept_as_they_were_written(store: Store) -> None:
     numbers = b"[18446744073709551629,0.1,1.0,-0.0,1e400]"
     store.ingest(batch(GOOD.replace(b'"HERE"', numbers)))

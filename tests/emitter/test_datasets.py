@@ -10,6 +10,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet
 import pytest
 from emitted import events_in
@@ -87,11 +88,90 @@ def test_the_standard_metrics_have_numbers_only_and_ours_have_every_end(output):
     assert (price["min"], price["max"]) == ("1.00", "1.19")
 
 
-def test_the_values_of_a_column_that_is_named_like_a_secret_are_not_told(output):
-    entry = output(pa.table({"password": ["hunter2", "12345"] * 20}), name="t")
+def test_nothing_of_a_column_that_is_named_like_a_secret_leaves_but_counts(output, folder):
+    secrets = {
+        "password": [918273] * 20 + [645342] * 20,
+        "api_token": ["hunter2"] * 40,
+        "client_secret": [Decimal("7753.19")] * 40,
+        "private_key": [datetime.date(1987, 6, 5)] * 40,
+        "passwords": [4821.5] * 39 + [math.nan],
+    }
+    entry = output(pa.table(secrets | {"salary": [1000] * 40}), name="t")
 
-    (password,) = entry["facets"]["relineage_featureStats"]["features"]
-    assert password["top"] == [{"value": "[redacted]", "count": 20}] * 2
+    *hidden, salary = entry["facets"]["relineage_featureStats"]["features"]
+    assert [one["distinct"] for one in hidden] == [2, 1, 1, 1, 1]
+    counts = {"name", "type", "rows", "nulls", "nans", "infinities", "distinct"}
+    assert [(set(one), one["top"]) for one in hidden] == [(counts | {"top"}, [])] * len(secrets)
+    assert (salary["max"], salary["top"]) == (1000, [{"value": 1000, "count": 40}])
+    metrics = entry["facets"]["dataQualityMetrics"]["columnMetrics"]
+    assert metrics["password"] == {"nullCount": 0, "count": 40, "distinctCount": 2}
+    left = b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+    assert b"api_token" in left
+    for told in (b"918273", b"645342", b"hunter2", b"7753", b"1987", b"4821"):
+        assert told not in left
+
+
+BAD_UTF8 = pa.Array.from_buffers(
+    pa.string(), 1, [None, pa.py_buffer(np.array([0, 2], np.int32).tobytes()), pa.py_buffer(b"\xff\xfe")]
+)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param(pa.array([Decimal("1.5")], pa.decimal32(5, 1)), id="decimal32"),
+        pytest.param(pa.array([Decimal("1.5")], pa.decimal64(12, 1)), id="decimal64"),
+        pytest.param(pa.array([1], pa.date64()), id="not midnight"),
+        pytest.param(BAD_UTF8, id="not UTF-8"),
+        pytest.param(pa.array([2**63 - 1], pa.timestamp("us")), id="out of range"),
+    ],
+)
+def test_what_can_be_digested_has_its_digest_and_its_statistics(output, values, caplog):
+    table = pa.table({"ok": [1], "c": values})
+    entry = output(table, name="t")
+
+    assert content(entry)["digests"] == list(content_of(table).digests)
+    assert [one["distinct"] for one in entry["facets"]["relineage_featureStats"]["features"]] == [1, 1]
+    assert not caplog.records
+
+
+def test_an_error_in_the_statistics_of_a_column_costs_its_figures_only(folder, monkeypatch, caplog):
+    def no_kernel(column):
+        raise pa.ArrowNotImplementedError(f"no kernel for {column.type}")
+
+    monkeypatch.setattr(pyarrow.compute, "min_max", no_kernel)
+    table = pa.table({"day": [datetime.date(2024, 1, 1), None], "x": [1.5, 2.5]})
+    lineage = Lineage(namespace="n", store=True)
+    with lineage.run("job") as run:
+        run.output(table, name="t")
+
+    facets = events_in(folder)[-1]["outputs"][0]["facets"]
+    assert facets["relineage_content"]["digests"] == list(content_of(table).digests)
+    assert facets["relineage_content"]["stored"]
+    assert [one["name"] for one in facets["schema"]["fields"]] == ["day", "x"]
+    day, x = facets["relineage_featureStats"]["features"]
+    assert (day["rows"], day["nulls"], "distinct" in day) == (2, 1, False)
+    assert (x["min"], x["max"], x["distinct"]) == (1.5, 2.5, 2)
+    assert facets["dataQualityMetrics"]["columnMetrics"]["day"] == {"nullCount": 1, "count": 1}
+    assert [one.message for one in caplog.records] == ["no statistics of column 'day', only rows and nulls"]
+    assert lineage.errors == 0
+
+
+@pytest.mark.parametrize("columns", [42, 128, 130, 256])
+def test_all_columns_of_a_wide_table_are_in_the_facet(output, columns):
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            f"feature_number_{i}": generator.normal(size=5000) * 1e-7 * 10.0 ** generator.integers(-9, 3)
+            for i in range(columns)
+        }
+    )
+    entry = output(frame, name="wide", mode="full")
+
+    facet = entry["facets"]["relineage_featureStats"]
+    assert len(json.dumps(facet, separators=(",", ":"))) <= 63 * 1024
+    assert [one["name"] for one in facet["features"]] == list(frame.columns)
+    assert ["histogram" in one for one in facet["features"]] == [columns <= 130] * columns
 
 
 def test_a_frame_and_the_same_arrow_table_are_one_content(output):

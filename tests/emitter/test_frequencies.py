@@ -66,6 +66,11 @@ def test_zeros_are_one_value_and_nan_and_infinities_are_none() -> None:
         assert frequencies(pa.chunked_array([values])).distinct == 2
 
 
+def test_text_that_is_not_utf8_is_counted_and_not_told() -> None:
+    words = pa.array([b"\xff\xfe", b"a"] * 20).view(pa.string())
+    assert frequencies(pa.chunked_array([words])) == Frequencies(2)
+
+
 def test_columns_of_long_texts_are_not_counted() -> None:
     assert of(["x" * 1024]).distinct == 1
     assert of(["x" * 1025]).distinct is None

@@ -53,6 +53,28 @@ def test_the_leaves_of_columns_go_before_anything_else():
     assert fit({**FACET, "columns": columns[:70]}) == ({**FACET, "columns": columns[:70]}, False)
 
 
+def test_histograms_and_then_frequent_values_give_way_before_columns_do():
+    histogram, top = {"edges": [0.5] * 90, "counts": [7] * 89}, [{"value": "x" * 30, "count": 10}] * 10
+    features = [{"name": f"column {i}", "histogram": histogram, "top": top} for i in range(200)]
+
+    def columns_with(part, count):
+        fitted, cut = fit({**FACET, "features": features[:count]})
+        assert size_of(fitted) <= FACET_BYTES
+        assert [one["name"] for one in fitted["features"]] == [one["name"] for one in features[:count]]
+        having = [part in one for one in fitted["features"]]
+        assert having == sorted(having, reverse=True)
+        assert cut
+        return sum(having)
+
+    one = size_of(features[150])
+    fitting = (FACET_BYTES - size_of({**FACET, "features": []})) // (one + 1)
+    assert fit({**FACET, "features": features[:fitting]})[1] is False
+    assert fitting - 3 <= columns_with("histogram", fitting + 1) <= fitting
+    assert columns_with("top", fitting + 1) == fitting + 1
+    assert columns_with("histogram", 200) == 0
+    assert 0 < columns_with("top", 200) < 200
+
+
 def test_one_entry_that_is_too_large_alone_is_left_out():
     fitted, cut = fit({**FACET, "features": [{"name": "x" * 70_000}]})
 

@@ -195,6 +195,24 @@ def test_no_history_moves_an_estimate_further_than_the_correction(
         assert 1 / CORRECTION <= pace.seconds({kind: 1.0}) <= CORRECTION
 
 
+def test_what_was_slow_once_is_tried_again():
+    """A machine that swapped for a moment must not end digesting for good."""
+    pace, work = Pace(), {"numbers": 1.0}
+    pace.took(work, 8.0)
+    assert pace.seconds(work) > AUTO_SECONDS
+    refusals = 0
+    while pace.seconds(work) > AUTO_SECONDS:
+        pace.let_go(work)
+        refusals += 1
+    assert refusals <= 2
+
+
+@pytest.mark.parametrize("dtype", ["object", "string[pyarrow]", "str"])
+def test_long_texts_take_longer(dtype: str):
+    long, short = (pd.DataFrame({"a": pd.Series(["x" * size] * 200, dtype=dtype)}) for size in (200_000, 2))
+    assert seconds(long) > seconds(short) + 0.03
+
+
 def test_a_folder_without_end_is_never_waited_for():
     pace = Pace()
     pace.took({"files": float("inf")}, 1.0)

@@ -52,6 +52,14 @@ def test_an_output_is_kept_and_the_event_says_where(folder):
     assert "stored" not in y
 
 
+def test_what_is_kept_is_told_at_once(folder):
+    """Who tidies the store must know of it, however long the run goes on."""
+    with Lineage().run("job") as run:
+        run.input(FRAME, name="x", store=True)
+        assert [event["eventType"] for event in events_in(folder)] == ["START", "RUNNING"]
+        assert contents(folder, "inputs")[0]["stored"].startswith("file:")
+
+
 def test_a_lineage_that_stores_keeps_inputs_and_outputs_once_and_a_call_can_say_otherwise(folder):
     (folder / "raw.csv").write_text("a,b\n1,2\n")
     lineage = Lineage(store=True)

@@ -230,3 +230,15 @@ def test_what_facets_say_is_believed_only_as_far_as_a_digest_covers_it() -> None
         content_said(json.loads(json.dumps(told)), {"tensorDigests": model["tensorDigests"][:1]}).model
         is None
     )
+
+
+def test_digests_of_a_stranger_that_are_no_texts_are_passed_over(
+    folder: Path, relineage: Run, tell: Callable[..., Any]
+) -> None:
+    digest = "b3-table1:" + "cc" * 32
+    base = {"_producer": "https://example.com/tests", "_schemaURL": "https://example.com/schema"}
+    for hour, name in enumerate(("one", "two")):
+        facets = {"relineage_content": base | {"digests": [{}, digest], "kind": "table"}}
+        tell(folder, f"make {name}", hour, outputs=[{"namespace": "n", "name": name, "facets": facets}])
+    said = relineage("digest", "--compare", "dataset:n/one", "dataset:n/two")
+    assert (said.code, said.out) == (0, "same: b3-table1\n")

@@ -1,13 +1,16 @@
 """A table that comes in parts has the digest of the whole, and an append reads the tail only."""
 
 import random
+import time
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from blake3 import blake3
 from hypothesis import given, settings
@@ -73,6 +76,60 @@ def test_pieces_may_be_encoded_in_several_ways() -> None:
     assert state.digest() == table_digest(pa.table({"x": pa.concat_arrays([words] * 4)}))
 
 
+def test_many_small_parts_take_a_time_in_proportion() -> None:
+    table = pa.table({"x": np.arange(8000), "y": [f"t{i}" for i in range(8000)]})
+    began = time.perf_counter()
+    made = appended(table, list(range(1, 8000)))
+    assert time.perf_counter() - began < 20  # more than a minute if each part were cut again with each append
+    assert made == table_digest(table)
+
+
+def test_rows_that_wait_do_not_hold_on_to_the_batches_that_they_came_in() -> None:
+    state = TableState(pa.schema([("x", pa.int64())]))
+    before = pa.total_allocated_bytes()
+    for i in range(2000):
+        batch = pa.array(range(1000), pa.int64())  # 8 kB, of which one row is appended
+        state.append(pa.table({"x": batch.slice(i % 1000, 1)}))
+    assert pa.total_allocated_bytes() - before < 2_000_000
+    assert state.digest() == table_digest(pa.table({"x": pa.array([*range(1000)] * 2)}))
+
+
+def coded(i: int, words: list[str | None]) -> pa.Array:
+    """The words, in one of several encodings: batch after batch may be encoded otherwise."""
+    array = pa.array(words, pa.string())
+    ways: list[Callable[[pa.Array], pa.Array]] = [
+        lambda one: one.dictionary_encode(),
+        lambda one: one.cast(pa.large_string()),
+        lambda one: one.cast(pa.string_view()),
+        pc.run_end_encode,
+    ]
+    return ways[i % len(ways)](array)
+
+
+@pytest.mark.parametrize("alike", [True, False])
+@pytest.mark.parametrize("rows", [1, 3, 700])
+def test_small_parts_of_coded_columns_have_the_digest_of_the_whole(alike: bool, rows: int) -> None:
+    parts = []
+    for i in range(200):
+        words = [None if (i + j) % 7 == 0 else f"w{i}-{j % 90}" for j in range(rows)]
+        x = coded(0 if alike else i, words)
+        items = pa.ListArray.from_arrays(pa.array(range(rows + 1), pa.int32()), x)
+        parts.append(pa.table({"x": x, "l": items, "s": pa.StructArray.from_arrays([x], ["f"])}))
+    state = TableState(parts[0].schema)
+    for part in parts:
+        state.append(part)
+    plain = pa.chunked_array([pa.array(part["x"].to_pylist(), pa.string()) for part in parts])
+    whole = plain.combine_chunks()
+    table = pa.table(
+        {
+            "x": whole,
+            "l": pa.ListArray.from_arrays(pa.array(range(len(whole) + 1), pa.int32()), whole),
+            "s": pa.StructArray.from_arrays([whole], ["f"]),
+        }
+    )
+    assert state.digest() == table_digest(table)
+
+
 @pytest.mark.parametrize("other", [{"y": [1]}, {"x": [1.5]}, {"x": [1], "y": [1]}])
 def test_rows_of_other_columns_are_refused(other: dict[str, list[Any]]) -> None:
     with pytest.raises(Refused, match="below rows of"):
@@ -119,6 +176,13 @@ def test_a_constant_table_stays_one_only_if_its_value_goes_on(
     made = extended(table_digest(head), whole.slice(first_row_of_tail(rows)))
     assert made == table_digest(whole)
     assert made.distinctive is distinctive
+
+
+def test_a_constant_column_in_run_ends_goes_on_too() -> None:
+    whole = pa.table({"x": pc.run_end_encode(pa.array(["a" * 100] * (LEAF_ROWS + 5)))})
+    made = extended(table_digest(whole.slice(0, LEAF_ROWS)), whole.slice(LEAF_ROWS))
+    assert made == table_digest(whole)
+    assert not made.distinctive
 
 
 SMALL = pa.table({"x": np.arange(70_000), "y": ["a"] * 70_000})

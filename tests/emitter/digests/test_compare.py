@@ -87,6 +87,37 @@ def test_columns_of_one_name_are_told_by_their_number() -> None:
     assert found.columns == (values("a (2)", rows(0, 0)),)
 
 
+NUMBERED: dict[str, tuple[list[str], int, str]] = {
+    "the second": (["x", "x", "x (2)"], 1, "x (3)"),
+    "what is called like the second": (["x", "x", "x (2)"], 2, "x (2)"),
+    "what is called so before it": (["x (2)", "x", "x"], 2, "x (3)"),
+    "the third": (["x", "x", "x", "x (2)"], 2, "x (4)"),
+    "two of two": (["x", "x", "x (2)", "x (2)"], 3, "x (2) (2)"),
+}
+
+
+@pytest.mark.parametrize("case", NUMBERED)
+def test_no_column_is_lost_where_another_is_called_like_its_number(case: str) -> None:
+    names, place, expected = NUMBERED[case]
+    data = [np.arange(131_072) + i for i in range(len(names))]
+    old = pa.table([part[:65_536] for part in data], names=names)
+    data[place] = data[place].copy()
+    data[place][3] = -1
+    for length in (65_536, 131_072):
+        new = pa.table([part[:length] for part in data], names=names)
+        found = compare(content_of(old), content_of(new))
+        assert (found.columns, found.appended) == ((values(expected, rows(0, 65_535)),), False)
+
+
+def test_columns_of_one_name_are_matched_by_their_order_whatever_else_there_is() -> None:
+    a, b, c = pa.array([1]), pa.array([2]), pa.array([3])
+    old, new = pa.table([a, b], names=["x", "x"]), pa.table([a, b, c], names=["x", "x", "x (2)"])
+    added = ColumnDifference(name="x (2)", what="added", b="int64")
+    assert compare(content_of(old), content_of(new)).columns == (added,)
+    removed = ColumnDifference(name="x (2)", what="removed", a="int64")
+    assert compare(content_of(new), content_of(old)).columns == (removed,)
+
+
 @pytest.mark.parametrize("before", [65_536, 131_072])
 def test_an_append_behind_a_whole_leaf_is_seen_without_the_data(before: int) -> None:
     found = compare(content_of(BASE.slice(0, before)), KNOWN)

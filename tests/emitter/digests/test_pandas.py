@@ -1,7 +1,9 @@
 import datetime as dt
 import math
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from relineage.emitter.digests.tables import to_arrow
 
 NAN = math.nan
 INSTANT = dt.datetime.fromisoformat("2024-05-06T07:08:09.123456")
+DAY = dt.date(2024, 5, 6)
 
 
 def version(data: object) -> str:
@@ -51,6 +54,29 @@ def test_the_index_is_data_unless_it_is_the_default_range() -> None:
     assert version(frame) == version(other.reset_index(drop=True)) == version(frame.set_axis([0, 1, 2]))
     assert version(frame) != version(frame[1:].set_axis([1, 2])) != version(frame[1:].reset_index(drop=True))
     assert version(frame[frame.a > 9]) == version(frame[:0])
+
+
+def test_one_row_numbered_0_is_the_default_range_whatever_its_step() -> None:
+    thinned = pd.DataFrame({"a": [1, 2]}).iloc[::2]
+    assert thinned.index.step == 2
+    assert version(thinned) == version(pd.DataFrame({"a": [1]}))
+    assert version(pd.DataFrame({"a": [1, 2, 3]}).iloc[::2]) != version(pd.DataFrame({"a": [1, 3]}))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "Int64", "object", "int64[pyarrow]"])
+def test_an_index_of_another_type_than_int64_is_data(dtype: str) -> None:
+    frame = pd.DataFrame({"a": [1, 2]})
+    numbered = frame.set_axis(pd.Index([0, 1], dtype=dtype))
+    assert version(numbered) != version(frame)
+    assert [column.name for column in content_of(numbered).columns] == ["a", "__index_level_0__"]
+
+
+def test_rows_count_where_there_are_no_columns() -> None:
+    table = pa.table({"a": [1] * 5}).select([])
+    assert version(pd.DataFrame(index=range(5))) == version(table)
+    assert version(pd.DataFrame(index=range(7))) != version(table)
+    assert version(pd.DataFrame()) == version(pa.table({})) == version(pl.DataFrame())
+    assert to_arrow(pd.DataFrame(index=range(5))).num_rows == 5
 
 
 @pytest.mark.parametrize(
@@ -97,6 +123,31 @@ def test_object_columns_of_one_kind_are_taken() -> None:
     )
 
 
+NESTED: dict[str, tuple[list[Any], list[Any]]] = {
+    "lists, tuples and arrays": ([[1, 2], [3], None], [(1, 2), np.array([3]), None]),
+    "arrays of objects": ([["a", None]], [np.array(["a", None], dtype=object)]),
+    "arrays of text": ([["a", "b"]], [np.array(["a", "b"])]),
+    "dicts of lists": ([{"a": ["x"]}, {"a": None}], [{"a": ("x",)}, {}]),
+    "missing values": ([[1, None], ["x"][:0], [None]], [[1, NAN], [], [pd.NaT]]),
+    "numpy's numbers": ([[1, 2], [True][:0]], [[np.int64(1), np.uint8(2)], []]),
+    "microseconds": ([[INSTANT]], [[pd.Timestamp(INSTANT)]]),
+    "durations": ([[dt.timedelta(days=1)]], [[pd.Timedelta(days=1)]]),
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_equal_nested_values_have_one_digest(name: str) -> None:
+    left, right = NESTED[name]
+    assert version(objects(*left)) == version(objects(*right)) == version(pa.table({"o": left}))
+
+
+def test_nanoseconds_of_numpy_in_lists_are_kept() -> None:
+    late, early = ([np.datetime64(at, "ns")] for at in (1001, 1000))
+    assert version(objects(late)) == version(one([late], pa.list_(pa.timestamp("ns"))).rename_columns(["o"]))
+    assert version(objects(late)) != version(objects(early))
+    assert version(objects(late)) == version(objects(np.array(late)))
+
+
 def test_categories_are_their_values() -> None:
     plain = pd.DataFrame({"x": ["a", None, "b"]})
     few = plain.astype(pd.CategoricalDtype(["a", "b"]))
@@ -117,6 +168,9 @@ def test_a_series_and_an_array_are_tables_of_one_column() -> None:
     assert version(pd.Series(["a", "b"])) == version(pa.array(["a", "b"])) == version(["a", "b"])
 
 
+CIRCLE: list[Any] = []
+CIRCLE.append(CIRCLE)
+
 REFUSED: dict[str, tuple[object, str]] = {
     "numbered labels": (pd.DataFrame([[1, 2]]), "the label 0 is int, not text"),
     "mixed labels": (pd.DataFrame({"a": [1], 2: [3]}), "the label 2 is int, not text"),
@@ -128,6 +182,70 @@ REFUSED: dict[str, tuple[object, str]] = {
     "mixed objects": (objects(1, "a"), "column .o.: an object column of"),
     "text and bytes": (objects("a", b"a"), "column 'o'.*bytes, str"),
     "ints and floats": (objects(1, 1.5), "column 'o'.*float, int"),
+    "dates and instants": (objects(DAY, INSTANT), r"column 'o': .*\(date, datetime\)"),
+    "times with a zone": (objects(dt.time(1, tzinfo=dt.UTC)), "column 'o': a time of day with a zone"),
+    "nested text and bytes": (objects(["a"], [b"a"]), r"column 'o'\[\]: .*\(bytes, text\)"),
+    "text and bytes in one list": (objects(("a", b"a")), r"column 'o'\[\]: .*\(bytes, text\)"),
+    "text beside arrays of bytes": (
+        objects(["a"], np.array([b"a"])),
+        r"column 'o'\[\]: .*\(bytes, text\)",
+    ),
+    "text and bytes deep inside": (
+        objects([{"k": ["a"]}], [{"k": [b"a"]}]),
+        r"column 'o'\[\]\.k\[\]: .*\(bytes, text\)",
+    ),
+    "text and bytes in arrays of objects": (
+        objects(np.array(["a", b"a"], dtype=object)),
+        r"column 'o'\[\]: .*\(bytes, text\)",
+    ),
+    "text and bytes in dicts": (objects({"a": "x"}, {"a": b"x"}), r"column 'o'\.a: .*\(bytes, text\)"),
+    "keys of bytes": (objects({b"a": 2}), "column 'o': the key b'a' is bytes, not text"),
+    "keys of bytes inside": (objects([{b"a": 2}]), r"column 'o'\[\]: the key b'a' is bytes, not text"),
+    "keys of numbers": (objects({1: 2}), "column 'o': the key 1 is int, not text"),
+    "nested truths and numbers": (objects([True], [1]), r"\(bool, int\)"),
+    "nested ints and floats": (objects([1], [1.5]), r"\(float, int\)"),
+    "arrays of ints and of floats": (objects(np.array([1]), np.array([1.5])), r"\(float, int\)"),
+    "nested ints and decimals": (objects([1], [Decimal("1.5")]), r"\(decimal, int\)"),
+    "nested dates and instants": (objects([DAY], [INSTANT]), r"\(date, datetime\)"),
+    "nested instants with and without zone": (
+        objects([INSTANT], [INSTANT.replace(tzinfo=dt.UTC)]),
+        r"\(datetime, datetime in UTC\)",
+    ),
+    "nested instants of two zones": (
+        objects([INSTANT.replace(tzinfo=ZoneInfo("Europe/Warsaw"))], [INSTANT.replace(tzinfo=dt.UTC)]),
+        r"\(datetime in Europe/Warsaw, datetime in UTC\)",
+    ),
+    "nested durations of numpy and numbers": (
+        objects([np.timedelta64(5, "ns")], [1]),
+        r"\(int, timedelta64\[ns\]\)",
+    ),
+    "nested times with a zone": (objects([dt.time(1, tzinfo=dt.UTC)]), "a time of day with a zone"),
+    "nested nanoseconds": (objects([pd.Timestamp(1)]), r"column 'o'\[\]: .*nanoseconds"),
+    "nested durations with nanoseconds": (objects({"a": pd.Timedelta(1)}), r"column 'o'\.a: .*nanoseconds"),
+    "nested years beyond 9999": (objects([pd.Timestamp(np.datetime64(10**12, "s"))]), "beyond"),
+    "nested durations beyond Python's": (objects([pd.Timedelta(np.timedelta64(10**17, "s"))]), "beyond"),
+    "nested masks": (
+        objects([np.ma.masked_array([1, 2], [0, 1])]),
+        "MaskedArray",
+    ),
+    "nested sets": (objects([{"a"}]), r"column 'o'\[\]: a value of type set"),
+    "nested arrays of two axes": (objects([np.zeros((2, 2))]), "an array of 2 axes"),
+    "lists that hold themselves": (objects(CIRCLE), r"column 'o'\[\]\[\].*: nested too deeply"),
+    "categories of text and bytes": (
+        pd.DataFrame({"c": pd.Categorical(["a", b"b"])}),
+        "column 'c': .*bytes, str",
+    ),
+    "an index of text and bytes": (pd.DataFrame({"a": [1, 2]}, index=["a", b"a"]), "bytes, str"),
+    "polars objects": (
+        pl.DataFrame({"n": [1], "o": pl.Series([object()], dtype=pl.Object)}),
+        "column 'o': a polars column of Python objects",
+    ),
+    "a polars series of objects": (pl.Series("o", [object()], dtype=pl.Object), "column 'o'"),
+    "polars types without an Arrow form": (
+        pl.DataFrame({"n": [1], "i": pl.Series([1], dtype=pl.Int128)}),
+        "column 'i': Int128 without an Arrow form",
+    ),
+    "a polars series without an Arrow form": (pl.Series("l", [[1]], dtype=pl.List(pl.Int128)), "column 'l'"),
     "own objects": (pd.DataFrame({"o": [object()]}), "column 'o'"),
     "sparse": (pd.DataFrame({"s": pd.arrays.SparseArray([0, 1])}), "column 's': a sparse column"),
     "complex": (pd.DataFrame({"c": [1j]}), "column 'c': complex128 values without an Arrow form"),

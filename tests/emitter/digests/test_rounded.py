@@ -1,6 +1,7 @@
 """The digest of rounded values: under its own name, and no identity."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,8 +54,20 @@ def test_it_is_the_same_through_carriers_and_widths_stay_apart() -> None:
     assert rounded_digest(table, 2) != rounded_digest(table.cast(pa.schema([("x", pa.float32())])), 2)
 
 
-@pytest.mark.parametrize("decimals", [-1, 16])
-def test_other_decimals_are_refused(decimals: int) -> None:
+@pytest.mark.parametrize("decimals", range(16))
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8"])
+def test_both_zeros_are_one_in_every_width_and_what_is_too_large_stays(kind: str, decimals: int) -> None:
+    def made(*values: float) -> str:
+        return rounded_digest(pa.table({"x": np.array(values, kind)}), decimals)
+
+    greatest = float(np.finfo(kind).max)
+    assert made(-0.0, np.inf, greatest) == made(0.0, np.inf, greatest)
+    assert made(0.0, greatest) != made(0.0, np.inf)
+    assert made(0.0) != made(np.nan)
+
+
+@pytest.mark.parametrize("decimals", [-1, 16, 2.5, 2.0, True, "2", None, np.int64(2)], ids=repr)
+def test_other_decimals_are_refused(decimals: Any) -> None:
     with pytest.raises(Refused, match="decimals"):
         rounded_digest(frame(1.0), decimals)
 
