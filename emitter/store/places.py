@@ -101,7 +101,9 @@ class Folder:
     @contextmanager
     def scratch(self, ending: str) -> Iterator[Path]:
         """A file in the same file system, so that renaming it is one step."""
-        make_folder(self._root)
+        if not self._root.exists():  # one that others share is made by them
+            make_folder(self._root)
+            self._root.chmod(0o700)  # what is kept may have come from files that only this user may read
         unfinished = self._root / _UNFINISHED
         unfinished.mkdir(exist_ok=True)
         file = unfinished / f"{uuid.uuid4().hex}{ending}"

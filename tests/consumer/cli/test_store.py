@@ -1,6 +1,7 @@
 """`relineage store`: what runs have kept is listed, taken out, verified, and removed when nobody refers to it."""
 
 import contextlib
+import json
 import os
 import shutil
 import time
@@ -227,6 +228,37 @@ def unreferenced(folder: Path) -> list[str]:
         content_of(other).digests[0],
         *content_of(folder / "more").digests,
         *content_of(folder / "more" / "file").digests,
+    ]
+
+
+def test_gc_keeps_what_any_event_names_whatever_for(
+    project: Path, relineage: Callable[..., Any], make_event: Callable[..., dict[str, Any]]
+) -> None:
+    store = objects(project)
+    named = {}
+    for number, name in enumerate(("input", "output", "parameter", "facet", "nobody")):
+        frame = pd.DataFrame({"c": np.arange(20.0) + number})
+        named[name] = content_of(frame).digests[0]
+        store.put(content_of(frame), frame)
+    lineage = Lineage(namespace="n", environ={})
+    with lineage.run("refer", params={"base": named["parameter"]}) as run:
+        run.input(name="x", version=named["input"])
+        run.output(name="y", version=named["output"])
+    assert lineage.close()
+    base = {"_producer": "https://example.com/tests", "_schemaURL": "https://example.com/schema"}
+    stranger = make_event(
+        outputs=[{"namespace": "n", "name": "m", "facets": {"note": base | {"of": named["facet"]}}}]
+    )
+    (project / ".relineage" / "events" / "stranger.ndjson").write_text(json.dumps(stranger) + "\n")
+    grow_old(project)
+
+    assert relineage("store", "gc", "--yes").code == 0
+
+    left = {one.digest for one in store.scan()}
+    assert left >= {digest for name, digest in named.items() if name != "nobody"}
+    assert named["nobody"] not in left
+    assert [one["digest"] for one in relineage("store", "ls", "x", "--format", "json").json] == [
+        named["input"]
     ]
 
 

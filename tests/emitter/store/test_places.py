@@ -141,3 +141,13 @@ def test_a_place_that_cannot_be_written_is_an_error_of_the_system_and_leaves_not
     with pytest.raises(OSError, match="file"):
         open_store(tmp_path / "file", tmp_path).put(content_of(b"abc"), b"abc")
     assert (tmp_path / "file").read_text() == "no folder"
+
+
+def test_a_new_store_is_its_owners_alone_and_one_that_is_there_stays_as_it_is(tmp_path):
+    for name, mode in (("new", None), ("shared", 0o775)):
+        if mode is not None:
+            (tmp_path / name).mkdir()
+            (tmp_path / name).chmod(mode)
+        with Folder(tmp_path / name).scratch(""):
+            pass
+        assert (tmp_path / name).stat().st_mode & 0o777 == (mode or 0o700)
