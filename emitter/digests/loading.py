@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import formats
 from .records import Content, Refused
 from .safetensors import entries_of
-from .separated import cells_of_file, typed
+from .separated import csv_parts, csv_schema
 from .tables import table_digest
 from .tensors import array_bits, tensors_digest
 
@@ -57,15 +57,8 @@ def _table(path: Path, suffix: str, content: Content) -> pa.Table:
         with pq.ParquetFile(path) as parquet:
             return parquet.read()
     if suffix in formats.CSV:
-        plain = {"bool": pa.bool_(), "int64": pa.int64(), "float64": pa.float64(), "null": pa.null()}
-        types = [plain.get(one.type, pa.string()) for one in content.columns]
-        names = [one.name for one in content.columns]
-        schema = pa.schema(list(zip(names, types, strict=True)))
-        rows = [
-            pa.record_batch(list(map(typed, types, batch.columns)), schema=schema)
-            for batch in cells_of_file(path, names)
-        ]
-        return pa.Table.from_batches(rows, schema=schema)
+        schema = csv_schema((one.name, one.type) for one in content.columns)
+        return pa.Table.from_batches(csv_parts(path, schema), schema=schema)
     with pa.OSFile(str(path)) as source:
         schema, batches = formats.arrow_batches(source, path)
         return pa.Table.from_batches(batches, schema=schema)

@@ -1,24 +1,29 @@
 """CSV files as tables: which text is which value, decided by the whole column and by nothing else.
 
 Readers of CSV guess types from a first block, with rules that change from release to release, so the rule is
-our own (`docs/digests.md`, "CSV"): Arrow only splits the text into cells, which are text or null. The file is
+our own (`docs/digests.md`, "CSV"): Arrow only splits the text into cells, which are text or null, and what it
+takes in its own way (quotes that are not closed, or that end before their cell) is refused before. The file is
 read twice: first to find for each column the first of `bool`, `int64`, `float64` that loses nothing of any
 cell, else `utf8`; then to digest it. Memory is bounded by the block.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import codecs
+import io
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .appending import TableState
 from .files import Progress
 from .framing import cores
-from .records import TableDigest
+from .records import Refused, TableDigest
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 BLOCK_BYTES = 4 << 20
@@ -33,6 +38,10 @@ _FLOAT = (
 )
 _TOO_LARGE = 10**15
 _LOOK_ROWS = 64  # most columns show there what they are not
+_QUOTE = ord('"')
+_BESIDE = tuple(
+    b',\r\n"'
+)  # before an opening and behind a closing quote: ends of cells; a quote, if it is doubled
 
 
 def csv_digest(
@@ -42,7 +51,7 @@ def csv_digest(
 
     Raises:
         pa.ArrowException, UnicodeError: it is not well formed, not UTF-8, or has a line beyond `BLOCK_BYTES`.
-        Refused: the specification does not cover it.
+        Refused: the specification does not cover it, or quotes do not stand where they may.
     """
     import pyarrow as pa
 
@@ -58,19 +67,42 @@ def csv_digest(
             progress(min(done, size), size)
 
     with ThreadPoolExecutor(cores()) as pool:
-        for batch in cells_of_file(path, names):
+        for batch in _cells(path, names):
             list(pool.map(_Kind.look_at, kinds, batch.columns))
             told()
-        types = [kind.arrow_type() for kind in kinds]
-        schema = pa.schema(list(zip(names, types, strict=True)))
-        state = TableState(schema)
-        for batch in cells_of_file(path, names):
-            columns = list(pool.map(typed, types, batch.columns))
-            state.append(part := pa.Table.from_arrays(columns, schema=schema))
-            if also is not None:
-                also(part)
-            told()
+    schema = csv_schema((name, kind.name()) for name, kind in zip(names, kinds, strict=True))
+    state = TableState(schema)
+    for batch in csv_parts(path, schema):
+        state.append(part := pa.Table.from_batches([batch]))
+        if also is not None:
+            also(part)
+        told()
     return state.digest()
+
+
+def csv_schema(columns: Iterable[tuple[str, str]]) -> pa.Schema:
+    """The schema of a CSV file whose columns have these names and types, the latter as their descriptors."""
+    import pyarrow as pa
+
+    return pa.schema([(name, pa.type_for_alias(kind)) for name, kind in columns])
+
+
+def csv_parts(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The rows of a CSV file as values, part by part.
+
+    Args:
+        path: of the file.
+        schema: with types that all cells of their columns have.
+
+    Raises:
+        pa.ArrowException, UnicodeError, Refused: as `csv_digest`, or a cell is not of the type of its column.
+    """
+    import pyarrow as pa
+
+    with ThreadPoolExecutor(cores()) as pool:
+        for batch in _cells(path, schema.names):
+            columns = list(pool.map(_typed, schema.types, batch.columns))
+            yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 class _Kind:
@@ -96,15 +128,13 @@ class _Kind:
             ):
                 self.possible.remove("float64")
 
-    def arrow_type(self) -> pa.DataType:
-        import pyarrow as pa
-
+    def name(self) -> str:
         if self.empty:
-            return pa.null()
-        return pa.type_for_alias(self.possible[0]) if self.possible else pa.string()
+            return "null"
+        return self.possible[0] if self.possible else "utf8"
 
 
-def typed(kind: pa.DataType, cells: pa.Array) -> pa.Array:
+def _typed(kind: pa.DataType, cells: pa.Array) -> pa.Array:
     """Cells as values of the type that all cells of their column have."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -161,7 +191,7 @@ def _names(path: Path) -> list[str]:
         return list(reader.schema.names)
 
 
-def cells_of_file(path: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
+def _cells(path: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
     """The rows of the file, every cell as the text it is, null where it is empty and unquoted."""
     import pyarrow as pa
 
@@ -169,25 +199,101 @@ def cells_of_file(path: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
         yield from reader
 
 
-def _opened(path: Path, types: dict[str, Any]) -> Any:
+class _Lines(io.RawIOBase):
+    """The bytes of a CSV file as Arrow's reader takes them rightly, and none that it takes in its own way.
+
+    No piece ends in CR (but the last byte of all), since the reader takes LF at the start of the next one for
+    a part of that line end, even within quotes. A last line without its end gets one, since it would not see a
+    header without.
+    """
+
+    def __init__(self, file: io.BufferedReader, path: Path) -> None:
+        super().__init__()
+        self._file, self._path = file, path
+        self._last = b"\n"  # the byte before the next piece; a quote only if it closed a cell
+        self._quoted = False  # whether that next piece begins within quotes
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        start = self._file.tell() == 0
+        piece = self._file.read(size)
+        end = len(piece) < size or not piece
+        if len(piece) > 1 and piece.endswith(b"\r"):
+            self._file.seek(-1, io.SEEK_CUR)
+            piece, end = piece[:-1], False
+        if text := piece.removeprefix(codecs.BOM_UTF8) if start else piece:
+            self._look_at_quotes(text)
+        if end and self._quoted:
+            raise self._refused("a quote that is not closed")
+        if end and self._last not in b"\r\n":
+            self._last = b"\n"
+            piece += self._last
+        return piece
+
+    def _look_at_quotes(self, piece: bytes) -> None:
+        """Refuse text behind the quote that closes a cell."""
+        import numpy as np
+
+        text = self._last + piece
+        codes = np.frombuffer(text, np.uint8)
+        quotes = np.flatnonzero(codes[1:] == _QUOTE) + 1
+        # If each quote that opens stands where one may, they open and close in turn.
+        opening, closing = quotes[int(self._quoted) :: 2], quotes[int(not self._quoted) :: 2]
+        if np.isin(codes[opening - 1], _BESIDE).all():
+            self._quoted ^= bool(len(quotes) % 2)
+        else:  # some are text, and which ones depends on all before
+            closing = self._one_by_one(text, quotes.tolist())
+        if text[0] == _QUOTE:
+            closing = np.append(closing, 0)
+        if not np.isin(codes[closing[closing + 1 < len(codes)] + 1], _BESIDE).all():
+            raise self._refused("text behind a closing quote")
+        closed = text[-1] != _QUOTE or len(text) - 1 in closing
+        self._last = text[-1:] if closed else b"x"
+
+    def _one_by_one(self, text: bytes, quotes: list[int]) -> np.ndarray[Any, Any]:
+        """Which of the quotes in a text close a cell."""
+        import numpy as np
+
+        closing = [0] if text[0] == _QUOTE else [-1]
+        for at in quotes:
+            if self._quoted:
+                self._quoted = False
+                closing.append(at)
+            elif text[at - 1] in b",\r\n" or closing[-1] == at - 1:
+                self._quoted = True
+        return np.array(closing[1:], np.int64)
+
+    def _refused(self, what: str) -> Refused:
+        return Refused(what, where=str(self._path), advice='write " within quotes as ""')
+
+
+@contextmanager
+def _opened(path: Path, types: dict[str, Any]) -> Iterator[Any]:
+    import pyarrow as pa
     import pyarrow.csv as pc
 
-    return pc.open_csv(
-        path,
-        read_options=pc.ReadOptions(block_size=BLOCK_BYTES, encoding="utf8", use_threads=True),
-        parse_options=pc.ParseOptions(
-            delimiter=",",
-            quote_char='"',
-            double_quote=True,
-            escape_char=False,
-            newlines_in_values=True,
-            ignore_empty_lines=True,
-        ),
-        convert_options=pc.ConvertOptions(
-            column_types=types,
-            check_utf8=True,
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-            null_values=[""],
-        ),
-    )
+    with (
+        path.open("rb") as file,
+        pc.open_csv(
+            pa.PythonFile(_Lines(file, path), mode="r"),
+            read_options=pc.ReadOptions(block_size=BLOCK_BYTES, encoding="utf8", use_threads=True),
+            parse_options=pc.ParseOptions(
+                delimiter=",",
+                quote_char='"',
+                double_quote=True,
+                escape_char=False,
+                newlines_in_values=True,
+                ignore_empty_lines=True,
+            ),
+            convert_options=pc.ConvertOptions(
+                column_types=types,
+                check_utf8=True,
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                null_values=[""],
+            ),
+        ) as reader,
+    ):
+        yield reader

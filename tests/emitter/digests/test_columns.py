@@ -15,17 +15,18 @@ from relineage.emitter.digests.columns import LEAF_ROWS, fields_of, leaf, leaf_h
 from relineage.emitter.digests.rows import rows_state
 from relineage.emitter.digests.tables import table_digest
 
+USUAL = pa.default_memory_pool()
+POOL = pa.proxy_memory_pool(USUAL)  # has to outlive all that is allocated in it
+
 
 @contextmanager
 def measured() -> Iterator[Callable[[], int]]:
-    """Give a function that says how much memory Arrow had at most since the beginning."""
-    usual = pa.default_memory_pool()
-    pool = pa.proxy_memory_pool(usual)
-    pa.set_memory_pool(pool)
+    """Give a function that says how much memory Arrow had at most."""
+    pa.set_memory_pool(POOL)
     try:
-        yield pool.max_memory
+        yield POOL.max_memory
     finally:
-        pa.set_memory_pool(usual)
+        pa.set_memory_pool(USUAL)
 
 
 CODED: dict[str, Callable[[pa.Array], pa.Array]] = {

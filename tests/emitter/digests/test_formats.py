@@ -23,8 +23,9 @@ from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relineage.emitter.digests import content_of, separated
+from relineage.emitter.digests import Refused, content_of, separated
 from relineage.emitter.digests.formats import file_table_digest
+from relineage.emitter.digests.loading import load
 from relineage.emitter.digests.separated import csv_digest
 
 TABLE = pa.table({"x": list(range(20)), "t": ["a", None] * 10})
@@ -346,3 +347,159 @@ def test_a_table_file_has_the_leaves_of_the_table(rows: int, tmp_path: Path) -> 
     table = pa.table({"x": np.arange(rows) % 97, "t": [f"text {i % 31}" for i in range(rows)]})
     pq.write_table(table, tmp_path / "t.parquet", row_group_size=10_007)
     assert file_table_digest(tmp_path / "t.parquet") == content_digest(table)
+
+
+def damaged(table: pa.Table, part: bytes, at: int, path: Path) -> Path:
+    """An Arrow file of either format in which the offset that begins `at` bytes behind `part` leads far away."""
+    new = pa.ipc.new_file if path.suffix == ".arrow" else pa.ipc.new_stream
+    with new(str(path), table.schema) as writer:
+        writer.write_table(table)
+    data = bytearray(path.read_bytes())
+    start = data.index(part) + at
+    data[start : start + 4] = (1 << 30).to_bytes(4, "little")
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("name", ["t.arrow", "t.arrows"])
+@pytest.mark.parametrize(
+    ("table", "at"), [(pa.table({"l": [["a"]] * 100}), 0), (pa.table({"s": ["a", None] * 50}), 40)]
+)
+def test_an_arrow_file_whose_offsets_lead_elsewhere_is_refused_and_kills_nobody(
+    table: pa.Table, at: int, name: str, tmp_path: Path
+) -> None:
+    """In a process of its own, which Arrow would end by a signal."""
+    offsets = bytes(table.column(0).chunk(0).buffers()[1])[:404]
+    path = damaged(table, offsets, at, tmp_path / name)
+    script = (
+        "import sys; from pathlib import Path; from relineage.emitter.digests import content_of;"
+        "print(content_of(Path(sys.argv[1])).absent)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "damaged" in done.stdout
+
+
+@pytest.mark.parametrize("shape", ["(-1,)", "(-1, 0)", f"(0, {1 << 70})"])
+@pytest.mark.parametrize("fortran", [False, True])
+def test_an_npy_file_of_an_impossible_shape_has_its_bytes_and_the_reason(
+    shape: str, fortran: bool, tmp_path: Path
+) -> None:
+    header = f"{{'descr': '<f8', 'fortran_order': {fortran}, 'shape': {shape}}}".encode()
+    data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(16)
+    (tmp_path / "a.npy").write_bytes(data)
+    found = content_of(tmp_path / "a.npy")
+    assert found.digests == (f"b3-bytes1:{blake3(data).hexdigest()}",)
+    assert "impossible shape" in str(found.absent)
+
+
+def cells_of_csv(data: bytes, folder: Path) -> list[list[Any]] | str:
+    """The cells of a CSV file, column by column, or why there are none."""
+    (folder / "t.csv").write_bytes(data)
+    found = content_of(folder / "t.csv")
+    if found.absent is not None:
+        return found.absent
+    table = load(folder / "t.csv", found)
+    assert isinstance(table, pa.Table)
+    return [column.to_pylist() for column in table.columns]
+
+
+def test_a_line_end_within_quotes_stays_where_a_block_ends_in_the_middle_of_it(tmp_path: Path) -> None:
+    start = b'a,b\n1,"'
+    padding = b"y" * (separated.BLOCK_BYTES - len(start) - 1)
+    cells = cells_of_csv(start + padding + b'\r\nz"\n', tmp_path)
+    assert cells == [[1], [padding.decode() + "\r\nz"]]
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,x", "a,b\r1,x\r", "a,b\r\n1,x\r\n", 'a,b\r\n"1","x"\r\n\r\n'])
+@pytest.mark.parametrize("block_bytes", range(10, 16))
+def test_blocks_may_end_anywhere_in_a_line_end(
+    text: str, block_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(separated, "BLOCK_BYTES", block_bytes)
+    assert digest_of_csv(text, tmp_path) == content_of(pa.table({"a": [1], "b": ["x"]})).version
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b'a,b\n1,"2\n', "a quote that is not closed"),
+        (b'a,b\n1,"', "a quote that is not closed"),
+        (b'a,"b\n1,2\n', "a quote that is not closed"),
+        (b'a,b\n5" pipe,"2\n', "a quote that is not closed"),
+        (b'a,b\n1,"x"y\n', "text behind a closing quote"),
+        (b'a,b\n1,"x"y"\n', "text behind a closing quote"),
+        (b'a,b\n1,"x" \n', "text behind a closing quote"),
+        (b'a,b\n5" pipe,"x"y\n', "text behind a closing quote"),
+        (b'\xef\xbb\xbf"a"x,b\n1,2\n', "text behind a closing quote"),
+    ],
+)
+@pytest.mark.parametrize("block_bytes", [16, 4 << 20])
+def test_quotes_that_readers_take_in_different_ways_are_refused(
+    text: bytes, reason: str, block_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(separated, "BLOCK_BYTES", block_bytes)
+    told = cells_of_csv(text, tmp_path)
+    assert reason in told
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ('5" pipe', '5" pipe'),
+        ('a""b', 'a""b'),
+        ('a"', 'a"'),
+        (' "x"', ' "x"'),
+        ('""""', '"'),
+        ('"a"""', 'a"'),
+        ('"""a"', '"a'),
+        ('"a,""\n"', 'a,"\n'),
+    ],
+)
+def test_quotes_that_mean_one_thing_are_taken_wherever_a_block_ends(
+    cell: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for block_bytes in (*range(20, 30), 4 << 20):
+        monkeypatch.setattr(separated, "BLOCK_BYTES", block_bytes)
+        cells = cells_of_csv(f'a,b\n{cell},x\n"y",{cell}'.encode(), tmp_path)
+        assert cells == [[value, "y"], ["x", value]]
+
+
+@given(st.text('a",\n\r', max_size=30), st.integers(2, 20))
+def test_quotes_are_told_by_the_rule_wherever_a_piece_ends(text: str, size: int) -> None:
+    data = b"h\n" + text.encode()
+    whole = looked_at(data, len(data))
+    assert looked_at(data, size) == looked_at(data, 1) == whole
+    assert (whole == "refused") == (not strictly_quoted(data.decode()))
+
+
+def looked_at(data: bytes, size: int) -> str:
+    """What Arrow is given of a CSV file, in pieces of a size, or that it is refused."""
+    lines = separated._Lines(io.BufferedReader(io.BytesIO(data)), Path("t.csv"))
+    try:
+        return "taken: " + b"".join(iter(lambda: lines.read(size), b"")).decode()
+    except Refused:
+        return "refused"
+
+
+def strictly_quoted(text: str) -> bool:
+    """The page's rule, one character after another."""
+    state = "start"
+    for one in text:
+        if state == "quoted":
+            state = "closed" if one == '"' else "quoted"
+        elif one in ",\r\n":
+            state = "start"
+        elif state == "closed" and one != '"':
+            return False
+        elif one == '"' and state in ("start", "closed"):
+            state = "quoted"
+        else:
+            state = "text"
+    return state != "quoted"
+
+
+def test_a_header_without_a_line_end_is_a_table_without_rows(tmp_path: Path) -> None:
+    expected = content_of(pa.table({"a": pa.nulls(0), "b": pa.nulls(0)})).version
+    assert [digest_of_csv(text, tmp_path) for text in ("a,b", "a,b\n", "\ufeffa,b")] == [expected] * 3
+    assert "Empty CSV file" in digest_of_csv("\ufeff", tmp_path)
