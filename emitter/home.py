@@ -34,15 +34,19 @@ def find_home(start: Path) -> Path:
     return home
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path, mode: int = 0o777) -> None:
     """Make a folder, and its parents, that git ignores by a `.gitignore` of its own; one that exists stays
     as it is.
+
+    Args:
+        folder: The folder.
+        mode: Who may do what in it, before the umask; its parents are made as the umask says.
 
     Raises:
         OSError: it cannot be made.
     """
     try:
-        folder.mkdir(parents=True)
+        folder.mkdir(mode, parents=True)
     except FileExistsError:
         if not folder.is_dir():
             raise

@@ -29,6 +29,8 @@ _DATABASES: dict[str, tuple[str, int | None]] = {
     "mongodb": ("mongodb", 27017),
 }  # fmt: skip
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
+# Between the links of a chain; not in an IPv6 address or a password.
+_LINKS = re.compile(r"::(?![^/]*[@\]])")
 _SECRET_QUERY = re.compile(
     r"(?i)^(x-(amz|goog|ms|oss)-.*|.*(token|secret|passw|pwd|credential|signature|api_?key|access_?key).*"
     r"|sig|sv|se|sp|st|sr|spr|skoid|sktid|key|auth.*|awsaccesskeyid|expires)$"
@@ -99,9 +101,12 @@ def of_url(url: str) -> DatasetName:
 def without_credentials(url: str) -> str:
     """A URL without its user, password and signed query fields; what is no URL comes back as it is.
 
-    git's `user@host:path` keeps its user: it is the name of an account that everybody shares, and carries no
-    password.
+    Of a chain, `simplecache::s3://…` (fsspec), each link is such a URL. git's `user@host:path` keeps its user:
+    it is the name of an account that everybody shares, and carries no password.
     """
+    links = _LINKS.split(url)
+    if len(links) > 1:
+        return "::".join(without_credentials(link) for link in links)
     if not is_url(url):
         return url
     parts = _split(url)

@@ -202,7 +202,7 @@ def _path(path: Path) -> Work:
                 if count == _MOST_FILES:
                     return {"files": float("inf")}
         return {"files": size / _FILE_BYTES + count / _FILES}
-    except OSError:
+    except (OSError, RecursionError):  # nested deeper than os.walk of Python 3.11 goes
         return {}  # reading it will say what is wrong
 
 

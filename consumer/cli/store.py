@@ -17,6 +17,7 @@ from typing import Any
 import click
 import duckdb
 
+from ...emitter.digests import Refused, content_of
 from ...emitter.errors import Damaged, StoreError
 from ...emitter.store import Object, Store, open_store
 from ..ask import Ask, question_errors
@@ -54,15 +55,15 @@ def command() -> None:
 def list_objects(x: str | None, limit: int | None, format_: str, database: Path | None) -> int:
     """List the objects, the latest first; with X those that hold its content.
 
-    The time is when an object was put there or referred to last, in UTC. A folder is a list of its files, which are
-    objects of their own.
+    For a file: itself, and the table or tensors that it holds. The time is when an object was put there or referred to
+    last, in UTC. A folder is a list of its files, which are objects of their own.
     """
     with _store() as store:
         if x is None:
             objects = list(store.scan())
         else:
             with question(database) as asked:
-                versions = _digests(asked.connection, x)
+                versions = _digests(asked.connection, x, meant(asked.connection, x))
                 objects = _found(store, (digest for digests in versions for digest in digests))
     objects.sort(key=lambda one: (-one.modified, one.digest))
     _print(objects, limit, format_)
@@ -79,8 +80,10 @@ def list_objects(x: str | None, limit: int | None, format_: str, database: Path 
 def get(x: str, output: Path | None, database: Path | None) -> int:
     """Write the content of X to a file or folder that is not there yet.
 
-    Tables come as Parquet, tensors as safetensors, files and folders as they were. It is digested again first: what is
-    not what its name says is never written. With a whole digest that is in the store, no database is asked.
+    Tables come as Parquet, tensors as safetensors, files byte for byte, folders with the names and bytes of their
+    files; empty folders and modes are not kept. A file that is kept both itself and as the table that it holds comes
+    itself. It is digested again first: what is not what its name says is never written. With a whole digest that is in
+    the store, no database is asked.
     """
     with _store() as store:
         found = store.find(x.removeprefix("digest:"))
@@ -133,9 +136,10 @@ def verify(digests: tuple[str, ...]) -> int:
 def collect(yes: bool, databases: tuple[Path, ...]) -> int:
     """Remove what no database refers to, after saying what that is and asking.
 
-    Kept is whatever is named in any event that was taken in, in a message that could not be read as one, and all that
-    was put there or referred to within the last 24 hours: its event may be on its way. So take in all events first, and
-    where several databases refer to one store, name them all. Nothing is removed where one of them cannot be read.
+    Kept is whatever is named by its digest anywhere in an event that was taken in, or in a message that could not be
+    read as one, and all that was put there or referred to within the last 24 hours: its event may be on its way. So
+    take in all events first, and where several databases refer to one store, name them all. Nothing is removed where
+    one of them cannot be read.
     """
     with _store() as store:
         before = time.time() - YOUNG_HOURS * 3600
@@ -168,8 +172,11 @@ def collect(yes: bool, databases: tuple[Path, ...]) -> int:
 @contextmanager
 def _store() -> Iterator[Store]:
     """The store; what it or the disk does not let us do is one of our errors."""
-    location: str | Path | None = os.environ.get(VARIABLE) or None
-    if location is None:
+    explicit = os.environ.get(VARIABLE)
+    location: str | Path
+    if explicit:
+        location = explicit
+    else:
         home = find_home(Path.cwd())
         if home is None:
             raise SourceError(
@@ -177,16 +184,26 @@ def _store() -> Iterator[Store]:
             )
         location = home / "store"
     try:
-        yield open_store(location, Path.cwd())
+        store = open_store(location, Path.cwd())
+        if explicit and not store.there():
+            raise SourceError(f"{VARIABLE} names {printable(explicit)}, and there is no folder")
+        yield store
     except (StoreError, OSError) as error:
         raise SourceError(str(error)) from error
 
 
-def _digests(connection: duckdb.DuckDBPyConnection, x: str) -> list[list[str]]:
-    """The digests of each version that x stands for."""
+def _digests(connection: duckdb.DuckDBPyConnection, x: str, thing: str) -> list[list[str]]:
+    """The digests of each version that x stands for, before them those of the file or folder that it may be."""
     with question_errors():
-        rows = connection.execute(named("objects")["of_thing"], {"x": meant(connection, x)}).fetchall()
-    return [row[0] for row in rows]
+        rows = connection.execute(named("objects")["of_thing"], {"x": thing}).fetchall()
+    versions = [row[0] for row in rows]
+    if thing != x and thing.startswith("digest:"):  # by its content
+        path = Path(x).expanduser()
+        try:
+            versions.insert(0, list(content_of(path).digests))
+        except Refused as refused:
+            raise QuestionError(f"{printable(str(path))} cannot be digested: {refused}") from None
+    return versions
 
 
 def _found(store: Store, digests: Iterable[str]) -> list[Object]:
@@ -195,7 +212,8 @@ def _found(store: Store, digests: Iterable[str]) -> list[Object]:
 
 def _one(store: Store, connection: duckdb.DuckDBPyConnection, x: str) -> Object:
     """The object that holds the content of x."""
-    versions = [_found(store, digests) for digests in _digests(connection, x)]
+    thing = meant(connection, x)
+    versions = [_found(store, digests) for digests in _digests(connection, x, thing)]
     chosen = {
         one.digest: one
         for objects in versions
@@ -204,7 +222,7 @@ def _one(store: Store, connection: duckdb.DuckDBPyConnection, x: str) -> Object:
     }
     if not chosen:
         raise QuestionError(f"nothing of {printable(x)} is in the store: a run keeps it with store=True")
-    if len(chosen) > 1 and Ask(connection).thing(meant(connection, x)).kind != "digest":
+    if len(chosen) > 1 and Ask(connection).thing(thing).kind != "digest":
         lines = [f"  {one.digest}" for one in chosen.values()]
         raise QuestionError(
             "\n".join([f"{printable(x)} is {len(chosen)} objects; name one of them:", *lines])

@@ -4,6 +4,11 @@
 -- Every digest that is named anywhere in an event, whatever for; also in messages that could not be read as events.
 select unnest(regexp_extract_all(body, 'b3-[a-z0-9]+:[0-9a-f]{64}')) from store.event
 union
+-- As they were read: in the JSON of somebody else the colon may be escaped.
+select digest from store.version_digest
+union
+select unnest(regexp_extract_all(version, 'b3-[a-z0-9]+:[0-9a-f]{64}')) from store.version
+union
 select unnest(regexp_extract_all(body::varchar, 'b3-[a-z0-9]+:[0-9a-f]{64}')) from store.dead_letter;
 
 -- name: of_thing

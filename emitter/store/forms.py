@@ -61,15 +61,23 @@ def holds(file: Path, digest: str) -> bool:
 
 
 def bytes_digest(file: Path, copy: Path | None = None) -> str:
-    """`b3-bytes1` of a file; with `copy`, of the bytes that were written there."""
+    """`b3-bytes1` of a file; with `copy`, of the bytes that were written there, which nobody may read who may not
+    read the file.
+    """
     state = hasher(size=file.stat().st_size)
     with file.open("rb", buffering=0) as source:
         if copy is None:
             _pass_on(source, None, state)
         else:
-            with copy.open("xb") as target:
+            copy.touch(mode_of(file), exist_ok=False)
+            with copy.open("wb") as target:
                 _pass_on(source, target, state)
     return labelled("b3-bytes1", state.digest())
+
+
+def mode_of(path: Path) -> int:
+    """The rights that a file made of a file or folder has: its own, and the owner's to read and write."""
+    return path.stat().st_mode & 0o666 | 0o600
 
 
 def folder_digest(files: Iterable[tuple[str, int, str]]) -> str:

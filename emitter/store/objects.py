@@ -18,11 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import url2pathname
 
 from ..digests import Content, Refused
 from ..errors import Damaged, StoreError
-from ..naming import is_url
-from .forms import bytes_digest, folder_digest, holds, write
+from .forms import bytes_digest, folder_digest, holds, mode_of, write
 from .names import FORMS, KINDS, digest_of, ending_of, label_of, name_of, names_of
 from .places import Folder, Found, Place, Remote
 
@@ -51,12 +51,21 @@ class Object:
 
 
 def open_store(location: str | Path, folder: Path) -> "Store":
-    """The store at a path, relative to `folder`, or at a URL that fsspec understands. Nothing is made yet."""
-    text = str(location)
-    if text.startswith("file://"):
-        location = text.removeprefix("file://")
-    elif is_url(text):
-        return Store(Remote(text))
+    """The store at a path, relative to `folder`, or at a URL that fsspec understands. Nothing is made yet.
+
+    A text with `://` or `::` in it is a URL.
+
+    Raises:
+        StoreError: A `file:` URL leads to another machine.
+    """
+    if isinstance(location, str):
+        if location[:7].lower() == "file://":
+            path = Path(url2pathname(location[7:].removeprefix("localhost")))
+            if not path.is_absolute():
+                raise StoreError(f"{location} is no folder of this machine: file:///… has three slashes")
+            return Store(Folder(path))
+        if "://" in location or "::" in location:
+            return Store(Remote(location))
     return Store(Folder(folder / Path(location).expanduser()))
 
 
@@ -66,6 +75,10 @@ class Store:
     def __init__(self, place: Place) -> None:
         """Keep the place; it is not looked at yet."""
         self._place = place
+
+    def there(self) -> bool:
+        """Whether the folder of the store is there; a URL always is, since object stores have no folders."""
+        return self._place.there()
 
     def put(self, content: Content, data: object) -> str:
         """Keep what was digested, unless it is there already.
@@ -197,6 +210,7 @@ class Store:
         name = name_of(digest, ".json")
         with self._place.scratch(".json") as file:
             listed = [{"path": path, "size": size, "digest": one} for path, size, one in files]
+            file.touch(mode_of(folder))
             file.write_text(json.dumps({"files": listed}, ensure_ascii=False, indent=1), encoding="utf-8")
             self._place.put(file, name)
         return self._place.url(name)

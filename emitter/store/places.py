@@ -3,13 +3,15 @@
 Decides how a file becomes visible under its name in one step, how its age is told, and how it goes. What the
 files hold, and that they hold what their names say, is decided in `objects.py`.
 
-A folder: the file is written beside the objects, flushed to the disk, made read-only and renamed. Elsewhere:
-it is put under a temporary name and moved. Where a move is a rename (SFTP, HDFS, network drives), that is one
+A folder: the file is written beside the objects, flushed to the disk, made read-only and renamed; who may
+not read the scratch file may not read the object. A root that is made here is its owner's alone. Elsewhere: it
+is put under a temporary name and moved. Where a move is a rename (SFTP, HDFS, network drives), that is one
 step; on object stores it is a copy and a deletion, and there a copy appears as a whole or not at all. Should a
 file system break this promise, reading still finds it out: every object is digested again when it is read.
 """
 
 import os
+import re
 import stat
 import tempfile
 import time
@@ -20,6 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 from ..errors import StoreError
 from ..home import make_folder
@@ -27,6 +30,7 @@ from ..naming import without_credentials
 from .names import OBJECTS, ending_of
 
 _UNFINISHED = "tmp"
+_WORD = re.compile(r"[^/:@?&=#]+")
 # Where file systems say when a file was written last; `modified()` of most asks the server once more.
 _MODIFIED = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
 
@@ -45,6 +49,9 @@ class Place(Protocol):
 
     def url(self, name: str) -> str:
         """Where a file lies, without credentials."""
+
+    def there(self) -> bool:
+        """Whether there is such a place; true where only trying would tell."""
 
     def find(self, name: str) -> Found | None:
         """One file; null if it is not there."""
@@ -82,6 +89,10 @@ class Folder:
         """`file:///…`."""
         return (self._root / name).absolute().as_uri()
 
+    def there(self) -> bool:
+        """Whether it is a folder."""
+        return self._root.is_dir()
+
     def find(self, name: str) -> Found | None:
         """One file; a link or a folder of that name is none."""
         try:
@@ -91,8 +102,17 @@ class Folder:
         return _found(name, state) if stat.S_ISREG(state.st_mode) else None
 
     def scan(self) -> Iterator[Found]:
-        """All files below `objects`, links left out."""
-        for folder, _, names in os.walk(self._root / OBJECTS):
+        """All files below `objects`, links left out.
+
+        Raises:
+            OSError: A folder may not be read, say: what lies there would be taken for lost.
+        """
+
+        def told(error: OSError) -> None:
+            if not isinstance(error, FileNotFoundError):  # nothing was put yet
+                raise error
+
+        for folder, _, names in os.walk(self._root / OBJECTS, onerror=told):
             inside = Path(folder).relative_to(self._root).as_posix()
             for name in names:
                 if (found := self.find(f"{inside}/{name}")) is not None:
@@ -101,11 +121,9 @@ class Folder:
     @contextmanager
     def scratch(self, ending: str) -> Iterator[Path]:
         """A file in the same file system, so that renaming it is one step."""
-        if not self._root.exists():  # one that others share is made by them
-            make_folder(self._root)
-            self._root.chmod(0o700)  # what is kept may have come from files that only this user may read
+        make_folder(self._root, 0o700)
         unfinished = self._root / _UNFINISHED
-        unfinished.mkdir(exist_ok=True)
+        self._make(unfinished)
         file = unfinished / f"{uuid.uuid4().hex}{ending}"
         try:
             yield file
@@ -115,11 +133,18 @@ class Folder:
     def put(self, file: Path, name: str) -> None:
         """Flush, make read-only, rename. Power loss after that loses nothing; before it, the object is not there."""
         target = self._root / name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        self._make(target.parent)
         with file.open("rb") as written:
             os.fsync(written.fileno())
-        file.chmod(0o444)
+        file.chmod(file.stat().st_mode & 0o444)
         file.replace(target)
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder below the root, for whom the root is."""
+        if not folder.is_dir():
+            if folder.parent != self._root:
+                self._make(folder.parent)
+            folder.mkdir(self._root.stat().st_mode & 0o777, exist_ok=True)
 
     def renew(self, name: str) -> bool:
         """Set its time; false where another user owns it."""
@@ -183,8 +208,19 @@ class Remote:
         except StoreError:
             raise
         except Exception as error:
-            text = str(error).replace(self._url, without_credentials(self._url))
-            raise StoreError(f"{self.url('')}: {type(error).__name__}: {text}") from error
+            said = f"{self.url('')}: {type(error).__name__}"
+            if any(secret in str(error) for secret in self._secrets()):
+                raise StoreError(f"{said}; what it says has credentials in it") from None
+            raise StoreError(f"{said}: {error}") from error
+
+    def _secrets(self) -> set[str]:
+        """Whatever is in the URL and not in what is told of it, as it is there and decoded."""
+        whole, told = (set(_WORD.findall(one)) for one in (self._url, without_credentials(self._url)))
+        return {form for word in whole - told for form in (word, unquote(word))}
+
+    def there(self) -> bool:
+        """Object stores have no folders: what nobody has put anything to yet is as empty as any other."""
+        return True
 
     def find(self, name: str) -> Found | None:
         """One file."""

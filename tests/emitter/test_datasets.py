@@ -432,3 +432,11 @@ def test_the_digest_of_rows_is_made_on_request_only(output, folder):
 
 def digest_labels(entry):
     return [one.partition(":")[0] for one in content(entry)["digests"]]
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_a_path_that_no_file_can_have_is_a_warning(output, folder, name):
+    with pytest.warns(RelineageWarning, match="cannot be read"):
+        entry = output(folder / name, name="strange")
+
+    assert "cannot be read" in content(entry)["absent"]

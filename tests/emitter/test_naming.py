@@ -72,6 +72,11 @@ def test_a_path_is_absolute_without_dots_and_links_are_not_followed(tmp_path, mo
         ("git@github.com:o/r.git", "git@github.com:o/r.git"),
         ("/srv/git/r.git", "/srv/git/r.git"),
         ("https://h/p?sig=hunter2&v=1", "https://h/p?v=1"),
+        ("simplecache::s3://KEY:hunter2@bucket/p", "simplecache::s3://bucket/p"),
+        ("zip://u:hunter2@a.csv::x::ftp://u:hunter2@h/b.zip", "zip://a.csv::x::ftp://h/b.zip"),
+        ("s3://KEY:hunter2::more@bucket/p", "s3://bucket/p"),
+        ("http://u:hunter2@[2001:db8::1]:80/p", "http://[2001:db8::1]:80/p"),
+        ("Model::Name", "Model::Name"),
     ],
 )
 def test_credentials_are_taken_out_of_a_url(url, clean):

@@ -226,3 +226,15 @@ def test_texts_in_views_have_a_size_too(kind: pa.DataType) -> None:
     column = pa.array(["a text that is longer than twelve bytes"] * 1000).cast(pa.binary()).cast(kind)
     for data in (column, pa.table({"a": column})):
         assert sum(work_to_digest(data).values()) > 0
+
+
+def test_an_index_takes_as_long_as_its_shards(tmp_path: Path) -> None:
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text('{"weight_map": {"a": "1.safetensors", "b": "1.safetensors", "c": "2.safetensors"}}')
+    for name in ("1.safetensors", "2.safetensors", "other.safetensors"):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(1 << 30)
+    shards = sum(seconds(tmp_path / name) for name in ("1.safetensors", "2.safetensors"))
+    assert shards < seconds(index) < shards * 1.001
+    index.write_text("{}")
+    assert seconds(index) < 0.001

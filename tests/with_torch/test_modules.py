@@ -287,3 +287,10 @@ def test_nobody_imports_torch_for_the_user() -> None:
         subprocess.run([sys.executable, "-c", script, str(path)], check=True)
     finally:
         path.unlink()
+
+
+def test_a_setting_of_more_digits_than_python_writes_is_refused() -> None:
+    module = nn.Linear(1, 1)
+    module.limit = 10**5000
+    with pytest.raises(Refused, match="too many digits"):
+        content_of(module)

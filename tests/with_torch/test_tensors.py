@@ -171,3 +171,17 @@ def test_a_tensor_inside_a_transformation_is_refused() -> None:
     torch.func.grad(step)(torch.zeros(3))
     torch.vmap(step)(torch.zeros(3, 2))
     assert len(refused) == 2
+
+
+@pytest.mark.parametrize("view", [lambda x: x, lambda x: x[2:], lambda x: x.T])
+def test_a_tensor_whose_memory_was_freed_is_refused(view: Any) -> None:
+    whole = torch.arange(64.0).reshape(8, 8)
+    tensor = view(whole)
+    whole.untyped_storage().resize_(0)
+    with pytest.raises(Refused, match="memory has been freed"):
+        content_of({"x": tensor})
+
+
+def test_a_tensor_that_repeats_its_memory_or_has_no_elements_is_not_taken_for_freed() -> None:
+    assert content_of(torch.tensor([1.0]).expand(64)).digests == content_of(torch.ones(64)).digests
+    assert content_of(torch.empty(0, 3)).digests == content_of(np.empty((0, 3), np.float32)).digests

@@ -216,6 +216,73 @@ def test_gc_keeps_what_the_database_refers_to_however_old_it_is(
     assert len(list(objects(project).scan())) == len(before)
 
 
+def test_a_version_that_is_a_digest_is_found_by_its_name(
+    project: Path, relineage: Callable[..., Any]
+) -> None:
+    data = np.arange(60.0)
+    objects(project).put(content_of(data), data)
+    digest = content_of(data).digests[0]
+    lineage = Lineage(namespace="n")
+    with lineage.run("named") as run:
+        run.input(name="declared", version=digest)
+    assert lineage.close()
+
+    listed = relineage("store", "ls", "declared", "--format", "json")
+    assert [one["digest"] for one in listed.json] == [digest]
+    assert relineage("store", "get", "declared", "-o", "d.safetensors").code == 0
+    assert content_of(Path("d.safetensors")).digests[0] == digest
+
+
+@pytest.mark.parametrize("which", ["before", "after"])
+def test_a_file_that_is_kept_itself_is_given_back_itself(
+    project: Path, relineage: Callable[..., Any], which: str
+) -> None:
+    """Whoever has kept the table that it holds, earlier or later."""
+    FRAME.to_csv("f.csv", index=False)
+    table = pd.read_csv("f.csv")
+    lineage = Lineage(namespace="n", store=True)
+    with lineage.run("reads") as run:
+        run.input(Path("f.csv")) if which == "before" else run.output(table, name="t")
+    with lineage.run("makes") as run:
+        run.output(table, name="t") if which == "before" else run.input(Path("f.csv"))
+    assert lineage.close()
+    by_table, by_bytes = content_of(Path("f.csv")).digests
+    assert by_table == content_of(table).digests[0]
+
+    listed = relineage("store", "ls", "./f.csv", "--format", "json")
+    assert {one["digest"] for one in listed.json} == {by_table, by_bytes}
+    got = relineage("store", "get", "./f.csv", "-o", "again.csv")
+    assert got.out.startswith(by_bytes)
+    assert Path("again.csv").read_bytes() == Path("f.csv").read_bytes()
+
+
+@pytest.mark.parametrize("command", [["ls"], ["verify"], ["gc", "--yes"], ["get", "features"]])
+@pytest.mark.parametrize("what", ["a file", "nothing"])
+def test_a_named_store_that_is_no_folder_is_said(
+    project: Path,
+    relineage: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+    what: str,
+) -> None:
+    location = project / ("raw.csv" if what == "a file" else "nowhere")
+    monkeypatch.setenv("RELINEAGE_STORE", str(location))
+    said = relineage("store", *command)
+
+    assert (said.code, said.out) == (2, "")
+    assert said.err == f"relineage: RELINEAGE_STORE names {location}, and there is no folder\n"
+    assert not (project / "nowhere").exists()
+
+
+def test_a_store_of_ones_own_that_is_not_there_yet_is_empty(
+    project: Path, relineage: Callable[..., Any]
+) -> None:
+    shutil.rmtree(project / ".relineage" / "store")
+
+    assert relineage("store", "ls").err == "relineage: none is in the store\n"
+    assert relineage("store", "verify").code == 0
+
+
 def unreferenced(folder: Path) -> list[str]:
     """Two objects that no event names: a table, and a folder of one file."""
     other = FRAME + FRAME
@@ -260,6 +327,26 @@ def test_gc_keeps_what_any_event_names_whatever_for(
     assert [one["digest"] for one in relineage("store", "ls", "x", "--format", "json").json] == [
         named["input"]
     ]
+
+
+def test_gc_keeps_what_is_named_with_a_colon_that_is_escaped(
+    project: Path, relineage: Callable[..., Any], make_event: Callable[..., dict[str, Any]]
+) -> None:
+    """As other writers of JSON may do it."""
+    data = np.arange(60.0)
+    objects(project).put(content_of(data), data)
+    digest = content_of(data).digests[0]
+    facet = {"_producer": "https://example.com/tests", "_schemaURL": "https://example.com/schema"}
+    version = facet | {"datasetVersion": digest}
+    event = make_event(inputs=[{"namespace": "n", "name": "m", "facets": {"version": version}}])
+    text = json.dumps(event).replace(digest, digest.replace(":", "\\u003a"))
+    (project / ".relineage" / "events" / "stranger.ndjson").write_text(text + "\n")
+    lost = unreferenced(project)
+    grow_old(project)
+
+    assert relineage("store", "gc", "--yes").code == 0
+    assert objects(project).find(digest) is not None
+    assert objects(project).find(lost[0]) is None
 
 
 def test_gc_says_first_what_it_would_remove_and_asks(

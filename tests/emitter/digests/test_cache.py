@@ -355,3 +355,13 @@ def test_what_was_digested_once_is_recorded_however_long_it_would_take(
     assert recorded() is None
     watched.cache.keep_bytes_digests({state_of(large): bytes(32)}, time.time_ns())
     assert recorded() == f"b3-bytes1:{bytes(32).hex()}"
+
+
+def test_an_index_is_never_known_since_its_shards_are_read_again(tmp_path: Path) -> None:
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text('{"weight_map": {}}')
+    time.sleep(AT_REST_SECONDS)
+    cache = DigestCache(tmp_path / "cache")
+    content_of(index, cache=cache)
+    assert state_of(index) in cache.bytes_digests([state_of(index)])
+    assert not cache.knows(index)

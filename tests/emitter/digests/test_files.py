@@ -10,6 +10,7 @@ from blake3 import blake3
 
 from relineage.emitter.digests import Refused, content_of, files
 from relineage.emitter.digests.files import folder_digest
+from relineage.emitter.sizes import work_to_digest
 
 
 def folder(root: Path, **contents: str) -> Path:
@@ -236,3 +237,29 @@ def test_a_forked_child_can_digest_after_its_parent_did(tmp_path: Path) -> None:
     path = tmp_path / "large enough for threads"
     path.write_bytes(bytes(40 << 20))
     subprocess.run([sys.executable, "-c", FORK, str(path)], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "a\ud800b"])
+def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
+    with pytest.raises(Refused, match="cannot be read"):
+        content_of(Path(name))
+
+
+def test_a_folder_may_be_nested_deeper_than_calls(tmp_path: Path) -> None:
+    depth = 1500
+    (tmp_path / "top").mkdir()
+    place = os.open(tmp_path / "top", os.O_RDONLY)
+    for _ in range(depth):  # one step at a time: pytest's cleaning takes it as well
+        os.mkdir("d", dir_fd=place)
+        below = os.open("d", os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = below
+    with os.fdopen(os.open("f", os.O_WRONLY | os.O_CREAT, dir_fd=place), "wb") as file:
+        file.write(b"deep")
+    os.close(place)
+    try:
+        [(name, size, raw)] = files.folder_manifest(tmp_path / "top")
+        work_to_digest(tmp_path / "top")
+    finally:
+        subprocess.run(["rm", "-r", tmp_path / "top"], check=True)
+    assert (name, size, raw) == ("d/" * depth + "f", 4, blake3(b"deep").digest())

@@ -149,3 +149,8 @@ def test_an_overlap_is_what_counting_says(left: list[int], right: list[int]) -> 
         distinct=len(a.keys() & b.keys()),
     )
     assert overlap(one(left), one(right)) == expected
+
+
+def test_row_digests_are_not_written_into_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_row_digests(pa.table({"a": [1]}), tmp_path / "missing" / "rows.parquet")

@@ -1,16 +1,20 @@
 """Files become visible in one step, whoever writes beside, and whenever a writer is killed."""
 
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from relineage.emitter.digests import content_of
+from relineage.emitter.errors import StoreError
 from relineage.emitter.store import open_store
 from relineage.emitter.store.places import Folder
 
@@ -104,12 +108,143 @@ def test_threads_that_put_the_same_make_one_object(tmp_path: Path):
     assert list((tmp_path / "store" / "tmp").iterdir()) == []
 
 
-def test_objects_are_read_only_and_git_ignores_them(tmp_path: Path):
+@pytest.fixture
+def umask() -> Iterator[Callable[[int], int]]:
+    """Sets the umask for one test."""
+    before = os.umask(0o022)
+    yield os.umask
+    os.umask(before)
+
+
+def modes(root: Path) -> dict[str, int]:
+    """Of each file and folder of a store."""
+    found = {path.relative_to(root).as_posix(): path.stat().st_mode & 0o7777 for path in root.rglob("*")}
+    return {".": root.stat().st_mode & 0o7777, **found}
+
+
+def test_objects_are_read_only_and_git_ignores_them(tmp_path: Path, umask: Callable[[int], int]):
     url = open_store("store", tmp_path).put(content_of(b"abc"), b"abc")
 
     file = Path(url.removeprefix("file://"))
     assert file.stat().st_mode & 0o777 == 0o444
     assert (tmp_path / "store" / ".gitignore").read_text() == "*\n"
+
+
+def test_the_folders_of_a_new_store_are_its_owners_alone(tmp_path: Path, umask: Callable[[int], int]):
+    open_store("store", tmp_path).put(content_of(b"abc"), b"abc")
+
+    folders = {name: mode for name, mode in modes(tmp_path / "store").items() if mode & 0o100}
+    assert len(folders) == 5
+    assert set(folders.values()) == {0o700}
+
+
+def test_a_store_in_a_folder_that_somebody_has_opened_stays_open(tmp_path: Path, umask: Callable[[int], int]):
+    umask(0o002)
+    (tmp_path / "store").mkdir(mode=0o775)
+    open_store("store", tmp_path).put(content_of(b"abc"), b"abc")
+
+    assert {mode for mode in modes(tmp_path / "store").values() if mode & 0o100} == {0o775}
+
+
+@pytest.mark.parametrize(
+    ("mode", "mask", "kept"),
+    [
+        (0o600, 0o022, 0o400),
+        (0o640, 0o022, 0o440),
+        (0o755, 0o022, 0o444),
+        (0o644, 0o077, 0o400),
+        (0o400, 0o022, 0o400),
+    ],
+)
+def test_nobody_may_read_an_object_who_may_not_read_the_file(
+    tmp_path: Path, umask: Callable[[int], int], mode: int, mask: int, kept: int
+):
+    (tmp_path / "images").mkdir()
+    for file in (tmp_path / "one", tmp_path / "images" / "two"):
+        file.write_text(f"private {file.name}")
+        file.chmod(mode)
+    (tmp_path / "images").chmod(mode | 0o100)
+    umask(mask)
+    store = open_store("store", tmp_path)
+    for data in (tmp_path / "one", tmp_path / "images"):
+        store.put(content_of(data), data)
+
+    objects = list(store.scan())
+    assert len(objects) == 3
+    assert {(tmp_path / "store" / one.name).stat().st_mode & 0o777 for one in objects} == {kept}
+
+
+def test_an_object_of_what_lies_in_memory_follows_the_umask(tmp_path: Path, umask: Callable[[int], int]):
+    umask(0o077)
+    array = np.arange(5)
+    url = open_store("store", tmp_path).put(content_of(array), array)
+
+    assert Path(url.removeprefix("file://")).stat().st_mode & 0o777 == 0o400
+
+
+@pytest.mark.parametrize("start", ["file://", "FILE://", "file://localhost"])
+def test_a_file_url_is_read_as_a_url(tmp_path: Path, start: str):
+    folder = tmp_path / "a b%ü#x?y"
+    url = open_store(f"{start}{folder.as_uri().removeprefix('file://')}", tmp_path).put(
+        content_of(b"abc"), b"abc"
+    )
+
+    assert url.startswith(folder.as_uri())
+    assert (folder / "objects").is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+@pytest.mark.parametrize("location", ["file://host/share", "file://relative"])
+def test_a_file_url_of_another_machine_is_refused(tmp_path: Path, location: str):
+    with pytest.raises(StoreError, match="three slashes"):
+        open_store(location, tmp_path)
+
+
+def test_a_chain_of_urls_is_no_folder_and_its_credentials_are_told_to_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    store = open_store("simplecache::memory://KEY:hunter2@bucket/p", tmp_path)
+    url = store.put(content_of(b"abc"), b"abc")
+
+    assert url.startswith("simplecache::memory://bucket/p/objects/b3-bytes1/")
+    assert [one.digest for one in store.scan()] == list(content_of(b"abc").digests)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("location", ["simplecache::nosuch://KEY:hunter2@b/p", "nosuch://KEY:hunter2@b"])
+def test_an_error_at_a_url_keeps_credentials_to_itself(tmp_path: Path, location: str):
+    with pytest.raises(StoreError) as raised:
+        open_store(location, tmp_path).find("b3-bytes1:" + "0" * 64)
+
+    assert "hunter2" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_what_an_error_says_is_left_out_where_a_secret_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    def fail(self: object, path: str, **_: object) -> None:
+        raise PermissionError(f"no access to {path}")
+
+    monkeypatch.setattr(MemoryFileSystem, "info", fail)
+    store = open_store("memory://KEY:hunter2@bucket/p", tmp_path)
+    with pytest.raises(StoreError) as raised:
+        store.find("b3-bytes1:" + "0" * 64)
+    assert str(raised.value).startswith("memory://bucket/p/: PermissionError")
+    assert "hunter2" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error_and_no_empty_store(tmp_path: Path):
+    """Nor is one of another user, which may not be listed."""
+    store = open_store("store", tmp_path)
+    assert list(store.scan()) == []
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "objects").write_text("no folder")
+
+    with pytest.raises(NotADirectoryError):
+        list(store.scan())
 
 
 def test_a_link_among_the_objects_is_none(tmp_path: Path):
