@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from .columns import LEAF_ROWS, descriptor, layout_of, numbers_of, plain_array
+from .columns import LEAF_ROWS, descriptor, fields_of, layout_of, numbers_of, plain_array
 from .records import Refused
 from .tables import is_table, to_arrow
 from .tensors import dtype_name
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["bitwise", "within tolerance", "different"]
 _SPAN = 16 * LEAF_ROWS  # values that are looked at together: bounds the memory
+_UNBOUNDED = ("utf8", "binary", "list", "struct")  # a row of these has any size: fewer together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class Closeness:
         max_ulps: of numbers in floating point, how many representable numbers further, at most.
         max_absolute: the greatest |a − b| of numbers that are neither null nor NaN.
         max_relative: the greatest |a − b| / max(|a|, |b|).
-        first: row, or position in C order, of the first that is not the same bits.
+        first: row of the table, or position in C order in a tensor, of the first that is not the same bits.
     """
 
     name: str
@@ -83,7 +84,7 @@ def compare_values(
         The worst verdict, and each column or tensor that is not bitwise the same.
 
     Raises:
-        Refused: they are not both tables or both arrays, or a column's type has no digest.
+        Refused: they are not both tables or both arrays, a column's type has no digest, or Arrow cannot decode it.
     """
     allowed = tolerance or Tolerance()
     if is_table(a) and is_table(b):
@@ -97,6 +98,9 @@ def compare_values(
 
 
 def _tables(a: pa.Table, b: pa.Table, allowed: Tolerance) -> Iterator[Closeness]:
+    import numpy as np
+    import pyarrow as pa
+
     names = [*b.column_names, *(name for name in a.column_names if name not in b.column_names)]
     for table in (a, b):
         if len(set(table.column_names)) < table.num_columns:
@@ -113,23 +117,43 @@ def _tables(a: pa.Table, b: pa.Table, allowed: Tolerance) -> Iterator[Closeness]
             yield Closeness(name=name, verdict="different", what=f"lengths: {len(x)}, {len(y)}")
         else:
             tallies: dict[str, _Tally] = {}
-            for start in range(0, len(x), _SPAN):
-                pair = [_whole(one.slice(start, _SPAN)) for one in (x, y)]
-                _add(tallies, name, pair[0], pair[1], start, allowed)
+            try:
+                for start, one, two in _pairs(x, y, LEAF_ROWS if kinds[0].startswith(_UNBOUNDED) else _SPAN):
+                    _add(tallies, name, one, two, np.arange(start, start + len(one)), allowed)
+            except pa.ArrowException as error:
+                raise Refused(
+                    f"Arrow cannot decode it: {error}", where=f"column {name!r}", advice="store it decoded"
+                ) from error
             yield from (tally.result() for tally in tallies.values())
 
 
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    import pyarrow as pa
+def _pairs(a: pa.ChunkedArray, b: pa.ChunkedArray, most: int) -> Iterator[tuple[int, pa.Array, pa.Array]]:
+    """The same rows of two columns, so far as chunks of both reach and at most so many, and the first row of them.
 
-    return pa.concat_arrays([plain_array(chunk) for chunk in column.chunks])
+    Nothing is joined: together, chunks may be longer than their offsets reach.
+    """
+    start = 0
+    mine, others = (iter([chunk for chunk in column.chunks if len(chunk)]) for column in (a, b))
+    one = two = None
+    while start < len(a):
+        one = one if one is not None and len(one) else next(mine)
+        two = two if two is not None and len(two) else next(others)
+        step = min(len(one), len(two), most)
+        yield start, one.slice(0, step), two.slice(0, step)
+        one, two = one.slice(step), two.slice(step)
+        start += step
 
 
 def _add(
-    tallies: dict[str, _Tally], name: str, a: pa.Array, b: pa.Array, start: int, allowed: Tolerance
+    tallies: dict[str, _Tally], name: str, a: pa.Array, b: pa.Array, rows: np.ndarray, allowed: Tolerance
 ) -> None:
-    """Count two arrays of one descriptor and length, those nested in them under names of their own."""
+    """Count two arrays of one descriptor and length, those nested in them under names of their own.
+
+    `rows` are those of the table that the values belong to: items of lists are compared where these are equally
+    long, whatever the lists of other rows are.
+    """
     import numpy as np
+    import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.types as t
 
@@ -138,25 +162,32 @@ def _add(
     valid = [np.asarray(one.is_valid()) for one in (a, b)]
     kind, layout = a.type, layout_of(a.type)
     if layout == "null":
-        tally.add(start, valid, None)
+        tally.add(rows, valid, None)
     elif layout == "struct":
-        tally.add(start, valid, None)
+        tally.add(rows, valid, None)
+        fields = [fields_of(one) for one in (a, b)]
         for i, field in enumerate(kind):
-            _add(tallies, f"{name}.{field.name}", a.flatten()[i], b.flatten()[i], start, allowed)
+            _add(tallies, f"{name}.{field.name}", fields[0][i], fields[1][i], rows, allowed)
     elif layout == "list":
         lengths = [np.asarray(pc.list_value_length(one).fill_null(0)).astype("i8") for one in (a, b)]
-        tally.add(start, valid, lengths[0] != lengths[1])
-        if np.array_equal(lengths[0], lengths[1]) and np.array_equal(valid[0], valid[1]):
-            _add(tallies, f"{name}[]", a.flatten(), b.flatten(), tally.items, allowed)
-            tally.items += int(lengths[0].sum())
+        tally.add(rows, valid, lengths[0] != lengths[1])
+        alike = valid[0] & valid[1] & (lengths[0] == lengths[1])
+        items = [one.flatten() for one in (a, b)]  # none of null lists
+        if not alike.all():
+            items = [
+                one.filter(pa.array(np.repeat(alike, count)))
+                for one, count in zip(items, lengths, strict=True)
+            ]
+        beside = np.repeat(rows[alike], lengths[0][alike])
+        _add(tallies, f"{name}[]", items[0], items[1], beside, allowed)
     elif layout == "float" or t.is_integer(kind):
         values = [one.fill_null(0).to_numpy(zero_copy_only=False) for one in (a, b)]
-        tally.numbers(start, valid, values[0], values[1])
+        tally.numbers(rows, valid, values[0], values[1])
     elif layout in ("bool", "text"):
-        tally.add(start, valid, np.asarray(pc.not_equal(a, b).fill_null(False)))
+        tally.add(rows, valid, np.asarray(pc.not_equal(a, b).fill_null(False)))
     else:  # decimals and instants: what stands behind a null counts for nothing
         lanes = [numbers_of(one).reshape(len(one), -1) for one in (a, b)]
-        tally.add(start, valid, (lanes[0] != lanes[1]).any(axis=1))
+        tally.add(rows, valid, (lanes[0] != lanes[1]).any(axis=1))
 
 
 def _states(
@@ -183,10 +214,11 @@ def _states(
             for start in range(0, x.size, _SPAN):
                 one, two = (part[start : start + _SPAN] for part in flat)
                 valid = [np.ones(one.size, bool)] * 2
+                places = np.arange(start, start + one.size)
                 if x.dtype.kind in "iuf" or x.dtype.type.__module__ == "ml_dtypes":
-                    tally.numbers(start, valid, one, two)
+                    tally.numbers(places, valid, one, two)
                 else:  # complex numbers, texts, instants: no tolerance
-                    tally.add(start, valid, _unequal_bits(one, two))
+                    tally.add(places, valid, _unequal_bits(one, two))
             yield tally.result()
 
 
@@ -213,15 +245,14 @@ class _Tally:
         self._absolute: float | None = None
         self._relative: float | None = None
         self._first: int | None = None
-        self.items = 0  # of lists, how many came before
 
-    def add(self, start: int, valid: list[np.ndarray], unequal: np.ndarray | None) -> None:
+    def add(self, places: np.ndarray, valid: list[np.ndarray], unequal: np.ndarray | None) -> None:
         """Values without a tolerance; `unequal` counts where both are valid."""
         nulls = valid[0] != valid[1]
         bad = nulls if unequal is None else nulls | (unequal & valid[0] & valid[1])
-        self._count(start, bad, bad, nulls)
+        self._count(places, bad, bad, nulls)
 
-    def numbers(self, start: int, valid: list[np.ndarray], a: np.ndarray, b: np.ndarray) -> None:
+    def numbers(self, places: np.ndarray, valid: list[np.ndarray], a: np.ndarray, b: np.ndarray) -> None:
         """Numbers of one dtype."""
         import numpy as np
 
@@ -242,7 +273,7 @@ class _Tally:
                 differing[here[nan_x & nan_y]] = False
         beyond = nulls.copy()
         beyond[here[far]] = True
-        self._count(start, nulls | differing, beyond, nulls)
+        self._count(places, nulls | differing, beyond, nulls)
 
     def _near(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Which of some numbers, none of them NaN, are within the tolerance; keeps the greatest distances."""
@@ -271,7 +302,7 @@ class _Tally:
         self._relative = max(self._relative or 0.0, float(relative.max()))
         return np.asarray(near | ((apart <= limit) & np.isfinite(apart)))
 
-    def _count(self, start: int, bad: np.ndarray, beyond: np.ndarray, nulls: np.ndarray) -> None:
+    def _count(self, places: np.ndarray, bad: np.ndarray, beyond: np.ndarray, nulls: np.ndarray) -> None:
         import numpy as np
 
         self._values += len(bad)
@@ -279,7 +310,7 @@ class _Tally:
         self._beyond += int(beyond.sum())
         self._nulls += int(nulls.sum())
         if self._first is None and bad.any():
-            self._first = start + int(np.argmax(bad))
+            self._first = int(places[np.argmax(bad)])
 
     def result(self) -> Closeness:
         """What was counted."""

@@ -143,10 +143,10 @@ def test_every_promised_type_is_compared_and_equal_to_itself_through_carriers(na
 
 
 NESTED: dict[str, tuple[pa.Table, pa.Table, str, str, int]] = {
-    "an item": (one([[1.0], [2.0, 3.0]]), one([[1.0], [2.0, 3.5]]), "x[]", "within tolerance", 2),
+    "an item": (one([[1.0], [2.0, 3.0]]), one([[1.0], [2.0, 3.5]]), "x[]", "within tolerance", 1),
     "a length": (one([[1.0], [2.0]]), one([[1.0], [2.0, 3.0]]), "x", "different", 1),
     "a field": (one([{"a": 1, "b": "x"}]), one([{"a": 2, "b": "x"}]), "x.a", "different", 0),
-    "a text in a list": (one([["a"], None, ["b"]]), one([["a"], None, ["c"]]), "x[]", "different", 1),
+    "a text in a list": (one([["a"], None, ["b"]]), one([["a"], None, ["c"]]), "x[]", "different", 2),
     "a null list and an empty one": (
         one([[], [1.0]], pa.list_(pa.float64())),
         one([None, [1.0]], pa.list_(pa.float64())),
@@ -169,6 +169,82 @@ def test_what_is_nested_is_told_under_its_own_name(name: str) -> None:
     a, b, where, verdict, first = NESTED[name]
     _, found = told(a, b, Tolerance(absolute=0.5))
     assert (found.name, found.verdict, found.first) == (where, verdict, first)
+
+
+LISTS = {
+    "list": pa.list_(pa.float64()),
+    "large list": pa.large_list(pa.float64()),
+    "list view": pa.list_view(pa.float64()),
+}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_a_list_of_another_length_hides_no_items_of_other_rows(kind: str) -> None:
+    a = one([[1.0, 2.0], None, [3.0], [4.0], [], [100.0, 7.0]], LISTS[kind])
+    b = one([[1.0], [9.0], [3.0], None, [], [999.0, 8.0]], LISTS[kind])
+    _, (lists, items) = compare_values(a, b)
+    assert (lists.name, lists.values, lists.differing, lists.nulls, lists.first) == ("x", 6, 3, 2, 0)
+    assert (items.name, items.values, items.differing, items.first) == ("x[]", 3, 2, 5)
+    assert items.max_absolute == 899.0
+
+
+def test_lists_within_lists_are_told_by_the_row() -> None:
+    a = one([[[1.0], [2.0, 3.0]], [[1.0, 2.0], [3.0]], [[4.0]]])
+    b = one([[[1.0]], [[1.0], [3.5]], [[5.0]]])
+    _, found = compare_values(a, b)
+    assert [(part.name, part.values, part.differing, part.first) for part in found] == [
+        ("x", 3, 1, 0),
+        ("x[]", 3, 1, 1),
+        ("x[][]", 2, 2, 1),
+    ]
+
+
+def test_items_are_counted_across_pieces_and_chunks() -> None:
+    lists = pa.ListArray.from_arrays(np.arange(0, 300_001, 2), np.arange(300_000.0))
+    changed = np.arange(300_000.0)
+    changed[[7, 299_999]] = -1
+    other = pa.ListArray.from_arrays(np.arange(0, 300_001, 2), changed)
+    cut = pa.chunked_array([other.slice(0, 70_001), other.slice(70_001, 0), other.slice(70_001)])
+    found = told(pa.table({"x": lists}), pa.table({"x": cut}))[1]
+    assert (found.name, found.values, found.differing, found.first) == ("x[]", 300_000, 2, 3)
+    found = told(pa.table({"x": lists.slice(100_000)}), pa.table({"x": cut.slice(100_000)}))[1]
+    assert (found.differing, found.first) == (1, 49_999)
+
+
+LONG = "a" * 1_000_000
+
+
+def test_a_dictionary_whose_texts_are_longer_than_offsets_reach_is_compared() -> None:
+    places = np.zeros(2_155, "i4")
+    places[2_150] = 1
+    a = pa.table({"x": pa.DictionaryArray.from_arrays(places, pa.array([LONG, "b"]))})
+    b = one([*[None] * 2_150, "b", *[None] * 3, LONG], pa.string())
+    found = told(a, b)[1]
+    assert (found.values, found.differing, found.nulls, found.first) == (2_155, 2_153, 2_153, 0)
+
+
+def test_chunks_that_together_are_longer_than_offsets_reach_are_compared() -> None:
+    chunk = pa.array([LONG] * 1_100)
+    a = pa.table({"x": pa.chunked_array([chunk, chunk])})
+    last = pa.array([*[LONG] * 1_099, "b"])
+    found = told(a, pa.table({"x": pa.chunked_array([chunk, last])}))[1]
+    assert (found.values, found.differing, found.first) == (2_200, 1, 2_199)
+
+
+def test_what_arrow_cannot_decode_is_refused() -> None:
+    words = pa.array(["a"]).dictionary_encode()
+    table = pa.table({"x": pa.RunEndEncodedArray.from_arrays(pa.array([3], pa.int32()), words)})
+    with pytest.raises(Refused, match="column 'x': Arrow cannot decode it"):
+        compare_values(table, table)
+
+
+def test_what_lies_behind_a_null_struct_counts_for_nothing_whatever_its_encoding() -> None:
+    runs = [pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array([n, 7])) for n in (1, 2)]
+    masks = pa.array([True, True, False])
+    a, b = (pa.table({"x": pa.StructArray.from_arrays([part], ["r"], mask=masks)}) for part in runs)
+    plain = one([None, None, {"r": 7}], pa.struct([("r", pa.int64())]))
+    for x, y in ((a, b), (a, plain), (plain, b)):
+        assert compare_values(x, y) == ("bitwise", [])
 
 
 @pytest.mark.parametrize("kind", ["int8", "int64", "uint64", "int32"])
