@@ -182,9 +182,14 @@ def _folder(folder: Path, cache: DigestCache | None, progress: Progress | None) 
             return replace(inner, absent=f"no digest of the folder: {refused}")
     if inner is not None:
         return replace(inner, digests=(*inner.digests, digest))
+    return _files_content("folder", digest, size, absent)
+
+
+def _files_content(kind: str, digest: str, size: int, absent: str | None) -> Content:
+    """What is known of files by their bytes alone; `absent` says why there is no more."""
     return Content(
         digests=(digest,),
-        kind="folder",
+        kind=kind,
         modality="file",
         bytes=size,
         distinctive=size >= DISTINCTIVE_BYTES,
@@ -214,14 +219,7 @@ def _file(path: Path, rows: bool, cache: DigestCache | None, progress: Progress 
         if cache is not None and kind is not None and not kept:
             cache.keep_content(state, kind, inner, began)
         return replace(inner, digests=(*inner.digests, raw))
-    return Content(
-        digests=(raw,),
-        kind="bytes",
-        modality="file",
-        bytes=size,
-        distinctive=size >= DISTINCTIVE_BYTES,
-        absent=absent,
-    )
+    return _files_content("bytes", raw, size, absent)
 
 
 def _inside(path: Path, rows: bool, progress: Progress | None) -> Content | None:
