@@ -29,6 +29,8 @@ _DATABASES: dict[str, tuple[str, int | None]] = {
     "mongodb": ("mongodb", 27017),
 }  # fmt: skip
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
+# A password with a "/", "?" or "#" that is not escaped; what follows the colon is no port.
+_RAW_PASSWORD = re.compile(r"(?<=://)([^\s/?#:@\[]{0,256}):(?!\d{1,5}(?:[,/?#]|$))[^\s@]*[/?#][^\s@]*@")
 # Between the links of a chain; not in an IPv6 address or a password.
 _LINKS = re.compile(r"::(?![^/]*[@\]])")
 _SECRET_QUERY = re.compile(
@@ -118,6 +120,7 @@ def without_credentials(url: str) -> str:
 
 
 def _split(url: str) -> SplitResult:
+    url = _RAW_PASSWORD.sub(r"\1@", url, count=1)
     try:
         return urlsplit(url)
     except ValueError:  # such as an unclosed "[": split by hand, so that nothing raises on a hostile name

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from ..store import Store
 
 _OBJECT = re.compile(r"b3-bytes1:[0-9a-f]{64}")
+_MEANING = {
+    "b3-rows1": ": the same rows in another order",
+    "b3-weights1": ": the same weights under other names",
+}
 _TOLERANCE_WORDS = {"atol": "absolute", "rtol": "relative", "ulps": "ulps"}
 
 
@@ -279,7 +283,7 @@ def _lines(found: Comparison, values: tuple[str, list[Closeness]] | None) -> lis
     if found.same:
         return [f"same: {found.label}"]
     lines = ["different" if found.label is None else f"different: {found.label}"]
-    lines += [f"yet the same {one}" for one in found.shared]
+    lines += [f"yet the same {one}{_MEANING.get(one, '')}" for one in found.shared]
     for one in found.columns:
         change = {
             "added": f"only in B, {one.b}",

@@ -44,6 +44,9 @@ WAITED_SECONDS = 0.5
     help="With --compare. Default: that of the .relineage found upwards.",
 )
 @click.option(
+    "--rows", is_flag=True, help="Of tables also the digest of their rows in any order: b3-rows1. 1 µs a row."
+)
+@click.option(
     "--no-cache",
     is_flag=True,
     help="Read every file, also one that has the size and times it had when it was digested before.",
@@ -61,6 +64,7 @@ def command(
     compared: bool,
     tolerance: str | None,
     database: Path | None,
+    rows: bool,
     no_cache: bool,
     format_: Literal["lines", "json"],
 ) -> int:
@@ -76,7 +80,7 @@ def command(
     """
     cache = None if no_cache else cache_in(existing_home(Path.cwd()))
     if compared:
-        return _compare(paths, tolerance, format_, database, cache)
+        return _compare(paths, tolerance, format_, database, rows, cache)
     if tolerance is not None or database is not None:
         raise click.UsageError("--tolerance and --database go with --compare")
     found: list[dict[str, Any]] = []
@@ -88,7 +92,7 @@ def command(
                 one["link_to"] = str(path.resolve())
                 _say(path, f"is a link; digested is {one['link_to']}")
             with _bar(path) as progress:
-                content = content_of(path, cache=cache, progress=progress)
+                content = content_of(path, rows=rows, cache=cache, progress=progress)
         except (
             Refused,
             OSError,
@@ -115,6 +119,7 @@ def _compare(
     tolerance: str | None,
     format_: Literal["lines", "json"],
     database: Path | None,
+    rows: bool,
     cache: DigestCache | None,
 ) -> int:
     from .comparing import compare_command, parsed_tolerance
@@ -124,7 +129,7 @@ def _compare(
 
     def digested(path: Path) -> Content:
         with _bar(path) as progress:
-            return content_of(path, cache=cache, progress=progress)
+            return content_of(path, rows=rows, cache=cache, progress=progress)
 
     allowed = None if tolerance is None else parsed_tolerance(tolerance)
     return compare_command(

@@ -245,7 +245,7 @@ def plain_array(array: pa.Array) -> pa.Array:
     if t.is_dictionary(kind):
         return plain_array(_decoded(array))
     if t.is_run_end_encoded(kind):
-        return plain_array(pc.run_end_decode(array))
+        return plain_array(pc.run_end_decode(_with_wide_runs(array)))
     if t.is_string_view(kind):
         return array.cast(pa.large_string())
     if t.is_binary_view(kind) or t.is_fixed_size_binary(kind):
@@ -260,10 +260,25 @@ def _decoded(array: pa.DictionaryArray) -> pa.Array:
     try:
         return array.dictionary_decode()
     except pa.ArrowInvalid:
-        if not _is_text(kind := array.type.value_type):
+        if not _is_text(array.type.value_type):
             raise
-        wide = pa.large_string() if descriptor(kind) == "utf8" else pa.large_binary()
-        return pa.DictionaryArray.from_arrays(array.indices, array.dictionary.cast(wide)).dictionary_decode()
+        return pa.DictionaryArray.from_arrays(array.indices, _wide(array.dictionary)).dictionary_decode()
+
+
+def _with_wide_runs(array: pa.RunEndEncodedArray) -> pa.RunEndEncodedArray:
+    """The same runs, of texts with wide offsets: decoding does not see when narrow ones overflow."""
+    import pyarrow as pa
+
+    if not _is_text(array.type.value_type):
+        return array
+    whole = pa.RunEndEncodedArray.from_arrays(array.run_ends, _wide(array.values))
+    return whole.slice(array.offset, len(array))
+
+
+def _wide(texts: pa.Array) -> pa.Array:
+    import pyarrow as pa
+
+    return texts.cast(pa.large_string() if descriptor(texts.type) == "utf8" else pa.large_binary())
 
 
 def fields_of(array: pa.StructArray) -> list[pa.Array]:

@@ -8,6 +8,7 @@ imported here: whoever holds a tensor has imported it.
 
 from __future__ import annotations
 
+import ctypes
 import struct
 import sys
 from collections.abc import Iterator, Mapping
@@ -129,8 +130,9 @@ def _pieces(tensor: Any, where: str) -> Iterator[Any]:
     marked = tensor.is_conj() or tensor.is_neg()
     if tensor.device.type == "cpu" and tensor.is_contiguous() and not marked:
         with _readable(where):
-            whole = tensor.reshape(-1).view(torch.uint8).numpy()
-        yield whole
+            address = tensor.data_ptr()
+        # Not `numpy()`, after which torch never lets the memory grow again. The tensor lives as long as this does.
+        yield memoryview((ctypes.c_ubyte * tensor.nbytes).from_address(address))
         return
     # One buffer for all parts: blocks of changing size are not given back by every allocator.
     elements = min(tensor.nbytes, PART_BYTES) // tensor.element_size()

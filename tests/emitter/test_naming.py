@@ -13,6 +13,7 @@ URLS = [
     ("s3://bucket/raw/a.parquet", "s3://bucket", "raw/a.parquet"),
     ("s3a://bucket/raw/", "s3://bucket", "raw"),
     ("s3://bucket", "s3://bucket", "/"),
+    ("s3://KEY:hun/ter2@bucket/k", "s3://bucket", "k"),
     ("gs://bucket/a/b", "gs://bucket", "a/b"),
     ("gcs://bucket/a/b", "gs://bucket", "a/b"),
     ("s3://bucket/with%20space", "s3://bucket", "with space"),
@@ -77,6 +78,11 @@ def test_a_path_is_absolute_without_dots_and_links_are_not_followed(tmp_path, mo
         ("s3://KEY:hunter2::more@bucket/p", "s3://bucket/p"),
         ("http://u:hunter2@[2001:db8::1]:80/p", "http://[2001:db8::1]:80/p"),
         ("Model::Name", "Model::Name"),
+        ("s3://KEY:hun/ter2@bucket/p", "s3://bucket/p"),
+        ("s3://KEY:hun?te#r2@bucket/p", "s3://bucket/p"),
+        ("simplecache::s3://KEY:hun/ter2@bucket/p", "simplecache::s3://bucket/p"),
+        ("hdfs://namenode:8020/logs/me@here", "hdfs://namenode:8020/logs/me@here"),
+        ("s3://bucket/a:b/c@d", "s3://bucket/a:b/c@d"),
     ],
 )
 def test_credentials_are_taken_out_of_a_url(url, clean):

@@ -185,3 +185,10 @@ def test_a_tensor_whose_memory_was_freed_is_refused(view: Any) -> None:
 def test_a_tensor_that_repeats_its_memory_or_has_no_elements_is_not_taken_for_freed() -> None:
     assert content_of(torch.tensor([1.0]).expand(64)).digests == content_of(torch.ones(64)).digests
     assert content_of(torch.empty(0, 3)).digests == content_of(np.empty((0, 3), np.float32)).digests
+
+
+def test_a_tensor_can_grow_after_it_was_digested() -> None:
+    tensor = torch.ones(4)
+    digests = content_of(tensor).digests
+    tensor.resize_(1000).fill_(1.0)
+    assert content_of(tensor[:4]).digests == digests

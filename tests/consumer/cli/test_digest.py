@@ -34,6 +34,24 @@ def test_a_table_has_a_digest_of_its_content_and_one_of_its_bytes(
     assert raw.startswith("b3-bytes1:")
 
 
+def test_the_same_rows_in_another_order_have_one_digest_of_rows(
+    tmp_path: Path, relineage: Callable[..., Any]
+) -> None:
+    a, b = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    pq.write_table(pa.table({"x": [1, 2]}), a)
+    pq.write_table(pa.table({"x": [2, 1]}), b)
+
+    digests = [line.split("  ")[0] for line in relineage("digest", "--rows", a, b).out.splitlines()]
+    rows = [digest for digest in digests if digest.startswith("b3-rows1:")]
+    compared = relineage("digest", "--rows", "--compare", a, b)
+
+    assert len(digests) == 6
+    assert len(rows) == 2
+    assert rows[0] == rows[1]
+    assert compared.code == 1
+    assert "the same rows in another order" in compared.out
+
+
 def test_a_folder_and_several_files_are_digested_in_their_order(
     tmp_path: Path, relineage: Callable[..., Any]
 ) -> None:

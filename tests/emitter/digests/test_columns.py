@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relineage.emitter.digests import Refused
-from relineage.emitter.digests.columns import LEAF_ROWS, fields_of, leaf, leaf_head
+from relineage.emitter.digests.columns import LEAF_ROWS, fields_of, leaf, leaf_head, plain_array
 from relineage.emitter.digests.rows import rows_state
 from relineage.emitter.digests.tables import table_digest
 
@@ -98,6 +98,14 @@ def test_a_leaf_of_a_dictionary_may_hold_more_text_than_32_bits_count() -> None:
     codes = pa.array([0] * 9, pa.int8())
     head = leaf_head(pa.string(), where="x")
     assert leaf(head, [pa.DictionaryArray.from_arrays(codes, text)]) == leaf(head, [text] * 9)
+
+
+@pytest.mark.parametrize(("kind", "value"), [(pa.string(), "ab"), (pa.binary(), b"ab")])
+def test_runs_of_text_are_decoded_with_offsets_that_cannot_overflow(kind: pa.DataType, value: object) -> None:
+    runs = pc.run_end_encode(pa.array([value, value, None, value], kind)).slice(1)
+    decoded = plain_array(runs)
+    assert decoded.type in (pa.large_string(), pa.large_binary())
+    assert decoded.to_pylist() == [value, None, value]
 
 
 def test_what_arrow_cannot_decode_is_refused_with_its_column() -> None:
