@@ -177,7 +177,7 @@ def _described(
         facets["datasetType"] = standard.dataset_type(*kind)
     if content.model is not None:
         facets["relineage_model"] = model_facet(content, producer)
-    facets["relineage_content"] = content_facet(content, stored, producer)
+    facets["relineage_content"] = content_facet(content, stored, _carrier(data), producer)
     return Description(
         facets=facets,
         digest=content.version,
@@ -247,6 +247,17 @@ def _dataset_type(data: object, content: "Content") -> tuple[str, str | None] | 
     if content.model is not None:
         return "MODEL", None
     return ("TABLE", None) if content.kind == "table" else None
+
+
+def _carrier(data: object) -> str | None:
+    """Module and name of the type of what lies in memory, the module without its private parts."""
+    if isinstance(data, Path):
+        return None
+    kind = type(data)
+    public = [part for part in kind.__module__.split(".") if not part.startswith("_")]
+    if public[:2] == ["pandas", "core"]:
+        public = ["pandas"]
+    return kind.__qualname__ if kind.__module__ == "builtins" else ".".join([*public, kind.__qualname__])
 
 
 def _column_metrics(one: "FeatureStatistics") -> dict[str, float]:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from .guard import Guard
 from .home import existing_home, find_home
+from .process import process_id
 from .run import DigestMode, Run
 from .sending import EventTransport, Sender
 from .settings import Settings, from_environment
@@ -178,6 +179,8 @@ class Lineage:
             self.environ,
             self.settings.captured_variables,
             self._version,
+            self._folder,
+            process_id(),
         )
 
     def opened(self, run: Run) -> None:

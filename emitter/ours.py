@@ -103,6 +103,7 @@ def environment_facet(
     code = None
     if repository is not None:
         code = Code(
+            root=str(repository.root),
             repository=repository.remote,
             commit=repository.commit,
             dirty=repository.dirty,
@@ -116,6 +117,9 @@ def environment_facet(
         packages=dict(environment.packages),
         packages_digest=environment.packages_digest,
         argv=environment.argv,
+        command=environment.command,
+        directory=environment.directory,
+        process=environment.process,
         code=code,
     ).to_wire(producer)
 
@@ -179,8 +183,17 @@ def model_facet(content: "Content", producer: str) -> dict[str, Any]:
     ).to_wire(producer)
 
 
-def content_facet(content: "Content", stored: str | None, producer: str) -> dict[str, Any]:
-    """`relineage_content`; `stored` is the URL of the object that holds the content, null without one."""
+def content_facet(
+    content: "Content", stored: str | None, carrier: str | None, producer: str
+) -> dict[str, Any]:
+    """`relineage_content`.
+
+    Args:
+        content: What is known of it.
+        stored: URL of the object that holds the content, null without one.
+        carrier: The Python type that held it; null for a file.
+        producer: URI for our own facets.
+    """
     from ..facets.content import Column, RelineageContentDatasetFacet
     from .digests.columns import LEAF_ROWS
 
@@ -202,6 +215,7 @@ def content_facet(content: "Content", stored: str | None, producer: str) -> dict
         distinctive=content.distinctive,
         absent=content.absent,
         stored=stored,
+        carrier=carrier,
     ).to_wire(producer)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from .capture.code import Repositories, Repository, executed_cells, running_code
 from .capture.environment import Environment, allowed_variables, environment
@@ -88,6 +89,8 @@ def look_around(
     environ: Mapping[str, str],
     captured_variables: Sequence[str],
     adapter_version: str,
+    folder: Path,
+    process: UUID,
 ) -> Surroundings:
     """Look at everything once.
 
@@ -97,17 +100,19 @@ def look_around(
         environ: Environment variables, of which few are taken.
         captured_variables: Names to take besides.
         adapter_version: Version of this package.
+        folder: The working directory in which the program began, as far as is known.
+        process: One id for this process.
     """
     main = sys.modules.get("__main__")
     named = getattr(main, "__file__", None)
     script = Path(os.path.abspath(named)) if isinstance(named, str) else None  # noqa: PTH100
     folders = dict.fromkeys(file.parent for file in (caller, script) if file is not None)
     repository = None
-    for folder in (*folders, Path.cwd()):
-        if folder.is_dir() and (repository := repositories.at(folder)) is not None:
+    for place in (*folders, Path.cwd()):
+        if place.is_dir() and (repository := repositories.at(place)) is not None:
             break
     return Surroundings(
-        environment=environment(sys.argv, sys.path),
+        environment=environment(sys.argv, sys.orig_argv, sys.path, folder, process),
         repository=repository,
         variables=allowed_variables(environ, captured_variables),
         adapter_version=adapter_version,

@@ -14,6 +14,7 @@ from .io import RelineageIoInputDatasetFacet, RelineageIoOutputDatasetFacet
 from .metrics import Metric, RelineageMetricsRunFacet
 from .model import RelineageModelDatasetFacet, TensorDigest
 from .redaction import redact
+from .replay import RelineageReplayRunFacet, ReplayedOutput
 from .seeds import LibrarySeed, RelineageSeedsRunFacet
 from .step import Parameter, RelineageStepRunFacet
 
@@ -23,6 +24,7 @@ ALL: tuple[type[Facet], ...] = (
     RelineageMetricsRunFacet,
     RelineageEnvironmentRunFacet,
     RelineageCostRunFacet,
+    RelineageReplayRunFacet,
     RelineageContentDatasetFacet,
     RelineageModelDatasetFacet,
     RelineageFeatureStatsDatasetFacet,
@@ -49,8 +51,10 @@ __all__ = [
     "RelineageIoOutputDatasetFacet",
     "RelineageMetricsRunFacet",
     "RelineageModelDatasetFacet",
+    "RelineageReplayRunFacet",
     "RelineageSeedsRunFacet",
     "RelineageStepRunFacet",
+    "ReplayedOutput",
     "TensorDigest",
     "TopValue",
     "encode",

@@ -34,7 +34,7 @@ class RelineageContentDatasetFacet(Facet):
 
     KEY: ClassVar[str] = "relineage_content"
     BASE: ClassVar[Base] = "DatasetFacet"
-    VERSION: ClassVar[str] = "1-0-1"
+    VERSION: ClassVar[str] = "1-0-2"
 
     digests: tuple[Digest, ...] = ()
     """Every digest known of this content, the strongest first; empty when `absent` says why."""
@@ -66,3 +66,6 @@ class RelineageContentDatasetFacet(Facet):
 
     stored: str | None = None
     """Where the content itself is kept: the URL of its object in a store, named by one of the digests."""
+
+    carrier: str | None = None
+    """The Python type that held it, such as `pandas.DataFrame`, so that a replay can hand it over in the same form."""

@@ -4,6 +4,7 @@ Environment variables have a standard facet (`environmentVariables`), engines an
 """
 
 from typing import Annotated, ClassVar
+from uuid import UUID
 
 from pydantic import Field
 
@@ -22,8 +23,11 @@ class Code(Part):
     dirty: Flag | None = None
     """True if tracked files differed from that commit."""
 
+    root: str | None = None
+    """Folder of the working tree, or of the script where there is no repository, on the machine of the run."""
+
     snapshot: str | None = None
-    """What holds the working tree as it was: a digest, or the id of a git object."""
+    """What holds the code as it was: the id of a git commit, or without git the digest of a folder in the store."""
 
     not_covered: tuple[str, ...] = ()
     """What the snapshot does not hold, and why."""
@@ -34,6 +38,7 @@ class RelineageEnvironmentRunFacet(Facet):
 
     KEY: ClassVar[str] = "relineage_environment"
     BASE: ClassVar[Base] = "RunFacet"
+    VERSION: ClassVar[str] = "1-0-1"
 
     python: str
     """Version of the Python interpreter."""
@@ -55,6 +60,16 @@ class RelineageEnvironmentRunFacet(Facet):
 
     argv: tuple[str, ...] = ()
     """The command line, secrets redacted."""
+
+    command: tuple[str, ...] = ()
+    """What the interpreter was started with, its own options too: `-m`, `fraud.train`, `--epochs`, `3`; secrets
+    redacted."""
+
+    directory: str | None = None
+    """The working directory when recording began."""
+
+    process: UUID | None = None
+    """One id for all runs of one process: who repeats one of them repeats the process."""
 
     code: Code | None = None
     """The repository that the code came from; absent where there is none."""

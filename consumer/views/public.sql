@@ -316,7 +316,9 @@ select
     o.body ->> '$.packagesDigest' as packages_digest,
     from_json(json_extract(o.body, '$.packages'), '"MAP(VARCHAR, VARCHAR)"') as packages,
     from_json(json_extract(o.body, '$.argv'), '["VARCHAR"]') as argv,
-    e.body ->> '$.name' as engine, e.body ->> '$.version' as engine_version
+    e.body ->> '$.name' as engine, e.body ->> '$.version' as engine_version,
+    from_json(json_extract(o.body, '$.command'), '["VARCHAR"]') as command,
+    o.body ->> '$.directory' as directory, o.body ->> '$.code.root' as root, o.body ->> '$.process' as process
 from ours o
 full join engine e on e.run_id = o.run_id
 full join code c on c.run_id = coalesce(o.run_id, e.run_id);
@@ -328,13 +330,17 @@ comment on column environments.cpu is 'Processor.';
 comment on column environments.repository is 'Repository of the code.';
 comment on column environments.commit is 'Commit that was checked out.';
 comment on column environments.dirty is 'Whether the working tree differed from the commit, untracked files included.';
-comment on column environments.snapshot is 'Commit that holds the working tree as it was, where one was made.';
+comment on column environments.snapshot is 'Commit (or, without git, folder in the store) that holds the code as it was, where one was made.';
 comment on column environments.path is 'Path of the script in the repository.';
 comment on column environments.packages_digest is 'Digest of all packages and their versions.';
 comment on column environments.packages is 'Packages and their versions.';
 comment on column environments.argv is 'The command line, secrets redacted.';
 comment on column environments.engine is 'Processing engine.';
 comment on column environments.engine_version is 'Its version.';
+comment on column environments.command is 'What the interpreter was started with, secrets redacted.';
+comment on column environments.directory is 'The working directory.';
+comment on column environments.root is 'Folder of the working tree, on the machine of the run.';
+comment on column environments.process is 'One id for all runs of one process.';
 
 create or replace view feature_stats as
 with latest as (

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from uuid import UUID
 
 ALLOWED_VARIABLES = (
     "PYTHONHASHSEED", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
@@ -36,6 +37,9 @@ class Environment:
         packages: Installed distributions, normalised name → version.
         packages_digest: b3-bytes1 of the lines `name==version`, sorted, each with its newline.
         argv: As the program was started.
+        command: What the interpreter was started with, its own options too.
+        directory: The working directory.
+        process: One id for this process.
     """
 
     python: str
@@ -45,14 +49,22 @@ class Environment:
     packages: Mapping[str, str]
     packages_digest: str
     argv: tuple[str, ...]
+    command: tuple[str, ...]
+    directory: str
+    process: UUID
 
 
-def environment(argv: Sequence[str], path: Sequence[str]) -> Environment:
+def environment(
+    argv: Sequence[str], orig_argv: Sequence[str], path: Sequence[str], folder: Path, process: UUID
+) -> Environment:
     """What surrounds this process.
 
     Args:
         argv: `sys.argv`.
+        orig_argv: `sys.orig_argv`.
         path: `sys.path`: packages are looked for there.
+        folder: The working directory.
+        process: One id for this process.
     """
     packages = installed_packages(tuple(_folders_with_times(path)))
     return Environment(
@@ -63,6 +75,9 @@ def environment(argv: Sequence[str], path: Sequence[str]) -> Environment:
         packages=packages,
         packages_digest=packages_digest(packages),
         argv=tuple(argv),
+        command=tuple(orig_argv[1:]),
+        directory=str(folder),
+        process=process,
     )
 
 

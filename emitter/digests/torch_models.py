@@ -123,6 +123,8 @@ def _reach(tensor: Any) -> int:
 
 
 def _pieces(tensor: Any, where: str) -> Iterator[Any]:
+    import numpy as np
+
     torch = sys.modules["torch"]
     if not tensor.numel():
         return
@@ -132,7 +134,7 @@ def _pieces(tensor: Any, where: str) -> Iterator[Any]:
         with _readable(where):
             address = tensor.data_ptr()
         # Not `numpy()`, after which torch never lets the memory grow again. The tensor lives as long as this does.
-        yield memoryview((ctypes.c_ubyte * tensor.nbytes).from_address(address))
+        yield np.frombuffer((ctypes.c_ubyte * tensor.nbytes).from_address(address), np.uint8)
         return
     # One buffer for all parts: blocks of changing size are not given back by every allocator.
     elements = min(tensor.nbytes, PART_BYTES) // tensor.element_size()

@@ -69,6 +69,29 @@ def test_two_processes_with_the_same_seed_make_the_same(run_script):
     assert len({event["run"]["runId"] for event in both}) == 2
 
 
+def test_how_the_program_was_started_is_told_and_its_runs_share_a_process(run_script, tmp_path):
+    script = """
+        import pandas as pd
+        lineage = Lineage()
+        for job in "ab":
+            with lineage.run(job) as run:
+                run.output(pd.DataFrame({"x": [1]}))
+    """
+    run_script(script, "--epochs", "3")
+    _, events = run_script(script, "--epochs", "3")
+
+    said = [
+        event["run"]["facets"]["relineage_environment"]
+        for event in events
+        if event["eventType"] == "COMPLETE"
+    ]
+    assert said[0]["command"][-3:] == ["job.py", "--epochs", "3"]
+    assert said[0]["directory"] == str(tmp_path)
+    assert said[0]["process"] == said[1]["process"] != said[2]["process"] == said[3]["process"]
+    carriers = {one["facets"]["relineage_content"]["carrier"] for event in events for one in event["outputs"]}
+    assert carriers == {"pandas.DataFrame"}
+
+
 def test_another_text_of_the_script_is_another_task(run_script):
     script = "with Lineage().run('a', seed=1): pass\n"
     run_script(script)

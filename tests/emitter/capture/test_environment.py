@@ -4,10 +4,16 @@ import importlib.metadata
 import platform
 import re
 import sys
+from pathlib import Path
+from uuid import UUID
 
 from blake3 import blake3
 
-from relineage.emitter.capture.environment import allowed_variables, environment, packages_digest
+from relineage.emitter.capture.environment import Environment, allowed_variables, environment, packages_digest
+
+
+def surroundings(path: list[str]) -> Environment:
+    return environment(["x"], ["python", "x"], path, Path.cwd(), UUID(int=0))
 
 
 def test_packages_are_those_that_pip_would_list():
@@ -16,15 +22,15 @@ def test_packages_are_those_that_pip_would_list():
         for one in importlib.metadata.distributions()
     }
 
-    assert dict(environment(["x"], sys.path).packages) == theirs
+    assert dict(surroundings(sys.path).packages) == theirs
 
 
 def test_a_package_that_was_installed_meanwhile_is_seen(tmp_path):
-    before = environment(["x"], [str(tmp_path)]).packages
+    before = surroundings([str(tmp_path)]).packages
     (tmp_path / "Some_Thing.Else-1.2+local.dist-info").mkdir()
 
     assert before == {}
-    assert environment(["x"], [str(tmp_path)]).packages == {"some-thing-else": "1.2+local"}
+    assert surroundings([str(tmp_path)]).packages == {"some-thing-else": "1.2+local"}
 
 
 def test_the_first_folder_on_the_path_holds(tmp_path):
@@ -32,7 +38,7 @@ def test_the_first_folder_on_the_path_holds(tmp_path):
         (tmp_path / folder / f"x-{version}.dist-info").mkdir(parents=True)
 
     path = [str(tmp_path / "missing"), str(tmp_path / "a"), str(tmp_path / "b")]
-    assert environment([], path).packages == {"x": "1"}
+    assert surroundings(path).packages == {"x": "1"}
 
 
 def test_the_packages_digest_is_that_of_the_requirements_file():
@@ -42,12 +48,16 @@ def test_the_packages_digest_is_that_of_the_requirements_file():
 
 
 def test_python_machine_and_arguments_are_told():
-    found = environment(["train.py", "--lr", "0.1"], [])
+    process = UUID("0199d1a0-7a1b-7000-8000-0000000000d1")
+    argv, command = ["/x/train.py", "--lr", "0.1"], ["python", "-X", "utf8", "train.py", "--lr", "0.1"]
+    found = environment(argv, command, [], Path("/x"), process)
 
     assert found.python == platform.python_version()
     assert found.platform == platform.platform()
     assert re.search(r"× \d+$", found.cpu)
-    assert found.argv == ("train.py", "--lr", "0.1")
+    assert found.argv == ("/x/train.py", "--lr", "0.1")
+    assert found.command == ("-X", "utf8", "train.py", "--lr", "0.1")
+    assert (found.directory, found.process) == ("/x", process)
 
 
 def test_only_listed_environment_variables_are_taken():
