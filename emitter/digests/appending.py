@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from .columns import LEAF_BYTES, LEAF_ROWS, cut, descriptor, is_constant, leaf, leaf_head, plain_array
+from .columns import LEAF_BYTES, LEAF_ROWS, descriptor, plain_array
 from .framing import (
     DISTINCTIVE_BYTES,
     THREADED_BYTES,
@@ -25,6 +25,7 @@ from .framing import (
     number,
     utf8,
 )
+from .leaves import cut, is_constant, leaf_head, leaves
 from .records import Column, Refused, TableDigest
 
 if TYPE_CHECKING:
@@ -80,16 +81,16 @@ class TableState:
             one.pending, one.joined = (pieces.pop() if self.rows % LEAF_ROWS else []), 0
             tasks += [(one, pieces[i : i + _LEAVES_A_TASK]) for i in range(0, len(pieces), _LEAVES_A_TASK)]
         made = _spread(tasks, threads_for(table) if threads is None else threads)
-        for (one, _), (leaves, size) in zip(tasks, made, strict=True):
-            one.leaves += leaves
+        for (one, _), (whole, size) in zip(tasks, made, strict=True):
+            one.leaves += whole
             one.bytes += size
 
     def digest(self, *, threads: int = 1) -> TableDigest:
         """The digest of the rows so far; more may be appended afterwards."""
         columns, size = [], 0
         last = _spread([(one, [one.pending] if one.pending else []) for one in self._columns], threads)
-        for one, (leaves, last_size) in zip(self._columns, last, strict=True):
-            columns.append(column(one.name, one.type, bytes(one.leaves) + leaves))
+        for one, (partial, last_size) in zip(self._columns, last, strict=True):
+            columns.append(column(one.name, one.type, bytes(one.leaves) + partial))
             size += one.bytes + last_size
         return bound(columns, rows=self.rows, size=size, varies=self._varies)
 
@@ -132,8 +133,7 @@ class _Column:
     def leaves_of(self, pieces: Sequence[Sequence[pa.Array]]) -> tuple[bytes, int]:
         """The leaves of whole pieces, and the bytes of their values."""
         with self.convertible():
-            made = [leaf(self.head, piece, nan_is_null=self.nan_is_null) for piece in pieces]
-        return b"".join(one for one, _ in made), sum(size for _, size in made)
+            return leaves(self.head, pieces, nan_is_null=self.nan_is_null)
 
     def wait(self, chunks: Sequence[pa.Array]) -> None:
         """Keep rows for later; of small chunks each 64 become one, so that none of the batches is held on to."""

@@ -1,19 +1,17 @@
-"""One column of a table as bytes: type descriptors and leaves.
+"""What Arrow's columns are made of: type descriptors, and the buffers of values as the digest takes them.
 
-Decides how each Arrow type is written, so that chunks, offsets, dictionaries, views, run ends and the width
-of offsets do not show. `docs/digests.md` is the same in words; what is not named there is refused. Buffers of
-the column are hashed where they lie; they are copied only to zero null slots or to make NaN canonical.
-Little-endian hosts are assumed, as by Arrow's own Python builds.
+Decides what each Arrow type is called and how its values lie, so that offsets, dictionaries, views, run ends and
+the width of offsets do not show. What is written of them is decided in `leaves.py`. Buffers of the column are
+taken where they lie; they are copied only to zero null slots or to make NaN canonical. Little-endian hosts are
+assumed, as by Arrow's own Python builds.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .framing import frame, hasher, number
 from .records import Refused
 
 if TYPE_CHECKING:
@@ -87,114 +85,6 @@ def descriptor(type_: pa.DataType, *, where: str = "", zones: bool = True) -> st
     )
 
 
-def cut(chunks: Sequence[pa.Array]) -> list[list[pa.Array]]:
-    """The rows of the chunks in pieces of 65,536, each the slices it is made of; the last may be shorter."""
-    pieces: list[list[pa.Array]] = []
-    free = 0
-    for chunk in chunks:
-        start = 0
-        while start < len(chunk):
-            if free == 0:
-                pieces.append([])
-                free = LEAF_ROWS
-            part = chunk.slice(start, free)
-            pieces[-1].append(part)
-            start += len(part)
-            free -= len(part)
-    return pieces
-
-
-def leaf_head(kind: pa.DataType, *, where: str) -> bytes:
-    """What all leaves of a column begin with: the framed descriptor, without zones.
-
-    Raises:
-        Refused: as `descriptor`.
-    """
-    return frame(descriptor(kind, where=where, zones=False).encode())
-
-
-def leaf(head: bytes, arrays: Sequence[pa.Array], *, nan_is_null: bool = False) -> tuple[bytes, int]:
-    """The leaf of one piece of a column, and the bytes of its values as encoded.
-
-    Args:
-        head: of the column.
-        arrays: the slices of at most 65,536 rows, read as if they were one; their physical types may differ.
-        nan_is_null: floats without nulls whose NaN stands for the missing value (numpy-backed pandas columns).
-    """
-    import numpy as np
-
-    state = hasher("b3-table1 leaf")
-    if nan_is_null and not any(array.null_count for array in arrays):
-        parts = [numbers_of(array) for array in arrays]
-        bitmap = b""
-        if any(map(_has_nan, parts)):
-            missing = [np.isnan(part) for part in parts]
-            bitmap = _bits([~gap for gap in missing])
-            zero = parts[0].dtype.type(0)
-            parts = [np.where(gap, zero, part) for gap, part in zip(missing, parts, strict=True)]
-        size = _write_all(parts, state, head + number(sum(map(len, parts))) + frame(bitmap))
-        return bytes(state.digest()), size
-    size = _write([plain_array(array) for array in arrays if len(array)], state, head)
-    return bytes(state.digest()), size
-
-
-def is_constant(head: bytes, chunks: Sequence[pa.Array], *, nan_is_null: bool = False) -> bool:
-    """Whether all rows are equal as encoded: each piece in itself, and the first rows of all pieces.
-
-    Within a piece the rows but the last are then the rows but the first. Mostly settled by the first thousand
-    rows; never more than a leaf is decoded at a time.
-    """
-    import pyarrow as pa
-
-    def encoded(rows: pa.ChunkedArray) -> bytes:
-        return leaf(head, rows.chunks, nan_is_null=nan_is_null)[0]
-
-    def equal(rows: pa.ChunkedArray) -> bool:
-        return len(rows) <= 1 or encoded(rows.slice(0, len(rows) - 1)) == encoded(rows.slice(1))
-
-    whole = pa.chunked_array(chunks)
-    if not equal(whole.slice(0, 1024)):
-        return False
-    first = encoded(whole.slice(0, 1))
-    pieces = map(pa.chunked_array, cut(whole.chunks))
-    return all(encoded(piece.slice(0, 1)) == first and equal(piece) for piece in pieces)
-
-
-def _write(arrays: list[pa.Array], state: Any, head: bytes = b"") -> int:
-    """Write `head` and the pieces of one node to `state`; returns how many of the bytes were values.
-
-    A node is: count; validity bitmap, framed, of length 0 when all are valid; then by type. With a count of 0
-    it ends there. The arrays are plain, not empty and of one descriptor, and are written as if they were one.
-    """
-
-    head += number(sum(len(array) for array in arrays))
-    layout = layout_of(arrays[0].type) if arrays else "null"
-    if layout == "null":
-        state.update(head)
-        return 0
-    masks = [validity(array) for array in arrays]
-    whole = all(mask is None for mask in masks)
-    head += frame(b"" if whole else _bits([_filled(m, a) for m, a in zip(masks, arrays, strict=True)]))
-    if layout in ("fixed", "float"):
-        return _write_all(
-            [fixed_values(array, mask) for array, mask in zip(arrays, masks, strict=True)], state, head
-        )
-    if layout == "bool":
-        bits = _bits([array.fill_null(False).to_numpy(zero_copy_only=False) for array in arrays])
-        state.update(head + frame(bits))
-        return len(bits)
-    if layout == "struct":
-        fields = arrays[0].type.num_fields
-        state.update(head + number(fields))
-        flattened = [fields_of(array) for array in arrays]
-        return sum(_write([plain_array(parts[i]) for parts in flattened], state) for i in range(fields))
-    lengths = [_lengths(array, mask) for array, mask in zip(arrays, masks, strict=True)]
-    _write_all(lengths, state, head)
-    if layout == "list":
-        return _write([child for child in (plain_array(a.flatten()) for a in arrays) if len(child)], state)
-    return _write_all([_text_bytes(array) for array in arrays], state, b"")
-
-
 @lru_cache(maxsize=1024)  # asked for every leaf
 def layout_of(kind: pa.DataType) -> str:
     """How a plain type is written: null, bool, fixed, float, text, list, struct; "coded" if it is not plain."""
@@ -220,17 +110,6 @@ def layout_of(kind: pa.DataType) -> str:
     if t.is_floating(kind):
         return "float"
     return "bool" if t.is_boolean(kind) else "fixed"
-
-
-def _write_all(parts: list[np.ndarray], state: Any, head: bytes) -> int:
-    """Write `head`, and the parts in one frame; returns their size."""
-    import numpy as np
-
-    size = sum(part.nbytes for part in parts)
-    state.update(head + number(size))
-    for part in parts:
-        state.update(part.view(np.uint8))
-    return size
 
 
 def plain_array(array: pa.Array) -> pa.Array:
@@ -335,20 +214,8 @@ def validity(array: pa.Array) -> np.ndarray | None:
     return np.unpackbits(bits, bitorder="little")[skip : skip + len(array)].view(bool)
 
 
-def _filled(mask: np.ndarray | None, array: pa.Array) -> np.ndarray:
-    import numpy as np
-
-    return np.ones(len(array), dtype=bool) if mask is None else mask
-
-
-def _bits(parts: list[np.ndarray]) -> bytes:
-    """Arrow's order: the first value is the lowest bit of the first byte; the last byte ends in zeros."""
-    import numpy as np
-
-    return np.packbits(np.concatenate(parts), bitorder="little").tobytes()
-
-
-def _lengths(array: pa.Array, mask: np.ndarray | None) -> np.ndarray:
+def lengths_of(array: pa.Array, mask: np.ndarray | None) -> np.ndarray:
+    """Of each text its bytes, of each list its items, as int64; 0 where it is null."""
     import numpy as np
     import pyarrow.compute as pc
     import pyarrow.types as t
@@ -376,7 +243,8 @@ def _offsets(array: pa.Array) -> np.ndarray:
     )
 
 
-def _text_bytes(array: pa.Array) -> np.ndarray:
+def text_bytes(array: pa.Array) -> np.ndarray:
+    """The bytes of all texts that are not null, one behind the other."""
     import numpy as np
 
     array = array.drop_null() if array.null_count else array  # a null slot may have bytes behind it
@@ -395,7 +263,7 @@ def fixed_values(array: pa.Array, mask: np.ndarray | None) -> np.ndarray:
     if mask is not None:
         lanes = values.reshape(len(array), -1)
         values = np.where(mask[:, None], lanes, lanes.dtype.type(0)).reshape(-1)
-    if values.dtype.kind == "f" and _has_nan(values):
+    if values.dtype.kind == "f" and has_nan(values):
         lane = values.dtype.itemsize
         bits = values.view(f"<u{lane}")
         values = np.where(np.isnan(values), bits.dtype.type(_NAN[lane]), bits)
@@ -418,6 +286,7 @@ def numbers_of(array: pa.Array) -> np.ndarray:
     )
 
 
-def _has_nan(values: np.ndarray) -> bool:
+def has_nan(values: np.ndarray) -> bool:
+    """Whether any of these floats, of which there is at least one, is NaN."""
     greatest = values.max()  # NaN if any is: less to write than a mask
     return bool(greatest != greatest)

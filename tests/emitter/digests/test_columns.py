@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relineage.emitter.digests import Refused
-from relineage.emitter.digests.columns import LEAF_ROWS, fields_of, leaf, leaf_head, plain_array
+from relineage.emitter.digests.columns import LEAF_ROWS, fields_of, plain_array
+from relineage.emitter.digests.leaves import leaf, leaf_head
 from relineage.emitter.digests.rows import rows_state
 from relineage.emitter.digests.tables import table_digest
 

@@ -1,0 +1,198 @@
+"""A column as leaves: what is hashed of 65,536 rows of it.
+
+Decides where columns are cut and what is written of each type, as `docs/digests.md` has it in words; what is not
+named there is refused. What the values of an Arrow array are is decided in `columns.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .columns import (
+    LEAF_ROWS,
+    descriptor,
+    fields_of,
+    fixed_values,
+    has_nan,
+    layout_of,
+    lengths_of,
+    numbers_of,
+    plain_array,
+    text_bytes,
+    validity,
+)
+from .framing import frame, hasher, number
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+
+def cut(chunks: Sequence[pa.Array]) -> list[list[pa.Array]]:
+    """The rows of the chunks in pieces of 65,536, each the slices it is made of; the last may be shorter."""
+    pieces: list[list[pa.Array]] = []
+    free = 0
+    for chunk in chunks:
+        start = 0
+        while start < len(chunk):
+            if free == 0:
+                pieces.append([])
+                free = LEAF_ROWS
+            part = chunk.slice(start, free)
+            pieces[-1].append(part)
+            start += len(part)
+            free -= len(part)
+    return pieces
+
+
+def leaf_head(kind: pa.DataType, *, where: str) -> bytes:
+    """What all leaves of a column begin with: the framed descriptor, without zones.
+
+    Raises:
+        Refused: as `descriptor`.
+    """
+    return frame(descriptor(kind, where=where, zones=False).encode())
+
+
+def leaf(head: bytes, arrays: Sequence[pa.Array], *, nan_is_null: bool = False) -> tuple[bytes, int]:
+    """The leaf of one piece of a column, and the bytes of its values as encoded.
+
+    Args:
+        head: of the column.
+        arrays: the slices of at most 65,536 rows, read as if they were one; their physical types may differ.
+        nan_is_null: floats without nulls whose NaN stands for the missing value (numpy-backed pandas columns).
+    """
+    import numpy as np
+
+    state = hasher("b3-table1 leaf")
+    if nan_is_null and not any(array.null_count for array in arrays):
+        parts = [numbers_of(array) for array in arrays]
+        bitmap = b""
+        if any(map(has_nan, parts)):
+            missing = [np.isnan(part) for part in parts]
+            bitmap = _bits([~gap for gap in missing])
+            zero = parts[0].dtype.type(0)
+            parts = [np.where(gap, zero, part) for gap, part in zip(missing, parts, strict=True)]
+        size = _write_all(parts, state, head + number(sum(map(len, parts))) + frame(bitmap))
+        return bytes(state.digest()), size
+    size = _write([plain_array(array) for array in arrays if len(array)], state, head)
+    return bytes(state.digest()), size
+
+
+def leaves(
+    head: bytes, pieces: Sequence[Sequence[pa.Array]], *, nan_is_null: bool = False
+) -> tuple[bytes, int]:
+    """The leaves of several pieces one after another, and the bytes of their values. Arguments as for `leaf`.
+
+    Of numbers without nulls and NaN, a leaf is one call that hashes, begun with what all whole leaves begin with:
+    threads that come back to Python between such calls wait for each other.
+    """
+    import numpy as np
+
+    found, size = [], 0
+    begun: dict[int, Any] = {}
+    for piece in pieces:
+        values = _whole_numbers(piece)
+        if values is None or (values.dtype.kind == "f" and has_nan(values)):
+            one, written = leaf(head, piece, nan_is_null=nan_is_null)
+        else:
+            written = values.nbytes
+            if written not in begun:
+                begun[written] = hasher("b3-table1 leaf")
+                begun[written].update(head + number(len(piece[0])) + frame(b"") + number(written))
+            state = begun[written].copy()
+            state.update(values.view(np.uint8))
+            one = state.digest()
+        found.append(one)
+        size += written
+    return b"".join(found), size
+
+
+def _whole_numbers(piece: Sequence[pa.Array]) -> np.ndarray | None:
+    """The values of a single array of numbers without nulls, where they lie; null of anything else."""
+    array = piece[0]
+    if len(piece) > 1 or array.null_count or layout_of(array.type) not in ("fixed", "float"):
+        return None
+    return numbers_of(array)
+
+
+def is_constant(head: bytes, chunks: Sequence[pa.Array], *, nan_is_null: bool = False) -> bool:
+    """Whether all rows are equal as encoded: each piece in itself, and the first rows of all pieces.
+
+    Within a piece the rows but the last are then the rows but the first. Mostly settled by the first thousand
+    rows; never more than a leaf is decoded at a time.
+    """
+    import pyarrow as pa
+
+    def encoded(rows: pa.ChunkedArray) -> bytes:
+        return leaf(head, rows.chunks, nan_is_null=nan_is_null)[0]
+
+    def equal(rows: pa.ChunkedArray) -> bool:
+        return len(rows) <= 1 or encoded(rows.slice(0, len(rows) - 1)) == encoded(rows.slice(1))
+
+    whole = pa.chunked_array(chunks)
+    if not equal(whole.slice(0, 1024)):
+        return False
+    first = encoded(whole.slice(0, 1))
+    pieces = map(pa.chunked_array, cut(whole.chunks))
+    return all(encoded(piece.slice(0, 1)) == first and equal(piece) for piece in pieces)
+
+
+def _write(arrays: list[pa.Array], state: Any, head: bytes = b"") -> int:
+    """Write `head` and the pieces of one node to `state`; returns how many of the bytes were values.
+
+    A node is: count; validity bitmap, framed, of length 0 when all are valid; then by type. With a count of 0
+    it ends there. The arrays are plain, not empty and of one descriptor, and are written as if they were one.
+    """
+
+    head += number(sum(len(array) for array in arrays))
+    layout = layout_of(arrays[0].type) if arrays else "null"
+    if layout == "null":
+        state.update(head)
+        return 0
+    masks = [validity(array) for array in arrays]
+    whole = all(mask is None for mask in masks)
+    head += frame(b"" if whole else _bits([_filled(m, a) for m, a in zip(masks, arrays, strict=True)]))
+    if layout in ("fixed", "float"):
+        return _write_all(
+            [fixed_values(array, mask) for array, mask in zip(arrays, masks, strict=True)], state, head
+        )
+    if layout == "bool":
+        bits = _bits([array.fill_null(False).to_numpy(zero_copy_only=False) for array in arrays])
+        state.update(head + frame(bits))
+        return len(bits)
+    if layout == "struct":
+        fields = arrays[0].type.num_fields
+        state.update(head + number(fields))
+        flattened = [fields_of(array) for array in arrays]
+        return sum(_write([plain_array(parts[i]) for parts in flattened], state) for i in range(fields))
+    lengths = [lengths_of(array, mask) for array, mask in zip(arrays, masks, strict=True)]
+    _write_all(lengths, state, head)
+    if layout == "list":
+        return _write([child for child in (plain_array(a.flatten()) for a in arrays) if len(child)], state)
+    return _write_all([text_bytes(array) for array in arrays], state, b"")
+
+
+def _write_all(parts: list[np.ndarray], state: Any, head: bytes) -> int:
+    """Write `head`, and the parts in one frame; returns their size."""
+    import numpy as np
+
+    size = sum(part.nbytes for part in parts)
+    state.update(head + number(size))
+    for part in parts:
+        state.update(part.view(np.uint8))
+    return size
+
+
+def _filled(mask: np.ndarray | None, array: pa.Array) -> np.ndarray:
+    import numpy as np
+
+    return np.ones(len(array), dtype=bool) if mask is None else mask
+
+
+def _bits(parts: list[np.ndarray]) -> bytes:
+    """Arrow's order: the first value is the lowest bit of the first byte; the last byte ends in zeros."""
+    import numpy as np
+
+    return np.packbits(np.concatenate(parts), bitorder="little").tobytes()
