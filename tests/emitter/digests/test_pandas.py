@@ -241,11 +241,6 @@ REFUSED: dict[str, tuple[object, str]] = {
         "column 'o': a polars column of Python objects",
     ),
     "a polars series of objects": (pl.Series("o", [object()], dtype=pl.Object), "column 'o'"),
-    "polars types without an Arrow form": (
-        pl.DataFrame({"n": [1], "i": pl.Series([1], dtype=pl.Int128)}),
-        "column 'i': Int128 without an Arrow form",
-    ),
-    "a polars series without an Arrow form": (pl.Series("l", [[1]], dtype=pl.List(pl.Int128)), "column 'l'"),
     "own objects": (pd.DataFrame({"o": [object()]}), "column 'o'"),
     "sparse": (pd.DataFrame({"s": pd.arrays.SparseArray([0, 1])}), "column 's': a sparse column"),
     "complex": (pd.DataFrame({"c": [1j]}), "column 'c': complex128 values without an Arrow form"),
@@ -269,6 +264,17 @@ REFUSED: dict[str, tuple[object, str]] = {
     ),
     "lazy frames": (pl.LazyFrame({"a": [1]}), "LazyFrame has no digest"),
 }
+if hasattr(pl, "Int128"):  # since polars 1.18
+    REFUSED |= {
+        "polars types without an Arrow form": (
+            pl.DataFrame({"n": [1], "i": pl.Series([1], dtype=pl.Int128)}),
+            "column 'i': Int128 without an Arrow form",
+        ),
+        "a polars series without an Arrow form": (
+            pl.Series("l", [[1]], dtype=pl.List(pl.Int128)),
+            "column 'l'",
+        ),
+    }
 
 
 @pytest.mark.parametrize("name", REFUSED)
