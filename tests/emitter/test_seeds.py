@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from relineage.emitter.seeds import Seeding, child_entropy, entropy_of, library_seeds
+from relineage.emitter.seeds import Seeding, child_entropy, entropy_of
+from relineage.emitter.seeds.derivation import library_seeds
 
 
 def seeding(seed=None):
@@ -22,7 +23,7 @@ def drawn():
 def test_derived_seeds_are_the_same_in_every_process():
     """`hash((seed, name))` is salted anew in each; SeedSequence is not."""
     program = (
-        "from relineage.emitter.seeds import *; "
+        "from relineage.emitter.seeds.derivation import *; "
         "print(library_seeds(42), child_entropy(entropy_of(42), 'é', 1))"
     )
     printed = {
