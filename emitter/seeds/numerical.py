@@ -50,13 +50,12 @@ class NumpyLegacy:
 
     def seed(self, words: Callable[[str], list[int]]) -> dict[str, int]:
         """With four words: a Mersenne Twister as `numpy.random.seed` always has, others through their class."""
-        import numpy
+        from numpy.random import MT19937, mtrand
 
         chosen = words("numpy")
-        numpy.random.seed(chosen)
-        state = numpy.random.get_state(legacy=False)
-        if isinstance(state, dict) and state["bit_generator"] != "MT19937":
-            numpy.random.set_state({**state, "has_gauss": 0, "gauss": 0.0})  # seeding leaves a pending one
+        mtrand.seed(chosen)
+        if not isinstance(mtrand.get_bit_generator(), MT19937):  # there numpy leaves a pending normal
+            mtrand.set_state({**mtrand.get_state(legacy=False), "has_gauss": 0, "gauss": 0.0})
         return {"numpy": sum(word << 32 * position for position, word in enumerate(chosen))}
 
     def put_back(self, states: Mapping[str, Any]) -> None:

@@ -106,12 +106,22 @@ def put_all_back() -> None:
         _UNDO.pop()()
 
 
+def always(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whatever the arguments."""
+    return True
+
+
+def lacks_first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether the first argument is none."""
+    return next(iter(args), next(iter(kwargs.values()), None)) is None
+
+
 def note(
     owners: tuple[Any, ...],
     name: str,
     what: str,
     source: tuple[str, ...],
-    unseeded: Callable[[tuple[Any, ...], dict[str, Any]], bool] = lambda args, kwargs: True,
+    unseeded: Callable[[tuple[Any, ...], dict[str, Any]], bool] = always,
     *,
     own_code_only: bool = False,
 ) -> None:
@@ -128,7 +138,20 @@ def note(
     original = getattr(owners[0], name, None)
     if original is None:
         return
+    noting = _noting(original, what, source, unseeded, own_code_only)
+    for owner in owners:
+        if getattr(owner, name, None) is original:
+            replace(owner, name, noting)
 
+
+@functools.cache  # made once: a run takes them on and off
+def _noting(
+    original: Callable[..., Any],
+    what: str,
+    source: tuple[str, ...],
+    unseeded: Callable[[tuple[Any, ...], dict[str, Any]], bool],
+    own_code_only: bool,
+) -> Callable[..., Any]:
     @functools.wraps(original)
     def noting(*args: Any, **kwargs: Any) -> Any:
         if OPEN and unseeded(args, kwargs):
@@ -137,14 +160,7 @@ def note(
                 tell(seen)
         return original(*args, **kwargs)
 
-    for owner in owners:
-        if getattr(owner, name, None) is original:
-            replace(owner, name, noting)
-
-
-def lacks_first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether the first argument is none."""
-    return next(iter(args), next(iter(kwargs.values()), None)) is None
+    return noting
 
 
 def after_fork() -> None:

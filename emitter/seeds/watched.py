@@ -68,8 +68,15 @@ def _uuid() -> None:
 def _random() -> None:
     note((random,), "_urandom", "random.SystemRandom", ("random.", "secrets."))
     note((random,), "seed", "random.seed without a seed", ("random.",), lacks_first)
-    seed, setstate = random.Random.seed, random.Random.setstate
+    seed, setstate = _seeding_and_setting(random.Random.seed, random.Random.setstate)
+    replace(random.Random, "seed", seed)
+    replace(random.Random, "setstate", setstate)
 
+
+@functools.cache
+def _seeding_and_setting(
+    seed: Callable[..., None], setstate: Callable[..., None]
+) -> tuple[Callable[..., None], Callable[..., None]]:
     @functools.wraps(seed)
     def seeding(self: random.Random, *args: Any, **kwargs: Any) -> None:
         if observing.OPEN:
@@ -87,8 +94,7 @@ def _random() -> None:
             _settled(self)
         setstate(self, state)
 
-    replace(random.Random, "seed", seeding)
-    replace(random.Random, "setstate", setting)
+    return seeding, setting
 
 
 def _settled(generator: random.Random) -> None:
@@ -99,13 +105,17 @@ def _settled(generator: random.Random) -> None:
 
 
 def _numpy() -> None:
-    bits_module = sys.modules.get("numpy.random.bit_generator")
+    bits_module: Any = sys.modules.get("numpy.random.bit_generator")
     legacy: Any = sys.modules.get("numpy.random.mtrand")
-    if not hasattr(bits_module, "randbits") or not hasattr(legacy, "_MT19937"):
-        return
+    if hasattr(bits_module, "randbits") and hasattr(legacy, "_MT19937"):
+        randbits, twister = _bits_and_twister(bits_module.randbits, legacy._MT19937)
+        replace(bits_module, "randbits", randbits)
+        replace(legacy, "_MT19937", twister)
+
+
+@functools.cache
+def _bits_and_twister(randbits: Callable[[int], int], twister: type) -> tuple[Callable[[int], int], type]:
     what, source = "a numpy generator without a seed", ("numpy.random.mtrand.", "numpy.random.bit_generator.")
-    randbits: Any = getattr(bits_module, "randbits")  # noqa: B009
-    twister = legacy._MT19937
     making = threading.local()
 
     # RandomState(7) makes a twister without a seed first and seeds it then: whether it was given one shows later.
@@ -136,11 +146,9 @@ def _numpy() -> None:
             seen = draw(what, sys._getframe(1), source)
             if seen is not None:
                 tell(seen)
-        bits: int = randbits(k)
-        return bits
+        return randbits(k)
 
-    replace(bits_module, "randbits", noting)
-    replace(legacy, "_MT19937", Twister)
+    return noting, Twister
 
 
 def _judge(most: int) -> None:
@@ -188,13 +196,17 @@ def _polars() -> None:
     polars: Any = sys.modules.get("polars")
     what = "polars sample or shuffle without a seed"
     for owner in (getattr(polars, name, None) for name in ("DataFrame", "Series", "Expr")):
-        for name, unseeded in (("sample", _lacks_seed), ("shuffle", lambda a, k: lacks_first(a[1:], k))):
+        for name, unseeded in (("sample", _lacks_keyword), ("shuffle", _lacks_argument)):
             if owner is not None and name in vars(owner):
                 note((owner,), name, what, ("polars.",), unseeded)
 
 
-def _lacks_seed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+def _lacks_keyword(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return kwargs.get("seed") is None
+
+
+def _lacks_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    return lacks_first(args[1:], kwargs)  # a method
 
 
 def _processes() -> None:
