@@ -236,10 +236,16 @@ class Run:
             raise ValueError(f"run.seed({name!r}): bits must be from 1 to 128, not {bits}")
         return self._chances("seed").seed(str(name), bits)
 
-    @property
-    def seed_worker(self) -> SeedWorker:
-        """What seeds a worker process: `DataLoader(…, worker_init_fn=run.seed_worker)`."""
-        return self._chances("seed_worker").worker()
+    def seed_workers(self, name: str = "") -> SeedWorker:
+        """What seeds worker processes, each differently and all as the run's seed says; it may be pickled.
+
+            DataLoader(dataset, num_workers=4, worker_init_fn=run.seed_workers())
+            multiprocessing.Pool(4, initializer=run.seed_workers())
+
+        Args:
+            name: What they are for, as for `generator`.
+        """
+        return self._chances("seed_workers").workers(str(name))
 
     def end(self) -> None:
         """Complete the run. The end of a `with` block does this."""

@@ -95,11 +95,16 @@ def process_entropy(entropy: int, forks: tuple[int, ...]) -> int:
     return entropy
 
 
+def workers_entropy(entropy: int, name: str, ordinal: int) -> int:
+    """The entropy of a group of worker processes: of the `ordinal`-th of that name."""
+    return number(_child(entropy, b"workers", ordinal, name))
+
+
 def worker_entropy(entropy: int, worker: int, epoch: int) -> int:
     """The entropy of one worker process.
 
     Args:
-        entropy: The run's.
+        entropy: The group's.
         worker: Its number among its like, from 0.
         epoch: What tells apart the workers of that number that come one after another; below 2**64.
     """

@@ -46,6 +46,10 @@ class Library(Protocol):
         """The state in a form that is the same in every process; null where it has none."""
         ...
 
+    def may_be_seeded_after_fork(self) -> bool:
+        """Whether seeding it waits for no lock, which a thread that was not forked along may hold."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Registered:
@@ -85,6 +89,10 @@ class Registered:
             return bytes(state.tobytes())
         text = repr(state)
         return None if " at 0x" in text else text.encode("utf-8", "surrogatepass")
+
+    def may_be_seeded_after_fork(self) -> bool:
+        """Nobody knows."""
+        return False
 
 
 # The registry is the process's, as the generators in it are.

@@ -35,6 +35,10 @@ class PythonRandom:
         version, words, gauss = state
         return array("I", words).tobytes() + repr((version, gauss)).encode()
 
+    def may_be_seeded_after_fork(self) -> bool:
+        """It has no lock."""
+        return True
+
 
 class NumpyLegacy:
     """The functions of `numpy.random`, which share one `RandomState`."""
@@ -76,6 +80,16 @@ class NumpyLegacy:
         inner = said["state"]
         key: bytes = inner["key"].astype("<u4").tobytes()
         return key + repr((int(inner["pos"]), gauss)).encode()
+
+    def may_be_seeded_after_fork(self) -> bool:
+        """If no thread was drawing: then its lock is free, and nobody is left who might take it."""
+        from numpy.random import mtrand
+
+        lock = mtrand.get_bit_generator().lock
+        if not lock.acquire(blocking=False):
+            return False
+        lock.release()
+        return True
 
 
 def _plain(value: Any) -> Any:

@@ -27,6 +27,7 @@ from .derivation import (
     library_words,
     other_seed,
     process_entropy,
+    workers_entropy,
 )
 from .libraries import Library, is_there, libraries
 from .observing import HERE, UNSEEN
@@ -174,9 +175,11 @@ class Seeding:
         self._handed_out.setdefault(f"seed:{name}", seed)
         return seed
 
-    def worker(self) -> SeedWorker:
-        """What seeds a worker process of this run."""
-        return SeedWorker(entropy=self.here().value)
+    def workers(self, name: str) -> SeedWorker:
+        """What seeds the worker processes of this run: the next group of that name."""
+        entropy = workers_entropy(self.here().value, name, self._next("workers", name))
+        self._handed_out.setdefault(f"workers:{name}", entropy)
+        return SeedWorker.of_the_next(entropy)
 
     def here(self) -> Entropy:
         """The entropy in this process: in a forked one another than in the run's, so that workers differ."""
@@ -212,6 +215,17 @@ class Seeding:
             switches=switches.read(self.environ) if self._switches is None else self._switches,
             uncovered=tuple(self._uncovered()),
         )
+
+    def after_fork(self) -> None:
+        """In a forked child: other numbers than in the parent and in its other children, and the same ones when
+        the run is repeated. Python has seeded `random` anew, from the system, and numpy's is a copy.
+
+        Nothing that another thread of the parent may hold is waited for: it would be for ever.
+        """
+        entropy = self.here().value
+        for held in self._held.values():
+            if held.library.may_be_seeded_after_fork():
+                held.library.seed(lambda name: library_words(entropy, name))
 
     def arrived(self, name: str, library: Library) -> None:
         """A library has been imported while the run was open: from here on it is as if it had been there."""
@@ -336,6 +350,9 @@ def _after_fork() -> None:
     switches.after_fork()
     _FORKS.path = (*_FORKS.path, _FORKS.children - 1)
     _FORKS.children = 0
+    if _OPEN:
+        with suppress(Exception):  # what is raised here is printed by Python and goes no further
+            _OPEN[-1].after_fork()
 
 
 if hasattr(os, "register_at_fork"):

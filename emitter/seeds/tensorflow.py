@@ -40,6 +40,10 @@ class TensorFlow:
         """As text."""
         return repr(state).encode()
 
+    def may_be_seeded_after_fork(self) -> bool:
+        """Its lock cannot be looked at."""
+        return False
+
 
 def _context() -> Any:
     return sys.modules["tensorflow.python.eager.context"].context()

@@ -100,6 +100,10 @@ class Torch:
         """Its bytes."""
         return None if isinstance(state, Waiting) else bytes(state.numpy().tobytes())
 
+    def may_be_seeded_after_fork(self) -> bool:
+        """Its lock cannot be looked at."""
+        return False
+
 
 def _usable(torch: Any, kind: str) -> Any:
     device = getattr(torch, kind, None)
@@ -133,4 +137,6 @@ def _seeding_all(device: Any, seed: int) -> Callable[[], None]:
 
 def _has_mps(torch: Any) -> bool:
     mps = getattr(torch.backends, "mps", None)
-    return mps is not None and mps.is_built() and mps.is_available()
+    if mps is None or not mps.is_built() or getattr(torch.mps, "_is_in_bad_fork", lambda: False)():
+        return False
+    return bool(mps.is_available())

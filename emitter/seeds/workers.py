@@ -5,6 +5,7 @@ which torch's own draw tells (it comes from a generator that the run seeds). Whi
 the time it takes; what must not depend on that takes a seed by the task: `run.seed("fold 3")`.
 """
 
+import re
 import sys
 from dataclasses import dataclass
 
@@ -16,20 +17,29 @@ from .libraries import is_there, libraries
 class SeedWorker:
     """Called in a worker process, it seeds that process's generators. It may be pickled.
 
-        DataLoader(dataset, num_workers=4, worker_init_fn=run.seed_worker)
-        multiprocessing.Pool(4, initializer=run.seed_worker)
+        DataLoader(dataset, num_workers=4, worker_init_fn=run.seed_workers())
+        multiprocessing.Pool(4, initializer=run.seed_workers())
 
     Attributes:
-        entropy: Of the run, in the process that made this.
+        entropy: Of this group of workers.
+        first: The number that `multiprocessing` gives to the first of them.
     """
 
     entropy: int
+    first: int = 0
+
+    @classmethod
+    def of_the_next(cls, entropy: int) -> "SeedWorker":
+        """For the processes that this one starts from now on."""
+        process = sys.modules.get("multiprocessing.process")
+        shown = re.fullmatch(r"count\((\d+)\)", repr(getattr(process, "_process_counter", None)))
+        return cls(entropy=entropy, first=int(shown[1]) if shown else 1)
 
     def __call__(self, worker: int | None = None) -> None:
         """Seed every generator of a library that is imported.
 
         Args:
-            worker: The worker's number. Default: as `multiprocessing` counts the processes that one has started.
+            worker: The worker's number, from 0. Default: in the order in which they were started.
         """
         epoch = 0
         info = _torch_worker()
@@ -38,7 +48,7 @@ class SeedWorker:
         elif worker is None:
             from multiprocessing import current_process
 
-            worker = next(iter(current_process()._identity[-1:]), 0)
+            worker = max(0, next(iter(current_process()._identity[-1:]), self.first) - self.first)
         entropy = worker_entropy(self.entropy, int(worker), epoch)
         for _, library in libraries():
             if is_there(library.module):

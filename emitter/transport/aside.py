@@ -17,7 +17,7 @@ class _Aside:
     """Stands in kafka-python's modules where `random` stood."""
 
     def __init__(self) -> None:
-        self._own = random.Random()
+        self._own = random.Random()  # noqa: S311  # for delays
 
     def __getattr__(self, name: str) -> Any:
         in_background = threading.current_thread().name.startswith(_THREADS)

@@ -22,6 +22,7 @@ from relineage.emitter.seeds.derivation import (
     other_seed,
     process_entropy,
     worker_entropy,
+    workers_entropy,
 )
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -101,6 +102,10 @@ CASES: dict[str, tuple[Callable[[int], int], tuple[tuple[int, ...], ...]]] = {
     "seed 0 of jax, 128 bits": (lambda e: other_seed(e, "jax", 0, 128), ((*b"seed", 0, *utf8("jax")),)),
     "fork 0": (lambda e: process_entropy(e, (0,)), ((*b"fork", 0),)),
     "fork 2 of fork 0": (lambda e: process_entropy(e, (0, 2)), ((*b"fork", 0), (*b"fork", 2))),
+    "workers 1 of loader": (
+        lambda e: workers_entropy(e, "loader", 1),
+        ((*b"workers", 1, *utf8("loader")),),
+    ),
     "worker 3, whose torch seed is 7437261083274291": (
         lambda e: worker_entropy(e, 3, 7437261083274291),
         ((*b"worker", 3, 7437261083274291 % 2**32, 7437261083274291 >> 32),),

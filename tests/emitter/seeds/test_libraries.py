@@ -26,7 +26,10 @@ def test_a_registered_generator_is_seeded_and_put_back(registry, monkeypatch):
     module.shared = random.Random(5)
     monkeypatch.setitem(sys.modules, "mylib", module)
     register_generator(
-        "mylib.shared", seed=module.shared.seed, get_state=module.shared.getstate, set_state=module.shared.setstate
+        "mylib.shared",
+        seed=module.shared.seed,
+        get_state=module.shared.getstate,
+        set_state=module.shared.setstate,
     )
     before = module.shared.getstate()
     values = []
@@ -61,7 +64,9 @@ def test_a_library_that_is_not_imported_is_not_touched(registry):
 
 @pytest.mark.parametrize("state", [b"abc", bytearray(b"abc"), np.frombuffer(b"abc", "u1")])
 def test_states_of_bytes_have_their_digest(registry, state):
-    register_generator("os.one", seed=lambda seed: None, get_state=lambda: state, set_state=lambda state: None)
+    register_generator(
+        "os.one", seed=lambda seed: None, get_state=lambda: state, set_state=lambda state: None
+    )
     seeding = Seeding(entropy_of(42), os.environ)
     seeding.begin()
     seeding.end()

@@ -209,10 +209,14 @@ def test_after_an_exception_everything_is_as_it_was(error, tmp_path, monkeypatch
     np.random.standard_normal(3)
     before = random.getstate(), str(np.random.get_state(legacy=False))
 
-    with pytest.raises(error), Lineage().run("job", seed=3):
-        drawn()
-        np.random.standard_normal()
-        raise error
+    def job():
+        with Lineage().run("job", seed=3):
+            drawn()
+            np.random.standard_normal()
+            raise error
+
+    with pytest.raises(error):
+        job()
 
     assert (random.getstate(), str(np.random.get_state(legacy=False))) == before
 
@@ -252,7 +256,9 @@ def test_a_library_that_fails_is_named_and_the_others_are_seeded(caplog):
     finally:
         del libraries._LIBRARIES["random.broken"]
 
-    assert one.record().uncovered == ("random.broken (could not be seeded or put back: RuntimeError: no device)",)
+    assert one.record().uncovered == (
+        "random.broken (could not be seeded or put back: RuntimeError: no device)",
+    )
     assert [library.library for library in one.record().libraries] == ["random", "numpy"]
     assert "no device" in caplog.text
 

@@ -186,7 +186,8 @@ def test_one_place_is_told_once_and_many_places_are_cut_and_counted() -> None:
         for _ in range(30):
             default_rng()
         for line in range(30):
-            exec(compile("\n" * line + "__import__('os').urandom(1)", "generated.py", "exec"), {"__name__": "generated"})
+            code = compile("\n" * line + "__import__('os').urandom(1)", "generated.py", "exec")
+            exec(code, {"__name__": "generated"})
 
     found = uncovered(often)
 

@@ -34,7 +34,9 @@ os._exit(0)
 
 
 def state_stays(how: str) -> str:
-    ran = subprocess.run([sys.executable, "-c", JOB, how], capture_output=True, text=True, check=True, timeout=60)
+    ran = subprocess.run(
+        [sys.executable, "-c", JOB, how], capture_output=True, text=True, check=True, timeout=60
+    )
     return ran.stdout.strip()
 
 
