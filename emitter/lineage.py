@@ -99,33 +99,47 @@ class Lineage:
         return self.guard.errors
 
     def run(
-        self, job: str, *, seed: int | None = None, params: object = None, operation: str | None = None
+        self,
+        job: str,
+        *,
+        seed: int | None = None,
+        params: object = None,
+        operation: str | None = None,
+        deterministic: bool = False,
     ) -> Run:
         """A run for a `with` block, which begins and ends it.
 
         Args:
             job: The job's name.
-            seed: Any integer ≥ 0: Python's `random` and numpy's legacy generator are seeded from it for the
-                time of the run, and the states found before come back after it. Without one, an inner run
-                derives it from the run around it; any other draws 128 bits from the operating system and
+            seed: Any integer ≥ 0: the generators of Python, numpy, torch and TensorFlow are seeded from it for
+                the time of the run, and the states found before come back after it. Without one, an inner
+                run derives it from the run around it; any other draws 128 bits from the operating system and
                 records them.
             params: The parameters that make a difference: a mapping, a dataclass, or an `argparse.Namespace`.
             operation: What is done, where the job's name does not say it; part of the task's identity.
+            deterministic: Have torch and TensorFlow use only algorithms that give the same bits each time, for
+                the time of the run; they raise where they have none.
 
         Raises:
             TypeError, ValueError: `seed` is no integer ≥ 0, or `job` is no text.
         """
-        return self._make(job, seed, params, operation)
+        return self._make(job, seed, params, operation, deterministic)
 
     def start(
-        self, job: str, *, seed: int | None = None, params: object = None, operation: str | None = None
+        self,
+        job: str,
+        *,
+        seed: int | None = None,
+        params: object = None,
+        operation: str | None = None,
+        deterministic: bool = False,
     ) -> Run:
         """A run that has begun, for notebooks and scripts; end it with `run.end()` or `run.fail()`.
 
         One that is still open when the interpreter ends is aborted, or fails if an uncaught exception ended
         it. Arguments as for `run`.
         """
-        run = self._make(job, seed, params, operation)
+        run = self._make(job, seed, params, operation, deterministic)
         run.begin()
         return run
 
@@ -228,13 +242,23 @@ class Lineage:
     def _home(self) -> Path:
         return find_home(self._folder)
 
-    def _make(self, job: str, seed: int | None, params: object, operation: str | None) -> Run:
+    def _make(
+        self, job: str, seed: int | None, params: object, operation: str | None, deterministic: bool
+    ) -> Run:
         if not isinstance(job, str) or not job:
             raise TypeError(f"a job's name must be a text with at least one character, not {job!r}")
         from .capture.code import caller_file
 
         caller = caller_file(sys._getframe())
-        return Run(self, job, operation=operation, seed=seed, params=params, caller=caller)
+        return Run(
+            self,
+            job,
+            operation=operation,
+            seed=seed,
+            params=params,
+            caller=caller,
+            deterministic=deterministic,
+        )
 
     def _still_open(self) -> list[Run]:
         with self._lock:

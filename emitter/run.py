@@ -26,12 +26,14 @@ from .limits import keep
 from .ours import Measured
 from .parameters import Parameters, parameters_of
 from .process import CLOCK, CURRENT, KNOWN
-from .seeds import Entropy, Seeding, child_entropy, entropy_of
+from .seeds import Entropy, Seeding, SeedWorker, child_entropy, entropy_of
 from .settings import RunReference
 from .values import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy
 
     from .lineage import Lineage
     from .surroundings import Surroundings
@@ -62,6 +64,7 @@ class Run:
         seed: int | None,
         params: object,
         caller: Path | None,
+        deterministic: bool = False,
     ) -> None:
         """Prepare; nothing is sent and nothing is seeded before it begins."""
         self.id = new_run_id()
@@ -70,6 +73,7 @@ class Run:
         self._lineage = lineage
         self._operation = operation or job
         self._seed = entropy_of(seed) if seed is not None else None
+        self._deterministic = deterministic
         self._parameters = Parameters()
         self._gaps = ["the parameters could not be read"]  # what keeps the task from being told
         with lineage.guard.protecting("reading params"):
@@ -133,7 +137,9 @@ class Run:
             with self._stopwatch.running():
                 with self._lineage.guard.protecting("seeding"):
                     self._entropy = self._chance()
-                    self._seeding = Seeding(self._entropy, self._lineage.environ)
+                    self._seeding = Seeding(
+                        self._entropy, self._lineage.environ, deterministic=self._deterministic
+                    )
                     self._seeding.begin()
                 with self._lineage.guard.protecting("looking at code and environment"):
                     if not self._lineage.settings.disabled:
@@ -206,6 +212,41 @@ class Run:
                     self._metrics.append((str(name), number(value), None if step is None else int(step)))
                     self._tell()
 
+    def generator(self, name: str = "") -> "numpy.random.Generator":
+        """A numpy generator of the run's own, which repeats with its seed; asked again, the next one.
+
+        Unlike numpy's own functions it is shared with no other thread, task or run.
+
+        Args:
+            name: What it is for. Generators of one name are told apart by their order, so threads that ask for
+                some at the same time need names.
+        """
+        return self._chances("generator").generator(str(name))
+
+    def seed(self, name: str = "", *, bits: int = 32) -> int:
+        """A seed for anything else, which repeats with the run's; asked again, the next one.
+
+            key = jax.random.key(run.seed("jax"))
+
+        Args:
+            name: What it is for, as for `generator`.
+            bits: It is below `2**bits`; 1 to 128.
+        """
+        if not 1 <= bits <= 128:
+            raise ValueError(f"run.seed({name!r}): bits must be from 1 to 128, not {bits}")
+        return self._chances("seed").seed(str(name), bits)
+
+    def seed_workers(self, name: str = "") -> SeedWorker:
+        """What seeds worker processes, each differently and all as the run's seed says; it may be pickled.
+
+            DataLoader(dataset, num_workers=4, worker_init_fn=run.seed_workers())
+            multiprocessing.Pool(4, initializer=run.seed_workers())
+
+        Args:
+            name: What they are for, as for `generator`.
+        """
+        return self._chances("seed_workers").workers(str(name))
+
     def end(self) -> None:
         """Complete the run. The end of a `with` block does this."""
         self._end("COMPLETE", None)
@@ -235,7 +276,13 @@ class Run:
         with outer._lock:
             ordinal = outer._inner_runs.get(self.job, 0)
             outer._inner_runs[self.job] = ordinal + 1
-        return child_entropy(outer._entropy, self.job, ordinal)
+        here = outer._entropy if outer._seeding is None else outer._seeding.here()
+        return child_entropy(here, self.job, ordinal)
+
+    def _chances(self, what: str) -> Seeding:
+        """The run's seeding; where it has none, the job still gets chance, of nobody's."""
+        self._usable(what)
+        return self._seeding or Seeding(entropy_of(None), self._lineage.environ)
 
     def _declare(
         self,

@@ -21,6 +21,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from .aside import draw_aside
 from .backlog import Backlog, Message
 from .losses import Losses
 
@@ -127,6 +128,7 @@ class Delivery:
         self._knock()
         from kafka import KafkaProducer  # 0.11 s of CPU, here where nobody waits for it
 
+        draw_aside()
         kafka_log = logging.getLogger("kafka")
         if not kafka_log.hasHandlers():
             # Where the job set up no logging, Python prints its warnings to the job's stderr: several a

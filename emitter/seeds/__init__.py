@@ -1,0 +1,24 @@
+"""Chance in a run: seeds from one entropy, the generators they are given to, and what they do not fix.
+
+What a job needs of it:
+
+    from relineage.emitter.seeds import register_generator
+
+The rest is for `run.py`; docs/seeds.md explains it.
+"""
+
+from .derivation import Entropy, child_entropy, entropy_of
+from .libraries import register_generator
+from .seeding import LibrarySeed, Seeding, SeedRecord
+from .workers import SeedWorker
+
+__all__ = [
+    "Entropy",
+    "LibrarySeed",
+    "SeedRecord",
+    "SeedWorker",
+    "Seeding",
+    "child_entropy",
+    "entropy_of",
+    "register_generator",
+]

@@ -1,0 +1,298 @@
+"""Seeds: the same in every process, 128 bits wide, and gone from the caller's generators afterwards."""
+
+import asyncio
+import os
+import random
+import sys
+import threading
+from contextvars import copy_context
+
+import numpy as np
+import pytest
+
+from relineage.emitter import Lineage
+from relineage.emitter.seeds import Seeding, child_entropy, entropy_of, libraries, register_generator
+from relineage.emitter.seeds.derivation import generator_seed, library_seeds, other_seed
+
+
+def seeding(seed=None):
+    return Seeding(entropy_of(seed), os.environ)
+
+
+def drawn():
+    return random.random(), float(np.random.random())
+
+
+def test_what_a_run_draws_repeats_with_its_seed_and_differs_with_another():
+    outcomes = []
+    for seed in (42, 42, 43):
+        one = seeding(seed)
+        one.begin()
+        outcomes.append(drawn())
+        one.end()
+
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0] != outcomes[2]
+
+
+def test_seeds_near_each_other_share_no_derived_seed():
+    """32-bit seeds from one hash meet at 77,000 runs; these have 128 bits."""
+    seeds = {library_seeds(seed)[0] for seed in range(2000)}
+
+    assert len(seeds) == 2000
+    assert max(seeds).bit_length() > 120
+
+
+def test_the_callers_generators_are_as_they_were():
+    random.seed(1)
+    np.random.seed(1)
+    without = drawn()
+    random.seed(1)
+    np.random.seed(1)
+
+    one = seeding(42)
+    one.begin()
+    drawn()
+    one.end()
+
+    assert drawn() == without
+
+
+def test_an_inner_run_does_not_move_the_outer_runs_generators():
+    outer = seeding(42)
+    outer.begin()
+    without = drawn()
+    outer.end()
+    outer = seeding(42)
+    outer.begin()
+    inner = seeding(7)
+    inner.begin()
+    drawn()
+    inner.end()
+    with_inner = drawn()
+    outer.end()
+
+    assert with_inner == without
+
+
+def test_seedings_that_end_in_another_order_still_give_the_callers_state_back():
+    random.seed(1)
+    before = random.getstate()
+
+    one, other = seeding(1), seeding(2)
+    one.begin()
+    other.begin()
+    one.end()
+    other.end()
+
+    assert random.getstate() == before
+    assert any("overlapped" in text for text in other.record().uncovered)
+
+
+def test_no_two_calls_of_an_unseeded_run_draw_the_same():
+    entropies = {entropy_of(None).value for _ in range(50)}
+
+    assert len(entropies) == 50
+    assert not entropy_of(None).given
+
+
+@pytest.mark.parametrize("ordinal", [0, 1])
+def test_an_inner_run_without_a_seed_repeats_with_the_outer_ones(ordinal):
+    outer = entropy_of(42)
+    inner = child_entropy(outer, "augment", ordinal)
+
+    assert inner == child_entropy(entropy_of(42), "augment", ordinal)
+    assert inner.value != child_entropy(outer, "augment", ordinal + 1).value
+    assert inner.value != child_entropy(outer, "augmented", ordinal).value
+    assert inner.given
+    assert not child_entropy(entropy_of(None), "augment", ordinal).given
+
+
+@pytest.mark.parametrize("seed", [0, 42, 2**32, 2**200, np.int64(5)])
+def test_a_seed_may_be_any_integer_from_zero_on(seed):
+    one = seeding(seed)
+    one.begin()
+    one.end()
+
+    assert one.record().entropy == f"{int(seed):x}"
+
+
+@pytest.mark.parametrize(
+    ("seed", "error"), [(-1, ValueError), (1.5, TypeError), ("42", TypeError), (True, TypeError)]
+)
+def test_a_seed_that_is_none_is_refused(seed, error):
+    with pytest.raises(error, match="seed must be an integer ≥ 0"):
+        entropy_of(seed)
+
+
+def test_the_states_tell_which_generator_was_used():
+    one = seeding(42)
+    one.begin()
+    random.random()
+    one.end()
+
+    states = {seed.library: (seed.state_before, seed.state_after) for seed in one.record().libraries}
+    assert states["random"][0] != states["random"][1]
+    assert states["numpy"][0] == states["numpy"][1]
+
+
+def test_a_library_that_cannot_be_put_back_is_left_alone_and_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", object())
+    [text] = seeding(42).record().uncovered
+
+    assert text.startswith("not observed: cupy")
+
+
+def test_a_seeded_run_leaves_nothing_uncovered():
+    one = seeding(42)
+    one.begin()
+    drawn()
+    one.end()
+
+    assert one.record().uncovered == ()
+
+
+def test_runs_in_two_threads_at_the_same_time_say_that_they_share_the_generators():
+    one, other, alone = seeding(1), seeding(2), seeding(3)
+    one.begin()
+    thread = threading.Thread(target=lambda: (other.begin(), other.end()))
+    thread.start()
+    thread.join()
+    one.end()
+    alone.begin()
+    alone.end()
+
+    assert ["overlapped" in str(run.record().uncovered) for run in (one, other, alone)] == [True, True, False]
+
+
+def test_an_inner_run_in_a_thread_of_the_outer_one_is_no_overlap():
+    outer, inner = seeding(1), seeding(2)
+    outer.begin()
+    context = copy_context()
+    thread = threading.Thread(target=lambda: context.run(lambda: (inner.begin(), inner.end())))
+    thread.start()
+    thread.join()
+    outer.end()
+
+    assert outer.record().uncovered == inner.record().uncovered == ()
+
+
+def test_two_tasks_with_runs_at_the_same_time_are_told_apart():
+    async def task(run, turn, other_turn):
+        run.begin()
+        turn.set()
+        await other_turn.wait()
+        values = run.generator("x").random()
+        run.end()
+        return values
+
+    async def both():
+        first, second = asyncio.Event(), asyncio.Event()
+        return await asyncio.gather(task(one, first, second), task(other, second, first))
+
+    before = random.getstate()
+    one, other = seeding(1), seeding(2)
+    values = asyncio.run(both())
+
+    assert random.getstate() == before
+    assert values == [run.generator("x").random() for run in (seeding(1), seeding(2))]
+    assert all("overlapped" in str(run.record().uncovered) for run in (one, other))
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_after_an_exception_everything_is_as_it_was(error, tmp_path, monkeypatch):
+    (tmp_path / ".relineage").mkdir()
+    monkeypatch.chdir(tmp_path)
+    random.seed(1)
+    np.random.seed(1)
+    np.random.standard_normal()  # leaves a second one pending
+    np.random.standard_normal(3)
+    before = random.getstate(), str(np.random.get_state(legacy=False))
+
+    def job():
+        with Lineage().run("job", seed=3):
+            drawn()
+            np.random.standard_normal()
+            raise error
+
+    with pytest.raises(error):
+        job()
+
+    assert (random.getstate(), str(np.random.get_state(legacy=False))) == before
+
+
+def test_the_runs_own_generators_repeat_and_differ_from_each_other():
+    def values(seed):
+        one = seeding(seed)
+        return [one.generator(name).integers(2**60) for name in ("flip", "flip", "", "turn")]
+
+    assert values(42) == values(42)
+    assert len({*values(42), *values(43)}) == 8
+
+
+def test_the_runs_own_generators_are_recorded_with_their_seeds():
+    one = seeding(42)
+    one.begin()
+    one.generator("flip")
+    one.generator("flip")
+    one.seed("jax", 32)
+    one.end()
+    recorded = {library.library: library.seed for library in one.record().libraries}
+
+    assert recorded["generator:flip"] == str(generator_seed(42, "flip", 0))
+    assert recorded["seed:jax"] == str(other_seed(42, "jax", 0, 32))
+    assert list(recorded) == ["random", "numpy", "generator:flip", "seed:jax"]
+
+
+def test_a_library_that_fails_is_named_and_the_others_are_seeded(caplog):
+    def fail(_):
+        raise RuntimeError("no device")
+
+    register_generator("random.broken", seed=fail, get_state=lambda: 7, set_state=lambda state: None)
+    try:
+        one = seeding(42)
+        one.begin()
+        one.end()
+    finally:
+        del libraries._LIBRARIES["random.broken"]
+
+    assert one.record().uncovered == (
+        "random.broken (could not be seeded or put back: RuntimeError: no device)",
+    )
+    assert [library.library for library in one.record().libraries] == ["random", "numpy"]
+    assert "no device" in caplog.text
+
+
+@pytest.mark.parametrize("kind", [np.random.PCG64, np.random.Philox, np.random.SFC64, np.random.MT19937])
+def test_any_bit_generator_behind_numpys_functions_is_seeded_and_comes_back(kind):
+    before = np.random.mtrand.get_bit_generator()
+    try:
+        mine = kind(1)
+        np.random.mtrand.set_bit_generator(mine)
+        np.random.standard_normal()
+        state = str(np.random.get_state(legacy=False))
+        values = []
+        for _ in range(2):
+            one = seeding(42)
+            one.begin()
+            values.append((np.random.random(), np.random.standard_normal()))
+            one.end()
+            assert one.record().uncovered == ()
+            assert np.random.mtrand.get_bit_generator() is mine
+            assert str(np.random.get_state(legacy=False)) == state
+    finally:
+        np.random.mtrand.set_bit_generator(before)
+
+    assert values[0] == values[1]
+
+
+def test_a_bit_generator_that_the_job_puts_in_is_gone_after_the_run():
+    before = np.random.mtrand.get_bit_generator()
+    state = str(np.random.get_state(legacy=False))
+    one = seeding(42)
+    one.begin()
+    np.random.mtrand.set_bit_generator(np.random.PCG64(1))
+    one.end()
+
+    assert np.random.mtrand.get_bit_generator() is before
+    assert str(np.random.get_state(legacy=False)) == state

@@ -1,0 +1,182 @@
+"""Worker processes: each from a seed of its own, which repeats. (torch's loaders are in
+tests/with_torch/test_seeds.py.)"""
+
+import multiprocessing
+import os
+import pickle
+import random
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from relineage.emitter import Lineage
+from relineage.emitter.seeds import SeedWorker, seeding
+from relineage.emitter.seeds.derivation import library_seeds, worker_entropy, workers_entropy
+
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
+
+@pytest.fixture
+def lineage(tmp_path, monkeypatch):
+    (tmp_path / ".relineage").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return Lineage()
+
+
+@pytest.fixture
+def nothing_forked(monkeypatch):
+    """As in a process that has forked nothing yet."""
+    return lambda: monkeypatch.setattr(seeding, "_FORKS", seeding._Forks())
+
+
+def put_draw(queue, seed_worker):
+    if seed_worker is not None:
+        seed_worker()
+    queue.put((random.random(), float(np.random.random())))
+
+
+def drawn(context, seed_worker, processes=3):
+    """What each worker draws first, in the order in which they were started."""
+    values = []
+    for _ in range(processes):
+        queue = context.SimpleQueue()
+        process = context.Process(target=put_draw, args=(queue, seed_worker))
+        process.start()
+        values.append(queue.get())
+        process.join()
+    return values
+
+
+def test_forked_workers_outside_of_runs_draw_the_same_from_numpy_and_anything_from_python():
+    """Which is what has to be made up for."""
+    values = drawn(multiprocessing.get_context("fork"), None)
+
+    assert len({numpy for _, numpy in values}) == 1
+    assert len({python for python, _ in values}) == 3
+
+
+def test_forked_workers_of_a_run_are_told_apart_and_repeat(lineage, nothing_forked):
+    def once():
+        nothing_forked()
+        with lineage.run("job", seed=42):
+            return drawn(multiprocessing.get_context("fork"), None)
+
+    values = once()
+
+    assert once() == values
+    assert len({value for pair in values for value in pair}) == 6
+
+
+def test_a_fork_while_a_thread_draws_waits_for_nothing(lineage):
+    """numpy's lock is then held in the child by nobody."""
+    with lineage.run("job", seed=42), np.random.mtrand.get_bit_generator().lock:
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        deadline = time.monotonic() + 20
+        while os.waitpid(child, os.WNOHANG) == (0, 0):
+            if time.monotonic() > deadline:
+                os.kill(child, signal.SIGKILL)
+                pytest.fail("the child waits for numpy's lock")
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_differ_from_each_other(lineage, method):
+    context = multiprocessing.get_context(method)
+    with lineage.run("job", seed=42) as run:
+        values = drawn(context, run.seed_workers())
+        others = drawn(context, run.seed_workers())
+
+    assert len({*values, *others}) == 6
+    with lineage.run("job", seed=42) as run:
+        assert drawn(context, run.seed_workers()) == values
+
+
+def test_a_worker_draws_what_its_number_says():
+    before = random.getstate(), np.random.get_state(legacy=False)
+    try:
+        pickle.loads(pickle.dumps(SeedWorker(entropy=42)))(3)
+        values = random.random(), np.random.random()
+        python, words = library_seeds(worker_entropy(42, 3, 0))
+        assert values == (random.Random(python).random(), np.random.RandomState(words).random())
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])
+
+
+def number_and_draw(_):
+    return multiprocessing.current_process()._identity[-1], random.random()
+
+
+def test_the_workers_of_a_pool_are_numbered_as_they_are_started(lineage):
+    with (
+        lineage.run("job", seed=42) as run,
+        multiprocessing.get_context("fork").Pool(2, run.seed_workers()) as pool,
+    ):
+        by_worker: dict[int, list[float]] = {}
+        for worker, value in pool.map(number_and_draw, range(20), chunksize=1):
+            by_worker.setdefault(worker, []).append(value)
+        numbers = sorted(process._identity[-1] for process in pool._pool)
+
+    for worker, values in by_worker.items():
+        entropy = workers_entropy(42, "", 0)
+        python, _ = library_seeds(worker_entropy(entropy, numbers.index(worker), 0))
+        generator = random.Random(python)
+        assert sorted(values) == sorted(generator.random() for _ in values)
+
+
+def of_forks(lineage, draw, forks=3):
+    """What `draw` gives in each fork, and then in the parent."""
+    with lineage.run("job", seed=42) as run:
+        values = []
+        for _ in range(forks):
+            reading, writing = os.pipe()
+            child = os.fork()
+            if child == 0:
+                os.write(writing, repr(draw(lineage, run)).encode())
+                os._exit(0)
+            os.waitpid(child, 0)
+            values.append(os.read(reading, 1000).decode())
+            os.close(reading)
+            os.close(writing)
+        values.append(repr(draw(lineage, run)))
+    return values
+
+
+def own_generator(lineage, run):
+    return run.generator("x").random()
+
+
+def own_seed(lineage, run):
+    return run.seed("x")
+
+
+def inner_run(lineage, run):
+    with lineage.run("inner"):
+        return random.random()
+
+
+@pytest.mark.parametrize("draw", [own_generator, own_seed, inner_run])
+def test_what_a_forked_process_takes_from_the_run_is_its_own_and_repeats(lineage, draw, nothing_forked):
+    values = []
+    for _ in range(2):
+        nothing_forked()
+        values.append(of_forks(lineage, draw))
+
+    assert len(set(values[0])) == 4
+    assert values[0] == values[1]
+
+
+def fold(seed):
+    return float(np.random.default_rng(seed).random())
+
+
+def test_tasks_that_are_handed_their_seeds_do_not_depend_on_the_worker(lineage):
+    def folds(processes):
+        with lineage.run("job", seed=42) as run, multiprocessing.get_context("spawn").Pool(processes) as pool:
+            return pool.map(fold, [run.seed(f"fold {number}") for number in range(4)], chunksize=1)
+
+    assert folds(1) == folds(2)
