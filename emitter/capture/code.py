@@ -131,7 +131,7 @@ def running_code(
     """
     if cells is not None:
         return Code(
-            digest=_digest([cell.encode("utf-8", "surrogatepass") for cell in cells]),
+            digest=framed_digest([cell.encode("utf-8", "surrogatepass") for cell in cells]),
             file=None,
             language="notebook",
         )
@@ -148,7 +148,7 @@ def running_code(
         return Code(
             digest=None, file=None, missing="the code was typed at a prompt or piped in, and is not kept"
         )
-    return Code(digest=_digest(parts), file=script or caller)
+    return Code(digest=framed_digest(parts), file=script or caller)
 
 
 def executed_cells() -> list[str] | None:
@@ -202,7 +202,8 @@ def _command_text(orig_argv: Sequence[str]) -> str | None:
     return None
 
 
-def _digest(parts: Sequence[bytes]) -> str:
+def framed_digest(parts: Sequence[bytes]) -> str:
+    """`b3-code1:…` of texts, each with its length, in their order."""
     from blake3 import blake3
 
     hasher = blake3(derive_key_context=_CONTEXT)
