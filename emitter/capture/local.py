@@ -10,7 +10,7 @@ import sys
 import sysconfig
 from functools import cache, lru_cache
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 _PACKAGES = frozenset({"site-packages", "dist-packages"})
 _EMITTER = Path(__file__).resolve().parents[1]
@@ -42,6 +42,26 @@ def file_of(module: ModuleType) -> str | None:
     except AttributeError:  # whatever a program has put among its modules
         return None
     return name if isinstance(name, str) else None
+
+
+def is_own_function(function: FunctionType) -> bool:
+    """Whether a function is the user's own; one without a file is whose its module is."""
+    name = function.__code__.co_filename
+    return _is_own_module(function.__module__) if name.startswith("<") else is_own(name)
+
+
+def is_own_class(cls: type) -> bool:
+    """Whether a class is the user's own."""
+    return _is_own_module(cls.__module__)
+
+
+def _is_own_module(name: str | None) -> bool:
+    """Whether a module is the user's own; what was typed in, or made by a program, is."""
+    module = sys.modules.get(name or "")
+    if module is None:
+        return True
+    file = file_of(module)
+    return name == "__main__" or (file is not None and is_own(file))
 
 
 def files_in_use() -> tuple[Path, ...]:

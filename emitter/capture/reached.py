@@ -31,13 +31,15 @@ from uuid import UUID
 from ..parameters import parameters_of
 from ..values import canonical
 from .code import Code, framed_digest
-from .local import file_of, is_own
-from .references import Name, OwnModule, changed_names, imported_modules, names_in, own_module
+from .holding import Attributes, Closure, Holder, is_still, weakly
+from .local import is_own, is_own_class, is_own_function
+from .references import Name, OwnModule, changed_names, imported_modules, module_at, names_in, own_module
 from .texts import NoText, text_of_class, text_of_function, text_of_module
 
 _ABSENT: Any = object()
 _GAP = ("gap",)
 _MOST_REMEMBERED = 256
+_MOST_OBJECTS = 2_000  # that are looked into
 _MOST_ITEMS = 1_000  # of a container
 _MOST_TEXT_BYTES = 1 << 20
 _MOST_ARRAY_BYTES = 1 << 16  # it is looked at anew before each call
@@ -89,7 +91,7 @@ def callable_code(function: Callable[..., Any]) -> Code:
     with _LOCK:
         known = _REMEMBERED.get(key)
     try:
-        if known is not None and known[0] == function and all(check() for check in known[1]):
+        if known is not None and known[0](function) and all(check() for check in known[1]):
             return known[2]
         walk = _Walk()
         code = walk.code(function)
@@ -97,15 +99,16 @@ def callable_code(function: Callable[..., Any]) -> Code:
         reason = f"the code could not be looked at: {type(error).__name__}: {error}"
         return Code(digest=None, file=None, missing=reason)
     with _LOCK:
-        _REMEMBERED[key] = (function, walk.checks, code)
+        _REMEMBERED[key] = (is_still(function), walk.checks, code)
         _REMEMBERED.move_to_end(key)
         while len(_REMEMBERED) > _MOST_REMEMBERED:
             _REMEMBERED.popitem(last=False)
     return code
 
 
-# Id → the callable (which keeps the id from being used again), what must hold still, and the code.
-_REMEMBERED: OrderedDict[tuple[int, int], tuple[Any, list[_Check], Code]] = OrderedDict()
+# Ids → whether it is the same callable (ids are used again), what must hold still, and the code. Functions and objects
+# are held weakly: they may hold data.
+_REMEMBERED: OrderedDict[tuple[int, int], tuple[Callable[[Any], bool], list[_Check], Code]] = OrderedDict()
 _LOCK = threading.Lock()
 
 
@@ -134,27 +137,28 @@ class _Walk:
     def _refer(self, value: Any, label: str) -> _Reference | None:
         """How a node says what it refers to; null for what counts by its name in the source alone."""
         if isinstance(value, types.ModuleType):
-            module = own_module(value.__name__) or _module_at(value)
+            module = own_module(value.__name__) or module_at(value)
             return self._visit(module) if module is not None else None
         if isinstance(value, types.FunctionType):
-            own = _is_own_function(value)
-            return self._visit(value) if own else self._wrapped(value, label)
+            return self._visit(value) if is_own_function(value) else self._wrapped(value, label)
         if isinstance(value, types.MethodType | functools.partial | property | staticmethod | classmethod):
             return self._visit(value)
         if isinstance(value, functools.cached_property):
             return self._refer(value.func, label)
         if isinstance(value, type):
-            return self._visit(value) if _is_own_class(value) else None
+            return self._visit(value) if is_own_class(value) else None
         if isinstance(value, _NAMED_ONLY) or type(value) is object or type(value).__qualname__ == "ufunc":
             return None
         if isinstance(value, re.Pattern):
             return ("value", canonical((value.pattern, value.flags)))
         if (form := _form(value, label)) is not None:
             return ("value", form)
-        if type(value) in (list, tuple, dict) and len(value) <= _MOST_ITEMS:
-            return self._visit(value)
-        if _is_own_class(type(value)):
-            return self._visit(value)
+        own = is_own_class(type(value))
+        if own or (type(value) in (list, tuple, dict) and len(value) <= _MOST_ITEMS):
+            if len(self._found) < _MOST_OBJECTS:
+                return self._visit(value)
+            self._gaps[f"more than {_MOST_OBJECTS:,} objects"] = None
+            return _GAP
         if callable(value) and _inner(value) is not None:
             return self._wrapped(value, label)
         if type(value).__module__ in _MACHINERY:
@@ -165,7 +169,8 @@ class _Walk:
     def _wrapped(self, value: Any, label: str) -> _Reference | None:
         """What a package's decorator has wrapped; the wrapper itself is the package's."""
         inner, registry = _inner(value), getattr(value, "registry", None)
-        self.checks.append(lambda: _inner(value) is inner)
+        still, same = weakly(value), is_still(inner)
+        self.checks.append(lambda: same(_inner(still())))
         told = [self._refer(inner, label)] if inner is not None else []
         if isinstance(registry, Mapping):  # functools.singledispatch
             known = sorted(registry.items(), key=lambda item: f"{item[0].__module__}.{item[0].__qualname__}")
@@ -183,7 +188,7 @@ class _Walk:
             self._found.append(thing)
         return ("node", self._numbers[key])
 
-    def _held(self, holder: "Mapping[str, Any] | _Cell", key: str, label: str) -> _Reference | None:
+    def _held(self, holder: "Holder", key: str, label: str) -> _Reference | None:
         """What a namespace holds under a key; it is looked at again before the digest is given again."""
         value = holder.get(key, _ABSENT)
         if value is _ABSENT:
@@ -201,7 +206,8 @@ class _Walk:
             form = reference[1]
             self.checks.append(lambda: self._refer_again(holder.get(key, _ABSENT), label) == form)
         else:
-            self.checks.append(lambda: holder.get(key, _ABSENT) is value)
+            same = is_still(value)
+            self.checks.append(lambda: same(holder.get(key, _ABSENT)))
         return reference
 
     @staticmethod
@@ -256,7 +262,10 @@ class _Walk:
     def _function(self, function: types.FunctionType) -> tuple[str, _Named]:
         text, node = text_of_function(function)
         code, defaults, named = function.__code__, function.__defaults__, function.__kwdefaults__
-        self.checks.append(lambda: function.__code__ is code and function.__defaults__ is defaults)
+        still = weakly(function)
+        self.checks.append(
+            lambda: (now := still()) is not None and now.__code__ is code and now.__defaults__ is defaults
+        )
         label = function.__qualname__
         changed = changed_names(node)
         references: _Named = [
@@ -271,17 +280,16 @@ class _Walk:
         for key in named or {}:
             references.append((f"default {key}", self._held(named, key, f"{label}, default of {key}")))  # type: ignore[arg-type]
         for key in sorted(vars(function)):
-            references.append((f"attribute {key}", self._held(vars(function), key, f"{label}.{key}")))
+            references.append((f"attribute {key}", self._held(Attributes(function), key, f"{label}.{key}")))
         if (owner := _owner(function)) is not None:
             references.append(("class", self._refer(owner, label)))
         return text, references
 
     def _name(self, function: types.FunctionType, name: Name, changed: AbstractSet[str]) -> _Reference | None:
-        holder: Mapping[str, Any] | _Cell = function.__globals__
+        holder: Holder = function.__globals__
         label = f"{function.__module__}.{name.root}"
         if name.free:
-            cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=False))
-            holder, label = _Cell(cells[name.root]), f"{name.root} around {function.__qualname__}"
+            holder, label = Closure(function), f"{name.root} around {function.__qualname__}"
         key, attributes = name.root, list(name.attributes)
         value = holder.get(key, _ABSENT)
         if (
@@ -294,7 +302,7 @@ class _Walk:
             return _GAP
         while isinstance(value, types.ModuleType) and attributes:
             self.checks.append(lambda holder=holder, key=key, value=value: holder.get(key, _ABSENT) is value)  # type: ignore[misc]
-            if own_module(value.__name__) is None and _module_at(value) is None:
+            if own_module(value.__name__) is None and module_at(value) is None:
                 return None
             holder, key = vars(value), attributes.pop(0)
             label = f"{value.__name__}.{key}"
@@ -321,9 +329,9 @@ class _Walk:
         if not isinstance(state, dict):
             self._gaps[f"the state of a {name}"] = None
             return "instance", self._refer(type(thing), name)
-        size = len(state)
-        self.checks.append(lambda: len(state) == size)
-        held = [(key, self._held(state, key, f"{name}.{key}")) for key in sorted(map(str, state))]
+        holder, size = Attributes(thing), len(state)
+        self.checks.append(lambda: holder.count() == size)
+        held = [(key, self._held(holder, key, f"{name}.{key}")) for key in sorted(map(str, state))]
         return "instance", self._refer(type(thing), name), tuple(one for one in held if one[1] is not None)
 
     def _module(self, module: OwnModule) -> tuple[str, _Named]:
@@ -340,22 +348,9 @@ class _Walk:
         ]
 
 
-class _Cell:
-    """A closure variable, asked for as the globals are."""
-
-    def __init__(self, cell: types.CellType) -> None:
-        self._cell = cell
-
-    def get(self, _name: str, default: Any) -> Any:
-        try:
-            return self._cell.cell_contents
-        except ValueError:  # not assigned yet
-            return default
-
-
 def _form(value: Any, label: str) -> bytes | None:
     """The bytes of a simple value, secrets replaced; null for any other."""
-    if isinstance(value, Enum) and _is_own_class(type(value)):
+    if isinstance(value, Enum) and is_own_class(type(value)):
         return None  # by its class
     numpy = sys.modules.get("numpy")
     if isinstance(value, str | bytes):
@@ -378,24 +373,6 @@ def _inner(value: Any) -> Any:
     return inner if inner is not None else getattr(value, "py_func", None)
 
 
-def _is_own_function(function: types.FunctionType) -> bool:
-    name = function.__code__.co_filename
-    return _is_own_module(function.__module__) if name.startswith("<") else is_own(name)
-
-
-def _is_own_class(cls: type) -> bool:
-    return _is_own_module(cls.__module__)
-
-
-def _is_own_module(name: str | None) -> bool:
-    """Whether a module is the user's own; what was typed in, or made by a program, is."""
-    module = sys.modules.get(name or "")
-    if module is None:
-        return True
-    file = file_of(module)
-    return name == "__main__" or (file is not None and is_own(file))
-
-
 def _is_derived(key: str, value: Any) -> bool:
     """Whether an attribute of a class was made from its text: by Python, by dataclasses and the like."""
     if isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType):
@@ -406,16 +383,6 @@ def _is_derived(key: str, value: Any) -> bool:
         return True
     name = value.__code__.co_filename
     return not is_own(name) and not name.startswith("<ipython")
-
-
-def _module_at(module: types.ModuleType) -> OwnModule | None:
-    """A module that is not known by its own name: the script, or what was loaded from a path."""
-    from pathlib import Path
-
-    file = file_of(module)
-    if file is None or not is_own(file) or not file.endswith(".py"):
-        return None
-    return OwnModule(module.__name__, Path(file), getattr(module, "__package__", None) or "")
 
 
 def _owner(function: types.FunctionType) -> type | None:

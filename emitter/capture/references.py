@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import resolve_name
 from pathlib import Path
-from types import CodeType
+from types import CodeType, ModuleType
 
 from .local import file_of, is_own
 
@@ -137,6 +137,14 @@ def own_module(name: str) -> OwnModule | None:
     if file is None or not is_own(file) or not file.endswith(".py"):
         return None
     return OwnModule(name, Path(file), name if is_package else name.rpartition(".")[0])
+
+
+def module_at(module: ModuleType) -> OwnModule | None:
+    """A module that is not known by its own name: the script, or what was loaded from a path."""
+    file = file_of(module)
+    if file is None or not is_own(file) or not file.endswith(".py"):
+        return None
+    return OwnModule(module.__name__, Path(file), getattr(module, "__package__", None) or "")
 
 
 def _spec(name: str) -> ModuleSpec | None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import importlib
 import itertools
 import math
@@ -9,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from textwrap import dedent
@@ -430,7 +432,31 @@ def test_a_function_without_a_text_has_no_digest_and_says_why() -> None:
 
     assert code.digest is None
     assert code.missing == "there is no text of <string>: it was typed in, or made by a program"
-    assert callable_code(lambda: space["f"]()).digest is not None
+    helper = space["f"]
+    assert callable_code(lambda: helper()).missing == code.missing
+
+
+def test_remembering_the_code_does_not_keep_its_data(tmp_path: Path) -> None:
+    source = """
+        import numpy as np
+        class Trainer:
+            def __init__(self): self.data = np.zeros(1_000_000)
+            def fit(self): return self.data.sum()
+        def make():
+            data = np.zeros(1_000_000)
+            def f(): return data.sum()
+            return f
+        """
+    with imported(tmp_path, {"job.py": source}) as job:
+        trainer, function = job.Trainer(), job.make()
+        held = [weakref.ref(trainer), weakref.ref(function)]
+        assert callable_code(trainer.fit).not_covered == ("Trainer.data: a numpy.ndarray",)
+        assert callable_code(trainer.fit) is callable_code(trainer.fit)
+        assert callable_code(function).not_covered == ("data around make.<locals>.f: a numpy.ndarray",)
+        assert callable_code(function) is callable_code(function)
+        del trainer, function
+        gc.collect()
+        assert [one() for one in held] == [None, None]
 
 
 def test_a_function_whose_file_has_changed_has_no_digest_and_says_why(tmp_path: Path) -> None:
