@@ -259,18 +259,37 @@ def _packages(untracked: Iterable[str]) -> list[str]:
 
 
 def _keep(git: Git, tree: str, common_folder: Path) -> str:
-    """The commit of a tree, under its ref."""
+    """The commit of a tree, under its ref, which is young from now on: its event is under way."""
     text = f"tree {tree}\nauthor {_WHO}\ncommitter {_WHO}\n\nThe code of a run\n".encode()
     framed = b"commit %d\0%s" % (len(text), text)
     commit = (hashlib.sha1 if len(tree) == 40 else hashlib.sha256)(framed, usedforsecurity=False).hexdigest()
+    ref = common_folder / REFS / tree
     try:
-        if (common_folder / REFS / tree).read_text().strip() == commit:
+        if ref.read_text().strip() == commit:
+            os.utime(ref)
             return commit
     except (OSError, ValueError):
-        pass  # none yet, or packed
-    git.ask("hash-object", "-t", "commit", "-w", "--stdin", given=text)
+        pass  # there is none yet, or git has packed it
+    git.ask(
+        "hash-object", "-t", "commit", "-w", "--stdin", given=text
+    )  # renews the time of one that is there
     git.ask("update-ref", f"{REFS}/{tree}", commit)
     return commit
+
+
+def kept_at(common_folder: Path, tree: str, commit: str) -> float:
+    """When a snapshot was made or made again for the last time, or a later time: Unix time, seconds.
+
+    Git notes no times of refs. Those of a ref and of an object that lie in files of their own are known; those that
+    git has packed are taken to be as young as the youngest pack.
+    """
+    objects = common_folder / "objects"
+    places = [common_folder / REFS / tree, objects / commit[:2] / commit[2:]]
+    times = [place.stat().st_mtime for place in places if place.exists()]
+    if len(times) < len(places):
+        packs = [common_folder / "packed-refs", *(objects / "pack").glob("*.pack")]
+        times += [pack.stat().st_mtime for pack in packs if pack.exists()]
+    return max(times, default=0.0)
 
 
 def _listed(paths: Iterable[str]) -> bytes:

@@ -205,8 +205,9 @@ def below(folder: Path) -> Path:
 def configured(folder: Path) -> Path:
     make(folder)
     for setting in (
-        "status.showUntrackedFiles no", "status.renames copies", "core.autocrlf input", "core.safecrlf true", "core.splitIndex true",
-        "commit.gpgSign true", "core.quotePath true", "submodule.recurse true", "diff.ignoreSubmodules all",
+        "status.showUntrackedFiles no", "status.renames copies", "core.autocrlf input", "core.safecrlf true",
+        "core.splitIndex true", "commit.gpgSign true", "core.quotePath true", "submodule.recurse true",
+        "diff.ignoreSubmodules all",
     ):  # fmt: skip
         git(folder, "config", *setting.split())
     return folder
