@@ -1,8 +1,9 @@
 """What SQL cannot know of a verdict: whether files are still as they were read, and whether the code can be got.
 
 Decides the checks `inputs_unchanged` and `code_reachable` by looking: each recorded input that is a file on this
-machine is digested again, and git is asked for the commit in the repository around a folder. All other checks stay as
-the macro `reproducibility` judged them. What is not here, and another repository, leave a check unknown.
+machine is digested again, and git is asked for the snapshot, or the commit of a clean work tree, in the repository
+around a folder and in the one that the run was made in; sources outside of git are looked for in the store. All other
+checks stay as the macro `reproducibility` judged them. What is not here, and another repository, leave a check unknown.
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from ...emitter.capture.code import Repositories, Repository
 from ...emitter.digests import Refused, content_of
+from ...emitter.errors import Damaged
 from ..ask import Check, Hop
+from ..errors import SourceError
 from ..named import named
+from .contents import contents
 from .output import dataset_name
 
 _GIT_SECONDS = 10.0
@@ -158,31 +163,72 @@ def _code_reachable(
     run_ids: set[str], connection: duckdb.DuckDBPyConnection, folder: Path
 ) -> dict[str, Finding]:
     rows = connection.execute(named("evidence")["code"], {"run_ids": sorted(run_ids)}).fetchall()
-    repository = Repositories().at(folder)
-    present: dict[str, bool | None] = {}
+    repositories = Repositories()
+    here = repositories.at(folder)
+    found: dict[tuple[Any, ...], Finding] = {}
     result = {}
-    for run_id, recorded_in, commit, snapshot in rows:
-        wanted = snapshot or commit
-        if wanted is None:
+    for run_id, *code in rows:
+        recorded_in, commit, snapshot, dirty, root = code
+        if commit is None and snapshot is None:
             continue
-        if repository is None:
-            result[run_id] = Finding("unknown", f"{folder} is in no git repository")
-            continue
-        if wanted not in present:
-            # What other producers call a commit may be anything, an option of git too.
-            present[wanted] = _has_commit(repository.root, wanted) if _COMMIT.fullmatch(wanted) else None
-        result[run_id] = _reachable(wanted, present[wanted], recorded_in, repository)
+        key = tuple(code)
+        if key not in found:
+            if snapshot is not None and snapshot.startswith("b3-"):
+                found[key] = _in_store(snapshot)
+            else:
+                other = repositories.at(Path(root)) if root and os.path.isdir(root) else None  # noqa: PTH112
+                places = [one for one in (here, other) if one is not None]
+                found[key] = _in_git(places, commit, snapshot, dirty, recorded_in, root, folder)
+        result[run_id] = found[key]
     return result
 
 
-def _reachable(wanted: str, present: bool | None, recorded_in: str | None, here: Repository) -> Finding:
-    if present is None:
-        return Finding("unknown", f"git in {here.root} could not be asked for {wanted}")
-    if present:
-        return Finding("passed", f"commit {wanted[:12]} is in {here.root}")
-    if recorded_in is not None and recorded_in == here.remote:
-        return Finding("failed", f"commit {wanted[:12]} is not in {here.root}; perhaps git fetch brings it")
-    return Finding("unknown", f"commit {wanted[:12]} is not in {here.root}, which may be another repository")
+def _in_store(digest: str) -> Finding:
+    """Whether the sources of a run are in the store; each file is there, and the list of them is what it was."""
+    try:
+        with contents() as store:
+            known = store.find(digest)
+            if known is None:
+                return Finding("unknown", f"its sources {digest} are not in this store; perhaps in another")
+            try:
+                store.check(known, files=False)
+            except Damaged as damaged:
+                return Finding("failed", str(damaged))
+    except SourceError as error:
+        return Finding("unknown", str(error))
+    return Finding("passed", f"its sources {digest} are in the store")
+
+
+def _in_git(
+    places: Sequence[Repository],
+    commit: str | None,
+    snapshot: str | None,
+    dirty: bool | None,
+    recorded_in: str | None,
+    recorded_root: str | None,
+    folder: Path,
+) -> Finding:
+    if not places:
+        return Finding("unknown", f"{folder} is in no git repository")
+    asked = [("snapshot", snapshot)] if snapshot is not None else []
+    if commit is not None and (snapshot is None or dirty is False):
+        asked.append(("commit", commit))  # of a clean work tree: the same files
+    for name, wanted in asked:
+        for place in places:
+            # What other producers call a commit may be anything, an option of git too.
+            if _COMMIT.fullmatch(wanted) and _has_commit(place.root, wanted):
+                return Finding("passed", f"{name} {wanted[:12]} is in {place.root}")
+    name, wanted = asked[0]
+    root = places[0].root
+    if not _COMMIT.fullmatch(wanted) or _has_commit(root, wanted) is None:
+        return Finding("unknown", f"git in {root} could not be asked for {wanted}")
+    if name == "snapshot" and recorded_root is not None:
+        if any(str(place.root) == recorded_root for place in places):
+            return Finding("failed", f"snapshot {wanted[:12]} is not in {recorded_root} any more")
+        return Finding("unknown", f"snapshot {wanted[:12]} is not in {root}: it was made in {recorded_root}")
+    if recorded_in is not None and recorded_in == places[0].remote:
+        return Finding("failed", f"{name} {wanted[:12]} is not in {root}; perhaps git fetch brings it")
+    return Finding("unknown", f"{name} {wanted[:12]} is not in {root}, which may be another repository")
 
 
 def _has_commit(root: Path, commit: str) -> bool | None:

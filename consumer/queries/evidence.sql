@@ -24,4 +24,4 @@ from asked a left join digest d using (namespace, name, version) left join path 
 
 -- name: code
 -- The code that each run was made with.
-select run_id, repository, commit, snapshot from environments where run_id in (select unnest($run_ids));
+select run_id, repository, commit, snapshot, dirty, root from environments where run_id in (select unnest($run_ids));
