@@ -132,11 +132,14 @@ def test_nested_values_are_counted_about_right_however_they_nest(shape: tuple[in
     value: Any = 1.5
     for length in reversed(shape):
         value = [value] * length
-    began = time.process_time()
-    told = seconds(value)
+    took = []
+    for _ in range(5):  # a garbage collection may come in between
+        began = time.process_time()
+        told = seconds(value)
+        took.append(time.process_time() - began)
 
     assert 0.5 < told / seconds([1.5] * 1_000_000) < 2.5
-    assert time.process_time() - began < 0.1
+    assert min(took) < 0.1
 
 
 def test_what_refers_to_itself_is_estimated_too():
