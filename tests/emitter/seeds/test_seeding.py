@@ -257,7 +257,7 @@ def test_a_library_that_fails_is_named_and_the_others_are_seeded(caplog):
         del libraries._LIBRARIES["random.broken"]
 
     assert one.record().uncovered == (
-        "random.broken (could not be seeded or put back: RuntimeError: no device)",
+        "random.broken (could not be set or put back: RuntimeError: no device)",
     )
     assert [library.library for library in one.record().libraries] == ["random", "numpy"]
     assert "no device" in caplog.text
@@ -296,3 +296,57 @@ def test_a_bit_generator_that_the_job_puts_in_is_gone_after_the_run():
 
     assert np.random.mtrand.get_bit_generator() is before
     assert str(np.random.get_state(legacy=False)) == state
+
+
+def test_a_paused_run_gives_the_callers_generators_back_and_goes_on_where_it_was():
+    whole = seeding(42)
+    whole.begin()
+    expected = [drawn() for _ in range(3)]
+    whole.end()
+    random.seed(1)
+    np.random.seed(1)
+    callers = [drawn() for _ in range(3)]
+
+    random.seed(1)
+    np.random.seed(1)
+    one, within, outside = seeding(42), [], []
+    one.begin()
+    for _ in range(3):
+        within.append(drawn())
+        one.pause()
+        outside.append(drawn())
+        np.random.default_rng()  # is nobody's
+        one.resume()
+    one.end()
+
+    assert (within, outside) == (expected, callers)
+    assert one.record().uncovered == ()
+    assert one.record().libraries == whole.record().libraries
+
+
+def test_a_run_that_ends_while_it_is_paused_leaves_the_callers_generators_alone():
+    one = seeding(42)
+    one.begin()
+    drawn()
+    one.pause()
+    random.seed(1)
+    before = random.getstate()
+    one.end()
+    one.resume()
+
+    assert random.getstate() == before
+    assert all(library.state_after != library.state_before for library in one.record().libraries)
+
+
+def test_a_run_is_not_paused_while_one_that_began_later_is_open():
+    one, other = seeding(1), seeding(2)
+    one.begin()
+    other.begin()
+    within = random.getstate()
+    one.pause()
+    assert random.getstate() == within
+    one.resume()
+    other.end()
+    one.end()
+
+    assert one.record().uncovered == ()
