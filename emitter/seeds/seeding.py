@@ -351,7 +351,9 @@ class suppress_and_note:  # noqa: N801  # like contextlib.suppress
         if not isinstance(error, Exception):
             return False
         self._notes[self._name] = f"{type(error).__name__}: {error}"[:200]
-        log.warning("lineage: the generators of %s: %s", self._name, self._notes[self._name])
+        if (self._name, kind) not in _TOLD:
+            _TOLD.add((self._name, kind))
+            log.warning("lineage: the generators of %s: %s", self._name, self._notes[self._name])
         return True
 
 
@@ -396,6 +398,7 @@ class _Forks:
 _LOCK = threading.RLock()
 _OPEN: list[Seeding] = []
 _ARRIVALS = Arrivals(_arrived)
+_TOLD: set[tuple[str, type[BaseException] | None]] = set()  # once is enough for a log
 _FORKS = _Forks()
 
 

@@ -25,7 +25,7 @@ _MOST_PENDING = 64
 _UNSEEDED: "weakref.WeakKeyDictionary[random.Random, Seen]" = weakref.WeakKeyDictionary()
 _PENDING: list[tuple[Any, Seen]] = []
 # Worker processes, with the runs that know of them.
-_STARTED: "weakref.WeakKeyDictionary[Any, list[Witness]]" = weakref.WeakKeyDictionary()
+_STARTED: "weakref.WeakKeyDictionary[Any, weakref.WeakSet[Witness]]" = weakref.WeakKeyDictionary()
 WORKERS = UNSEEN + "what worker processes draw (multiprocessing)"
 
 
@@ -225,7 +225,7 @@ def _starting(start: Callable[[Any], None]) -> Callable[[Any], None]:
         if observing.OPEN and sys._getframe(1).f_globals.get("__name__") != "multiprocessing.managers":
             there = witnesses()
             tell((there, WORKERS))
-            _STARTED[self] = there
+            _STARTED[self] = weakref.WeakSet(there)
         start(self)
 
     return starting
@@ -247,9 +247,9 @@ def _submitting(submit: Callable[..., Any], workers: str) -> Callable[..., Any]:
             there = witnesses()
             for process in list(pool.values() if isinstance(pool, dict) else pool):
                 if hasattr(process, "sentinel"):  # else a thread that passes for one
-                    known = _STARTED.get(process, [])
+                    known = _STARTED.setdefault(process, weakref.WeakSet())
                     tell(([one for one in there if one not in known], WORKERS))
-                    _STARTED[process] = [*known, *(one for one in there if one not in known)]
+                    known.update(there)
         return submit(self, *args, **kwargs)
 
     return submitting
