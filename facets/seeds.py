@@ -11,7 +11,8 @@ class LibrarySeed(Part):
     """The seed that one random number generator was given, and its state around the run."""
 
     library: str
-    """The library, or one generator of it: `random`, `numpy`, `torch`, `torch.cuda:0`."""
+    """The library, or one generator of it: `random`, `numpy`, `torch`, `torch.cuda:0`; one that the run handed out:
+    `generator:flip`, `seed:jax`, `workers:loader`."""
 
     seed: IntegerText | None = None
     """The seed as decimal text; absent when the generator was left as it was found."""
@@ -46,4 +47,4 @@ class RelineageSeedsRunFacet(Facet):
     text."""
 
     uncovered: tuple[str, ...] = ()
-    """Sources of chance known to be present and not fixed; those that nobody looked for begin with `not observed: `."""
+    """Sources of chance that were used and not fixed; what could not be looked at begins with `not observed: `."""

@@ -7,7 +7,6 @@ networks, processes, notebooks and tests). What lineage itself draws never count
 """
 
 import os
-import sys
 from functools import lru_cache
 from types import FrameType
 from typing import Literal
@@ -102,7 +101,7 @@ def _kind(file: str) -> Literal["own", "installed", "standard", "frozen"]:
 
 
 def _name(module: str, frame: FrameType) -> str:
-    if module == "__main__":
-        file = getattr(sys.modules.get("__main__"), "__file__", None)
-        return file.rpartition(os.sep)[2] if isinstance(file, str) else "__main__"
+    if module in ("__main__", "__mp_main__"):  # the second in a worker process that was not forked
+        file = frame.f_code.co_filename
+        return module if file.startswith("<") or "ipykernel" in file else file.rpartition(os.sep)[2]
     return module or frame.f_code.co_filename

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import observing, switches, watched
+from . import observing, reports, switches, watched
 from .arriving import Arrivals
 from .derivation import (
     DERIVATION,
@@ -31,6 +31,7 @@ from .derivation import (
 )
 from .libraries import Library, is_there, libraries
 from .observing import HERE, UNSEEN
+from .watched import WORKERS
 from .workers import SeedWorker
 
 if TYPE_CHECKING:
@@ -99,45 +100,41 @@ class Seeding:
     _asked: dict[tuple[str, str], int] = field(default_factory=dict)
     _handed_out: dict[str, int] = field(default_factory=dict)
     _forks: tuple[int, ...] = ()
+    _reports: str | None = None
+    _paused: dict[str, dict[str, Any]] | None = None
 
     def begin(self) -> None:
         """Keep the caller's states, seed every generator, and look at what else is drawn."""
         import numpy  # noqa: F401  # before the lock: the first time it takes a tenth of a second
 
         with _LOCK:
-            here = HERE.get()
-            self.outer = here if isinstance(here, Seeding) else None
-            while self.outer is not None and self.outer not in _OPEN:
-                self.outer = self.outer.outer  # ended in another order than begun
-            around = self._around()
-            for other in _OPEN:
-                if other not in around:
-                    other._overlapped = self._overlapped = True
             self._forks = _FORKS.path
-            if self.deterministic:
-                with suppress_and_note(self._failed, "switches"):
-                    switches.make_deterministic(self)
-            for name, library in libraries():
-                if is_there(library.module):
-                    self._take_over(name, library)
-            _OPEN.append(self)
-            HERE.set(self)
-            watched.begin(self)
-            _watch_imports()
+            self._step_forward()
+            try:
+                for name, library in libraries():
+                    if is_there(library.module):
+                        self._take_over(name, library)
+            except BaseException:  # an interrupt
+                self.end()
+                raise
 
     def end(self) -> None:
         """Note the states and give the caller's back; again: nothing happens."""
         with _LOCK:
+            if self._paused is not None:  # its generators are put back already
+                for name, states in self._paused.items():
+                    self._held[name].after = _digests(self._held[name].library, states)
+                self._paused = None
+                self._read_reports()
             if self not in _OPEN:
                 return
-            watched.end(self)
             position = next(index for index, other in enumerate(_OPEN) if other is self)
             for name, held in self._held.items():
                 with suppress_and_note(self._failed, name):
                     held.after = _digests(held.library, held.library.take())
-            self._switches = switches.read(self.environ)
-            _OPEN.pop(position)
-            above = _OPEN[position] if position < len(_OPEN) else None
+            above = _OPEN[position + 1] if position + 1 < len(_OPEN) else None
+            self._step_back()
+            self._read_reports()
             if above is not None:
                 # A run that began after this one is still open (another thread, or ends out of order): what is to
                 # come back is what was before both.
@@ -148,11 +145,73 @@ class Seeding:
                 else:
                     with suppress_and_note(self._failed, name):
                         held.library.put_back(held.callers)
-            if HERE.get() is self:
-                HERE.set(self.outer)
-            _watch_imports()
-            if self.deterministic:
+
+    def pause(self) -> None:
+        """Give the caller's generators back for a while, as when a generator function yields."""
+        with _LOCK:
+            if not _OPEN or _OPEN[-1] is not self:
+                return  # another run has begun since: they overlap, and `end` says so
+            self._paused = {}
+            for name, held in self._held.items():
+                with suppress_and_note(self._failed, name):
+                    self._paused[name] = held.library.take()
+                    held.library.put_back(held.callers)
+            self._step_back()
+
+    def resume(self) -> None:
+        """Go on where `pause` left off; the caller's generators are kept as they are now."""
+        with _LOCK:
+            if self._paused is None:
+                return
+            paused, self._paused = self._paused, None
+            self._step_forward()
+            for name, library in libraries():
+                if name in paused:
+                    with suppress_and_note(self._failed, name):
+                        self._held[name].callers = library.take()
+                        library.put_back(paused[name])
+                elif is_there(library.module) and name not in self._held:
+                    self._take_over(name, library)
+
+    def _step_forward(self) -> None:
+        """From now on the generators of the process are this run's."""
+        here = HERE.get()
+        self.outer = here if isinstance(here, Seeding) else None
+        while self.outer is not None and self.outer not in _OPEN:
+            self.outer = self.outer.outer  # ended in another order than begun
+        around = self._around()
+        for other in _OPEN:
+            if other not in around:
+                other._overlapped = self._overlapped = True
+        _OPEN.append(self)
+        HERE.set(self)
+        watched.begin(self)
+        _watch_imports()
+        if self.deterministic:
+            with suppress_and_note(self._failed, "switches"):
+                switches.make_deterministic(self)
+
+    def _step_back(self) -> None:
+        """They are no longer."""
+        self._switches = switches.read(self.environ)
+        watched.end(self)
+        _OPEN[:] = [other for other in _OPEN if other is not self]
+        if HERE.get() is self:
+            HERE.set(self.outer)
+        _watch_imports()
+        if self.deterministic:
+            with suppress_and_note(self._failed, "switches"):
                 switches.let_go(self)
+
+    def _read_reports(self) -> None:
+        if self._reports is not None:
+            folder, self._reports = self._reports, None
+            with suppress_and_note(self._failed, "reports of workers"):
+                workers, texts = reports.read(folder)
+                for text in texts:
+                    self.saw(f"{text}, in a worker process")
+                if workers:
+                    self.saw(WORKERS, times=-workers)
 
     def saw(self, text: str, *, times: int = 1) -> None:
         """Something was drawn that the seeds do not fix; a negative number takes it back."""
@@ -179,7 +238,10 @@ class Seeding:
         """What seeds the worker processes of this run: the next group of that name."""
         entropy = workers_entropy(self.here().value, name, self._next("workers", name))
         self._handed_out.setdefault(f"workers:{name}", entropy)
-        return SeedWorker.of_the_next(entropy)
+        with _LOCK:
+            if self._reports is None and self in _OPEN:
+                self._reports = reports.new_folder()
+        return SeedWorker.of_the_next(entropy, self._reports)
 
     def here(self) -> Entropy:
         """The entropy in this process: in a forked one another than in the run's, so that workers differ."""
@@ -261,9 +323,7 @@ class Seeding:
         return found
 
     def _uncovered(self) -> list[str]:
-        found = [
-            f"{name} (could not be seeded or put back: {reason})" for name, reason in self._failed.items()
-        ]
+        found = [f"{name} (could not be set or put back: {reason})" for name, reason in self._failed.items()]
         if self._overlapped:
             found.append(_OVERLAPPED)
         found += sorted(text for text, times in self._seen.items() if times > 0)
@@ -291,7 +351,9 @@ class suppress_and_note:  # noqa: N801  # like contextlib.suppress
         if not isinstance(error, Exception):
             return False
         self._notes[self._name] = f"{type(error).__name__}: {error}"[:200]
-        log.warning("lineage: the generators of %s: %s", self._name, self._notes[self._name])
+        if (self._name, kind) not in _TOLD:
+            _TOLD.add((self._name, kind))
+            log.warning("lineage: the generators of %s: %s", self._name, self._notes[self._name])
         return True
 
 
@@ -336,6 +398,7 @@ class _Forks:
 _LOCK = threading.RLock()
 _OPEN: list[Seeding] = []
 _ARRIVALS = Arrivals(_arrived)
+_TOLD: set[tuple[str, type[BaseException] | None]] = set()  # once is enough for a log
 _FORKS = _Forks()
 
 

@@ -24,6 +24,9 @@ _MOST_PENDING = 64
 # Generators that were made without a seed and may yet get one: Python's, and the twisters behind numpy's old kind.
 _UNSEEDED: "weakref.WeakKeyDictionary[random.Random, Seen]" = weakref.WeakKeyDictionary()
 _PENDING: list[tuple[Any, Seen]] = []
+# Worker processes, with the runs that know of them.
+_STARTED: "weakref.WeakKeyDictionary[Any, weakref.WeakSet[Witness]]" = weakref.WeakKeyDictionary()
+WORKERS = UNSEEN + "what worker processes draw (multiprocessing)"
 
 
 def begin(witness: Witness) -> None:
@@ -211,18 +214,45 @@ def _lacks_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 
 def _processes() -> None:
     process: Any = sys.modules.get("multiprocessing.process")
-    if process is None:
-        return
-    start = process.BaseProcess.start
+    if process is not None:
+        replace(process.BaseProcess, "start", _starting(process.BaseProcess.start))
 
+
+@functools.cache
+def _starting(start: Callable[[Any], None]) -> Callable[[Any], None]:
     @functools.wraps(start)
     def starting(self: Any) -> None:
-        caller = sys._getframe(1).f_globals.get("__name__")
-        if observing.OPEN and caller != "multiprocessing.managers":
-            tell((witnesses(), UNSEEN + "what worker processes draw (multiprocessing)"))
+        if observing.OPEN and sys._getframe(1).f_globals.get("__name__") != "multiprocessing.managers":
+            there = witnesses()
+            tell((there, WORKERS))
+            _STARTED[self] = weakref.WeakSet(there)
         start(self)
 
-    replace(process.BaseProcess, "start", starting)
+    return starting
+
+
+def _pool(module: str, name: str, method: str, workers: str) -> None:
+    """Pools that are older than the run; processes that are younger have been told when they started."""
+    owner = getattr(sys.modules.get(module), name, None)
+    if owner is not None and method in vars(owner):
+        replace(owner, method, _submitting(vars(owner)[method], workers))
+
+
+@functools.cache
+def _submitting(submit: Callable[..., Any], workers: str) -> Callable[..., Any]:
+    @functools.wraps(submit)
+    def submitting(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if observing.OPEN:
+            pool = getattr(self, workers, None) or ()
+            there = witnesses()
+            for process in list(pool.values() if isinstance(pool, dict) else pool):
+                if hasattr(process, "sentinel"):  # else a thread that passes for one
+                    known = _STARTED.setdefault(process, weakref.WeakSet())
+                    tell(([one for one in there if one not in known], WORKERS))
+                    known.update(there)
+        return submit(self, *args, **kwargs)
+
+    return submitting
 
 
 # By the library that has to be there; one that the job imports later is looked at from then on.
@@ -235,5 +265,13 @@ _WRAPS: dict[str, Callable[[], None]] = {
     "tensorflow": _tensorflow,
     "polars": _polars,
     "multiprocessing.process": _processes,
+    **{
+        module: functools.partial(_pool, module, name, method, workers)
+        for module, name, method, workers in (
+            ("multiprocessing.pool", "Pool", "_check_running", "_pool"),
+            ("concurrent.futures.process", "ProcessPoolExecutor", "submit", "_processes"),
+            ("joblib.externals.loky.process_executor", "ProcessPoolExecutor", "submit", "_processes"),
+        )
+    },
 }
 WATCHED = tuple(_WRAPS)

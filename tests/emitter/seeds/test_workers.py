@@ -2,12 +2,16 @@
 tests/with_torch/test_seeds.py.)"""
 
 import multiprocessing
+import multiprocessing.pool
 import os
 import pickle
 import random
 import signal
+import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 
+import joblib
 import numpy as np
 import pytest
 
@@ -180,3 +184,80 @@ def test_tasks_that_are_handed_their_seeds_do_not_depend_on_the_worker(lineage):
             return pool.map(fold, [run.seed(f"fold {number}") for number in range(4)], chunksize=1)
 
     assert folds(1) == folds(2)
+
+
+def draw_from_the_system(_):
+    np.random.default_rng()
+    return os.getpid()
+
+
+def uncovered(run):
+    assert run._seeding is not None
+    return run._seeding.record().uncovered
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_that_are_seeded_tell_what_they_draw_besides(lineage, method):
+    context = multiprocessing.get_context(method)
+    with lineage.run("quiet", seed=42) as quiet, context.Pool(2, quiet.seed_workers()) as pool:
+        pool.map(fold, range(4), chunksize=1)
+    with lineage.run("drawing", seed=42) as drawing, context.Pool(1, drawing.seed_workers()) as pool:
+        pool.map(draw_from_the_system, range(3), chunksize=1)
+
+    assert uncovered(quiet) == ()
+    [text] = uncovered(drawing)
+    assert text.startswith("a numpy generator without a seed (")
+    assert text.endswith("), in a worker process")
+
+
+def test_workers_of_which_some_are_not_seeded_are_not_known(lineage):
+    context = multiprocessing.get_context("fork")
+    with lineage.run("job", seed=42) as run:
+        drawn(context, run.seed_workers(), processes=1)
+        drawn(context, None, processes=1)
+
+    assert uncovered(run) == ("not observed: what worker processes draw (multiprocessing)",)
+
+
+@pytest.mark.parametrize("kind", ["multiprocessing", "concurrent.futures", "joblib"])
+def test_workers_that_are_older_than_the_run_are_not_known(lineage, kind):
+    if kind == "multiprocessing":
+        pool = multiprocessing.get_context("fork").Pool(1)
+        work, end = (lambda: pool.map(fold, [1])), pool.terminate
+    elif kind == "concurrent.futures":
+        executor = ProcessPoolExecutor(1, multiprocessing.get_context("fork"))
+        work, end = (lambda: list(executor.map(fold, [1]))), executor.shutdown
+    else:
+        work, end = (
+            (lambda: joblib.Parallel(n_jobs=2)(joblib.delayed(fold)(n) for n in range(2))),
+            lambda: None,
+        )
+    try:
+        work()
+        with lineage.run("job", seed=42) as run:
+            work()
+            work()
+        with lineage.run("other", seed=42) as other:
+            pass
+    finally:
+        end()
+
+    assert uncovered(run) == ("not observed: what worker processes draw (multiprocessing)",)
+    assert uncovered(other) == ()
+
+
+def test_a_pool_of_threads_is_observed_like_any_thread(lineage):
+    with multiprocessing.pool.ThreadPool(1) as pool, lineage.run("job", seed=42) as run:
+        pool.map(fold, [1])
+
+    assert uncovered(run) == ()
+
+
+def test_nothing_is_left_of_what_workers_told(lineage, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    with lineage.run("job", seed=42) as run:
+        drawn(multiprocessing.get_context("fork"), run.seed_workers(), processes=1)
+        assert len(list((tmp_path / "temporary").iterdir())) == 1
+
+    assert list((tmp_path / "temporary").iterdir()) == []
