@@ -207,6 +207,20 @@ def test_a_store_that_cannot_be_written_is_a_reason(project: Path) -> None:
     assert end["notCovered"][0].startswith("the code as it was: the sources could not be kept: ")
 
 
+def test_code_that_cannot_be_kept_is_told_once_and_the_job_goes_on(project: Path) -> None:
+    git(project, "init", "-q")
+    (project / ".git" / "refs" / "relineage").touch()
+    (project / "job.py").write_text(
+        JOB + "for _ in range(3):\n    with Lineage().run('again'): print('went on')\n"
+    )
+    done = subprocess.run([sys.executable, "job.py"], cwd=project, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "went on\n" * 3
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"the code in {project} is not kept: git update-ref failed: ")
+    assert line.endswith("; RELINEAGE_SNAPSHOT=off stops trying")
+
+
 def test_without_git_the_work_trees_sources_go_to_the_store(project: Path) -> None:
     git(project, "init", "-q")
     [_, end] = ran(project, PATH="/nonexistent")
