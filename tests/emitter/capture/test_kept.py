@@ -102,7 +102,7 @@ def test_what_was_loaded_comes_first_and_says_so(tmp_path: Path) -> None:
         tmp_path / name for name in ("kept.py", "ignored.py", "big.py", "later.py", "gone.py", "venv/x.py")
     ]
 
-    assert not_covered(snapshot, [*used, Path("/elsewhere/x.py")]) == (
+    assert not_covered(snapshot, (*used, Path("/elsewhere/x.py"))) == (
         "/elsewhere/x.py: in use, it lies elsewhere",
         "big.py: in use, 3.0 MB, more than 1",
         "gone.py: in use, it is no file any more",
@@ -114,9 +114,20 @@ def test_what_was_loaded_comes_first_and_says_so(tmp_path: Path) -> None:
     )
 
 
+def test_what_lies_in_a_submodule_is_kept_by_its_commit_unless_it_was_changed(tmp_path: Path) -> None:
+    clean = Snapshot(root=tmp_path, id="0" * 40, paths=frozenset({"part"}))
+    changed = Snapshot(root=tmp_path, id="0" * 40, paths=frozenset({"part"}), left_out={"part": "changes"})
+
+    assert not_covered(clean, (tmp_path / "part" / "lib" / "x.py",)) == ()
+    assert not_covered(changed, (tmp_path / "part" / "lib" / "x.py",)) == (
+        "part/lib/x.py: in use, changes",
+        "part: changes",
+    )
+
+
 def test_a_long_list_ends_with_how_many_there_are(tmp_path: Path) -> None:
     snapshot = Snapshot(root=tmp_path, id="0" * 40, left_out={f"{n:03}.bin": "large" for n in range(100)})
-    told = not_covered(snapshot, [])
+    told = not_covered(snapshot, ())
 
     assert (len(told), told[-1]) == (41, "60 more files")
 
@@ -126,7 +137,7 @@ def test_a_name_that_is_no_text_can_be_told(tmp_path: Path) -> None:
         root=tmp_path, id="0" * 40, left_out={b"\xff.bin".decode("utf-8", "surrogateescape"): "large"}
     )
 
-    assert not_covered(snapshot, []) == ("\\xff.bin: large",)
+    assert not_covered(snapshot, ()) == ("\\xff.bin: large",)
 
 
 def test_cells_are_one_text_without_their_secrets() -> None:
