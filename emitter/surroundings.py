@@ -5,6 +5,7 @@ grows), what was kept of the code at the first and the last (modules are importe
 and how long it holds is decided in `capture/`.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,8 @@ from .capture.local import files_in_use
 from .capture.snapshot import Snapshot, take
 from .capture.sources import Keep, folder_of, keep_sources
 from .standard import StandardFacets
+
+log = logging.getLogger("relineage")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +122,10 @@ class Surroundings:
             return Snapshot(root=root, failure=self.keep)
         else:
             made = keep_sources(root, files, self.keep, typed=typed, besides=besides)
+        if made.failure is not None:
+            log.warning(
+                "the code in %s is not kept: %s; RELINEAGE_SNAPSHOT=off stops trying", root, made.failure
+            )
         return replace(made, loaded=frozenset(files))
 
     def job_facets(self, standard: StandardFacets) -> dict[str, Mapping[str, Any]]:

@@ -10,9 +10,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
 
 from .code import Repository
 from .snapshot import Snapshot
@@ -83,7 +84,8 @@ def notebook_text(cells: Sequence[str]) -> tuple[bytes, bool]:
     return safe.encode("utf-8", "backslashreplace"), safe != text
 
 
-def not_covered(snapshot: Snapshot, files_in_use: Iterable[Path]) -> tuple[str, ...]:
+@lru_cache(maxsize=16)
+def not_covered(snapshot: Snapshot, files_in_use: tuple[Path, ...]) -> tuple[str, ...]:
     """What a snapshot lacks, each as `path: reason`; what the program has loaded comes first and says `in use`.
 
     Args:
@@ -111,9 +113,14 @@ def _lack(snapshot: Snapshot, file: Path) -> tuple[str, str | None]:
     if snapshot.id is None:
         return path, None  # the failure says it of all
     if path not in snapshot.paths:
-        folder = next((one for one in snapshot.left_out if one.endswith("/") and path.startswith(one)), None)
-        if folder is not None:
-            return path, snapshot.left_out[folder]
+        parents = [str(parent) for parent in PurePosixPath(path).parents]
+        for name in (name for parent in parents for name in (parent, f"{parent}/")):
+            if name in snapshot.left_out:
+                return path, snapshot.left_out[name]
+        if not snapshot.paths.isdisjoint(
+            parents
+        ):  # a submodule's commit holds it, or it was found through a link
+            return path, None
         return path, "git ignores it" if file.exists() else "it is no file any more"
     if file not in snapshot.loaded and _changed_after(file, snapshot.taken_at):
         return path, "it has changed since the code was kept"

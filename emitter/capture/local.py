@@ -55,6 +55,13 @@ def is_own_class(cls: type) -> bool:
     return _is_own_module(cls.__module__)
 
 
+def is_our_class(cls: type) -> bool:
+    """Whether a class is this package's: a `Lineage` or a run that the code uses."""
+    module = sys.modules.get(cls.__module__)
+    file = file_of(module) if module is not None else None
+    return file is not None and is_ours(file)
+
+
 def _is_own_module(name: str | None) -> bool:
     """Whether a module is the user's own; what was typed in, or made by a program, is."""
     module = sys.modules.get(name or "")

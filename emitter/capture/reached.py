@@ -32,8 +32,17 @@ from ..parameters import parameters_of
 from ..values import canonical
 from .code import Code, framed_digest
 from .holding import Attributes, Closure, Holder, is_still, weakly
-from .local import is_own, is_own_class, is_own_function
-from .references import Name, OwnModule, changed_names, imported_modules, module_at, names_in, own_module
+from .local import is_our_class, is_own, is_own_class, is_own_function
+from .references import (
+    Name,
+    OwnModule,
+    changed_names,
+    imported_modules,
+    module_at,
+    names_in,
+    own_module,
+    owner_of,
+)
 from .texts import NoText, text_of_class, text_of_function, text_of_module
 
 _ABSENT: Any = object()
@@ -161,7 +170,7 @@ class _Walk:
             return _GAP
         if callable(value) and _inner(value) is not None:
             return self._wrapped(value, label)
-        if type(value).__module__ in _MACHINERY:
+        if type(value).__module__ in _MACHINERY or is_our_class(type(value)):
             return None
         self._gaps[f"{label}: a {type(value).__module__}.{type(value).__qualname__}"] = None
         return _GAP
@@ -228,8 +237,10 @@ class _Walk:
         if isinstance(thing, types.MethodType):
             return "method", self._all((thing.__func__, thing.__self__), thing.__qualname__)
         if isinstance(thing, functools.partial):
-            held = (thing.func, *thing.args, *thing.keywords.values())
-            return "partial", tuple(thing.keywords), self._all(held, "an argument of partial")
+            named = tuple(
+                (key, self._refer(value, f"partial.{key}")) for key, value in thing.keywords.items()
+            )
+            return "partial", self._all((thing.func, *thing.args), "an argument of partial"), named
         if isinstance(thing, property):
             return "property", self._all((thing.fget, thing.fset, thing.fdel), "a property")
         if isinstance(thing, staticmethod | classmethod):
@@ -257,7 +268,13 @@ class _Walk:
 
         items = now()
         self.checks.append(lambda: [id(one) for one in now()] == [id(one) for one in items])
-        return "items", type(container).__name__, self._all(items, "an item")
+        if isinstance(container, dict):
+            pairs = [
+                (self._refer(key, "a key"), self._refer(value, f"an item.{key}"))
+                for key, value in container.items()
+            ]
+            return "dict", tuple(pairs)
+        return type(container).__name__, self._all(items, "an item")
 
     def _function(self, function: types.FunctionType) -> tuple[str, _Named]:
         text, node = text_of_function(function)
@@ -275,13 +292,14 @@ class _Walk:
         for name in imported_modules(node, function.__globals__.get("__package__")):
             if (module := own_module(name)) is not None:
                 references.append((f"import {name}", self._visit(module)))
-        for position, value in enumerate(defaults or ()):
-            references.append((f"default {position}", self._refer(value, f"default {position} of {label}")))
+        taking = code.co_varnames[: code.co_argcount][-len(defaults or ()) :]
+        for key, value in zip(taking, defaults or (), strict=False):
+            references.append((f"default {key}", self._refer(value, f"{label} (default).{key}")))
         for key in named or {}:
-            references.append((f"default {key}", self._held(named, key, f"{label}, default of {key}")))  # type: ignore[arg-type]
+            references.append((f"default {key}", self._held(named, key, f"{label} (default).{key}")))  # type: ignore[arg-type]
         for key in sorted(vars(function)):
             references.append((f"attribute {key}", self._held(Attributes(function), key, f"{label}.{key}")))
-        if (owner := _owner(function)) is not None:
+        if (owner := owner_of(function)) is not None:
             references.append(("class", self._refer(owner, label)))
         return text, references
 
@@ -289,7 +307,7 @@ class _Walk:
         holder: Holder = function.__globals__
         label = f"{function.__module__}.{name.root}"
         if name.free:
-            holder, label = Closure(function), f"{name.root} around {function.__qualname__}"
+            holder, label = Closure(function), f"{function.__qualname__} (closure).{name.root}"
         key, attributes = name.root, list(name.attributes)
         value = holder.get(key, _ABSENT)
         if (
@@ -336,8 +354,8 @@ class _Walk:
 
     def _module(self, module: OwnModule) -> tuple[str, _Named]:
         text, tree = text_of_module(module.file)
-        state = _stat(module)
-        self.checks.append(lambda: _stat(module) == state)
+        state = module.state()
+        self.checks.append(lambda: module.state() == state)
         loaded = sys.modules.get(module.name)
         for value in list(vars(loaded).values()) if loaded is not None else ():
             if isinstance(value, types.FunctionType) and value.__code__.co_filename == str(module.file):
@@ -363,7 +381,7 @@ def _form(value: Any, label: str) -> bytes | None:
         fits = value is None or isinstance(value, (*_SCALARS, Enum))
     if not fits:
         return None
-    name = label.rpartition(".")[2]
+    name = label.rpartition(".")[2]  # of a secret, what is hashed is that it is one
     return parameters_of({name: value}).forms.get(name)
 
 
@@ -383,25 +401,3 @@ def _is_derived(key: str, value: Any) -> bool:
         return True
     name = value.__code__.co_filename
     return not is_own(name) and not name.startswith("<ipython")
-
-
-def _owner(function: types.FunctionType) -> type | None:
-    """The class that a function is a method of, where it can be found: what it calls on `self` is there."""
-    *path, name = function.__qualname__.split(".")
-    found: Any = None
-    for position, part in enumerate(path):
-        found = function.__globals__.get(part) if position == 0 else vars(found).get(part)
-        if not isinstance(found, type):
-            return None
-    if found is None:
-        return None
-    member = vars(found).get(name)
-    return found if getattr(member, "__func__", member) is function else None
-
-
-def _stat(module: OwnModule) -> tuple[int, int] | None:
-    try:
-        state = module.file.stat()
-    except OSError:
-        return None
-    return state.st_mtime_ns, state.st_size

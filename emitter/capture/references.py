@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import resolve_name
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
 
 from .local import file_of, is_own
 
@@ -52,6 +53,14 @@ class OwnModule:
     name: str
     file: Path
     package: str
+
+    def state(self) -> tuple[int, int] | None:
+        """Time and size of the file; null if it is gone."""
+        try:
+            state = self.file.stat()
+        except OSError:
+            return None
+        return state.st_mtime_ns, state.st_size
 
 
 def names_in(code: CodeType) -> list[Name]:
@@ -145,6 +154,20 @@ def module_at(module: ModuleType) -> OwnModule | None:
     if file is None or not is_own(file) or not file.endswith(".py"):
         return None
     return OwnModule(module.__name__, Path(file), getattr(module, "__package__", None) or "")
+
+
+def owner_of(function: FunctionType) -> type | None:
+    """The class that a function is a method of, where it can be found: what it calls on `self` is there."""
+    *path, name = function.__qualname__.split(".")
+    found: Any = None
+    for position, part in enumerate(path):
+        found = function.__globals__.get(part) if position == 0 else vars(found).get(part)
+        if not isinstance(found, type):
+            return None
+    if found is None:
+        return None
+    member = vars(found).get(name)
+    return found if getattr(member, "__func__", member) is function else None
 
 
 def _spec(name: str) -> ModuleSpec | None:

@@ -53,7 +53,7 @@ _CODE = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Snapshot:
     """The code as it was at one time, as far as it was kept.
 

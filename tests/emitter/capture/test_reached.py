@@ -408,13 +408,32 @@ def test_a_counter_does_not_change_the_code_that_counts(tmp_path: Path) -> None:
         assert callable_code(job.f).digest == before
 
 
-def test_a_secret_is_not_hashed(tmp_path: Path) -> None:
-    """A digest over a short password can be guessed back."""
-    text = "API_PASSWORD = '{}'\ndef f(): return API_PASSWORD\n"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "API_PASSWORD = '{}'\ndef f(): return API_PASSWORD\n",
+        "def make(password):\n    def f(): return password\n    return f\nf = make('{}')\n",
+        "from functools import partial\ndef g(password): return password\nf = partial(g, password='{}')\n",
+        "import os\nX = {{'password': '{}', 'f': max}}\ndef f(): return X\n",
+        "class A:\n    def __init__(self, x): self.password = x\n    def __call__(self): ...\nf = A('{}'.strip())\n",
+    ],
+)
+def test_a_secret_is_not_hashed(tmp_path: Path, text: str) -> None:
+    """A digest over a short password can be guessed back; where the source has it, it is no secret."""
+    text = text.replace("'{}'", "__import__('os').environ['RELINEAGE_TEST_SECRET']")
 
-    assert digest_of(tmp_path, {"job.py": text.format("a")}) == digest_of(
-        tmp_path, {"job.py": text.format("b")}
-    )
+    def digest(secret: str) -> str:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("RELINEAGE_TEST_SECRET", secret)
+            return digest_of(tmp_path, {"job.py": text.format()})
+
+    assert digest("a") == digest("b")
+
+
+def test_the_lineage_that_code_uses_is_no_part_of_it(tmp_path: Path) -> None:
+    source = "from relineage.emitter import Lineage\nL = Lineage(environ={})\ndef f():\n    with L.run('a'): pass\n"
+
+    assert code_of(tmp_path, {"job.py": source}).not_covered == ()
 
 
 @pytest.mark.parametrize("function", [len, math.sin, np.mean, np.add, functools.reduce, dict, str.upper])
@@ -452,7 +471,7 @@ def test_remembering_the_code_does_not_keep_its_data(tmp_path: Path) -> None:
         held = [weakref.ref(trainer), weakref.ref(function)]
         assert callable_code(trainer.fit).not_covered == ("Trainer.data: a numpy.ndarray",)
         assert callable_code(trainer.fit) is callable_code(trainer.fit)
-        assert callable_code(function).not_covered == ("data around make.<locals>.f: a numpy.ndarray",)
+        assert callable_code(function).not_covered == ("make.<locals>.f (closure).data: a numpy.ndarray",)
         assert callable_code(function) is callable_code(function)
         del trainer, function
         gc.collect()
