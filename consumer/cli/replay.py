@@ -24,9 +24,10 @@ from ..ask import question_errors
 from ..display import printable
 from ..home import EVENTS, find_home
 from ..named import named
+from ..replay.closure import Wanted, read_closure, replay_closure
 from ..replay.record import record
 from ..replay.recorded import Recorded, read_run
-from ..replay.replaying import Means, replay
+from ..replay.replaying import Means
 from ..replay.verdicts import Replayed
 from .comparing import parsed_tolerance
 from .output import print_json, terminal
@@ -52,13 +53,26 @@ SHOWN_SETTINGS = 10
     help="How far apart values may be: atol=1e-9,rtol=1e-6,ulps=4, or some of them.",
 )  # fmt: skip
 @click.option(
+    "--environment", is_flag=True, help="Install the recorded packages in a virtual environment first."
+)
+@click.option(
+    "--closure", is_flag=True, help="First all that it comes from, each on what the replays before have made."
+)
+@click.option(
     "--keep", metavar="FOLDER", type=click.Path(path_type=Path),
     help="Keep the events and outputs of the replay in a folder that is not there yet.",
 )  # fmt: skip
 @format_option("table", "json")
 @database_option
 def command(
-    x: str, yes: bool, tolerance: str | None, keep: Path | None, format_: str, database: Path | None
+    x: str,
+    yes: bool,
+    tolerance: str | None,
+    environment: bool,
+    closure: bool,
+    keep: Path | None,
+    format_: str,
+    database: Path | None,
 ) -> int:
     """Do RUN again and say whether the same came out.
 
@@ -75,27 +89,35 @@ def command(
     if keep is not None and keep.exists():
         raise click.BadParameter(f"{keep} is there already", param_hint="--keep")
     with question(database) as store:
-        run = read_run(store.connection, run_meant(store.connection, x))
+        if closure:
+            processes = read_closure(store.connection, meant(store.connection, x))
+        else:
+            run = read_run(store.connection, run_meant(store.connection, x))
+            processes = [Wanted(run=run, run_ids=(run.run_id,))]
     # From here on others may use the database: a replay may take as long as its run.
     if not yes:
-        _ask_first(run)
-    began = datetime.now(UTC)
+        _ask_first([one.run for one in processes])
     means = Means(
         repositories=[Path.cwd()],
         objects=objects_of(Path.cwd()),
         tolerance=allowed,
         tolerance_text=tolerance,
+        environment=environment,
         keep=keep,
         say=lambda line: click.echo(f"│ {printable(line)}", err=True),
     )
+    verdicts = []
     with _ended_by_signals():
-        verdict = replay(run, means)
-    _record([verdict], began)
+        began = datetime.now(UTC)
+        for verdict in replay_closure(processes, means):
+            verdicts.append(verdict)
+            _record(verdict, began)
+            if format_ == "table":
+                _print(verdict)
+            began = datetime.now(UTC)
     if format_ == "json":
-        print_json(asdict(verdict))
-    else:
-        _print(verdict)
-    return CODES[verdict.verdict]
+        print_json([asdict(one) for one in verdicts])
+    return max((CODES[one.verdict] for one in verdicts), default=2)
 
 
 def run_meant(connection: duckdb.DuckDBPyConnection, x: str) -> str:
@@ -109,31 +131,31 @@ def run_meant(connection: duckdb.DuckDBPyConnection, x: str) -> str:
     return str(run_id)
 
 
-def _ask_first(run: Recorded) -> None:
+def _ask_first(runs: Sequence[Recorded]) -> None:
     """Whoever replays runs somebody's code: never unasked.
 
     Raises:
         click.UsageError: There is nobody to ask.
         click.Abort: It is not wanted.
     """
-    what = " ".join(run.command) or f"{run.namespace}/{run.job}"
     if not sys.stdin.isatty():
         raise click.UsageError(
             "a replay runs recorded code, and there is no terminal to ask at: --yes agrees to it"
         )
-    code = (run.snapshot or run.commit or "unknown")[:12]
-    said = f"this runs recorded code with your rights: {printable(what)} (code {printable(code)})"
-    click.echo(f"relineage: {said}", err=True)
+    click.echo("relineage: this runs recorded code, with your rights:", err=True)
+    for run in runs:
+        what = " ".join(run.command) or f"{run.namespace}/{run.job}"
+        code = (run.snapshot or run.commit or "unknown")[:12]
+        click.echo(f"  {printable(what)} (code {printable(code)})", err=True)
     click.confirm("Run it?", abort=True, err=True)
 
 
-def _record(verdicts: Sequence[Replayed], began: datetime) -> None:
+def _record(verdict: Replayed, began: datetime) -> None:
     home = find_home(Path.cwd())
     if home is None:
         return
     try:
-        for one in verdicts:
-            record(one, home / EVENTS, began)
+        record(verdict, home / EVENTS, began)
     except OSError as error:
         click.echo(f"relineage: the replay could not be recorded: {printable(str(error))}", err=True)
 
@@ -152,12 +174,12 @@ def _print(verdict: Replayed) -> None:
         said = f": {one.difference}" if one.difference else ""
         line = Text.assemble((sign, style), f" {printable(label)} ", (one.verdict, style), printable(said))
         console.print(Padding(line, (0, 0, 0, 2), expand=False))
-    for line in verdict.notes:
-        console.print(Padding(Text(f"note: {printable(line)}"), (0, 0, 0, 2), expand=False))
+    for note in verdict.notes:
+        console.print(Padding(Text(f"note: {printable(note)}"), (0, 0, 0, 2), expand=False))
     if verdict.setting:
         console.print(Text("\nsetting, then → now", style="bold"))
-        for line in verdict.setting[:SHOWN_SETTINGS]:
-            console.print(Padding(Text(printable(line)), (0, 0, 0, 2), expand=False))
+        for difference in verdict.setting[:SHOWN_SETTINGS]:
+            console.print(Padding(Text(printable(difference)), (0, 0, 0, 2), expand=False))
         if len(verdict.setting) > SHOWN_SETTINGS:
             console.print(f"  and {len(verdict.setting) - SHOWN_SETTINGS} more: --format json has all")
     if verdict.causes:

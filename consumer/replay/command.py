@@ -94,7 +94,8 @@ def variables_for(run: Recorded, where: Places, plan: Path, guard: Path) -> dict
     spaces = {one.namespace for one in run.members}
     # The default namespace comes from a variable that is not recorded; one that is written in the code wins over it.
     named = {"RELINEAGE_NAMESPACE": run.namespace} if "default" not in spaces else {}
-    return {**kept, **recorded, **named, "PYTHONPATH": os.pathsep.join(paths), VARIABLE: str(plan)}
+    ours = {"PYTHONPATH": os.pathsep.join(paths), VARIABLE: str(plan), "RELINEAGE_SNAPSHOT": "off"}
+    return {**kept, **recorded, **named, **ours}
 
 
 def _installed_from(run: Recorded, where: Places) -> list[str]:
@@ -139,11 +140,6 @@ def _moved_path(path: str, where: Places) -> str:
 
 def _in_environment(path: str) -> bool:
     return any((folder / "pyvenv.cfg").is_file() for folder in Path(path).parents)
-
-
-def interpreter(python: Path | None) -> str:
-    """The interpreter that is used: one of an environment that was made for it, else this one."""
-    return str(python) if python is not None else sys.executable
 
 
 def drawn(run: Recorded) -> Sequence[Mapping[str, object]]:

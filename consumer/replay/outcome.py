@@ -25,6 +25,8 @@ from .contents import content_said
 from .recorded import Output
 from .verdicts import OfOutput, OutputVerdict
 
+_WITH_VALUES = ("b3-table1", "b3-tensors1")
+
 
 def compare_outputs(
     originals: Sequence[Output],
@@ -126,7 +128,9 @@ def _compared(
             if values:
                 apart = next((value for value in values if value.verdict == "different"), values[0])
                 return "different", _told(apart, is_table=not isinstance(data[0], dict))
-    return "different", _first(found)
+        lost = data[0] is None and found.label in _WITH_VALUES
+    first = _first(found)
+    return "different", f"{first}; the original is not in the store" if first and lost else first
 
 
 def _data(output: Output, store: Store | None, folder: Path) -> Any:

@@ -11,7 +11,6 @@ import os
 import shutil
 import site
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +24,8 @@ from ...emitter.store import Store, open_store
 from ..named import named
 from .answer import causes_between, joined, setting_differences
 from .code import Source, checked_out, find_code
-from .command import drawn, folder_of, interpreter, moved_command, program_of, variables_for
+from .command import drawn, folder_of, moved_command, program_of, variables_for
+from .environment import build_environment
 from .inputs import put_inputs
 from .outcome import compare_outputs, pairs
 from .places import Places, places
@@ -43,7 +43,7 @@ class Means:
         objects: The store of contents.
         tolerance: How far apart values may be; null if only equal digests count.
         tolerance_text: The same as it was asked for.
-        python: The interpreter; default: this one.
+        environment: Rebuild the recorded packages first; default: this interpreter with what it has.
         keep: A folder that is not there yet, for the replay's own events and store.
         say: Gets what the program prints, line by line.
     """
@@ -52,21 +52,9 @@ class Means:
     objects: Store | None
     tolerance: Tolerance | None = None
     tolerance_text: str | None = None
-    python: Path | None = None
+    environment: bool = False
     keep: Path | None = None
     say: Say = field(default=lambda line: None)
-
-
-def replay(run: Recorded, means: Means) -> Replayed:
-    """Do a run again, with all of its process, and say whether the same came out.
-
-    Args:
-        run: As `read_run` has found it; its database is not needed any more.
-        means: What may be used.
-    """
-    with tempfile.TemporaryDirectory(prefix="relineage-replay-", ignore_cleanup_errors=True) as folder:
-        [verdict], _ = replay_process(run, [run.run_id], means, Path(folder).resolve(), {})
-    return verdict
 
 
 def replay_process(
@@ -140,7 +128,10 @@ def _ran(run: Recorded, means: Means, folder: Path, remade: Mapping[tuple[str, s
             path.mkdir(parents=True, exist_ok=True)
         notes = put_inputs(run.inputs, where, means.objects, remade)
         plan = write_plan(folder / "plan", home, drawn(run), [root, directory, *written], _own(folder))
-        command = [interpreter(means.python), *moved_command(run, where)]
+        python, lacking = Path(sys.executable), list[str]()
+        if means.environment:
+            python, lacking = build_environment(run.python, run.packages, folder / "environment", means.say)
+        command = [str(python), *moved_command(run, where)]
         environment = variables_for(run, where, plan, guard_beside(plan))
         ended = run_process(command, folder_of(run, where), environment, plan, means.say)
         _refuse_foreign(ended)
@@ -150,7 +141,7 @@ def _ran(run: Recorded, means: Means, folder: Path, remade: Mapping[tuple[str, s
                 where=where,
                 home=home,
                 ended=ended,
-                notes=tuple(notes),
+                notes=(*lacking, *notes),
                 connection=connection,
                 others=_others(connection, run),
             )
