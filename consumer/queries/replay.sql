@@ -104,12 +104,6 @@ join runs r using (run_id)
 left join environments e using (run_id)
 order by r.started_at, r.run_id;
 
--- name: replays
--- The replays of some runs, the latest first.
-select original_run_id, verdict, tolerance, replayed_at from replays
-where original_run_id in (select unnest($run_ids))
-order by replayed_at desc, run_id;
-
 -- name: other_runs
 -- The runs of a database but for some, in the order in which they began.
 select run_id from runs where run_id not in (select unnest($run_ids)) and state is not null order by started_at, run_id;

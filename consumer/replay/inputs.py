@@ -28,6 +28,8 @@ def put_inputs(
     where: Places,
     objects: Store | None,
     remade: Mapping[tuple[str, str], Path],
+    *,
+    here: bool = True,
 ) -> list[str]:
     """Put every file that was read where the replay will look for it.
 
@@ -36,6 +38,7 @@ def put_inputs(
         where: What is moved.
         objects: The store.
         remade: (path, version) → the file or folder that takes its place, made by a replay before this one.
+        here: Whether files may be taken from their paths, which may be another machine's.
 
     Returns:
         What whoever reads the verdict must know of inputs that could not be checked.
@@ -43,7 +46,7 @@ def put_inputs(
     Raises:
         NotReplayed: One is lost, or is something else now.
     """
-    notes: list[str] = []
+    notes: list[str | None] = []
     done: set[str] = set()
     for one in inputs:
         if not one.paths:
@@ -54,10 +57,14 @@ def put_inputs(
         if path in done or not os.path.isabs(path):  # noqa: PTH117 - any text
             continue
         done.add(path)
-        note = _put(one, path, where.now(path), objects, remade.get((path, one.version or "")))
-        if note is not None:
-            notes.append(note)
-    return notes
+        source = remade.get((path, one.version or ""))
+        if source is not None:
+            notes.append(_put_remade(one, path, where.now(path), source))
+        elif one.digests:
+            _put(one, path, where.now(path), objects, here=here)
+        else:
+            notes.append(_put_unchecked(one, path, where.now(path), here=here))
+    return [note for note in notes if note is not None]
 
 
 def digests_at(path: Path) -> frozenset[str]:
@@ -68,39 +75,35 @@ def digests_at(path: Path) -> frozenset[str]:
         return frozenset()
 
 
-def _put(
-    one: Input, path: str, target: Path | None, objects: Store | None, remade: Path | None
-) -> str | None:
-    wanted = frozenset(one.digests)
-    if remade is not None:
-        if target is None:
-            raise NotReplayed(f"{path} cannot be put in its place: the path is written in the code")
-        _replace(remade, target)
-        same = bool(wanted & digests_at(target))
-        return None if same else f"{path} is what its writer's replay made, and not what was read then"
-    if not wanted:
-        return _put_unchecked(one, path, target)
+def _put_remade(one: Input, path: str, target: Path | None, source: Path) -> str | None:
     if target is None:
-        if wanted & digests_at(Path(path)):
-            return None
-        raise NotReplayed(
-            _gone(one, path) + ", and no argument of the command names it, so nothing else can stand for it"
-        )
+        raise NotReplayed(f"{path} cannot be put in its place: the path is written in the code")
+    _replace(source, target)
+    same = bool(frozenset(one.digests) & digests_at(target))
+    return None if same else f"{path} is what its writer's replay made, and not what was read then"
+
+
+def _put(one: Input, path: str, target: Path | None, objects: Store | None, *, here: bool) -> None:
+    wanted = frozenset(one.digests)
+    if target is None:
+        if here and wanted & digests_at(Path(path)):
+            return
+        gone = _gone(one, path, here=here)
+        raise NotReplayed(f"{gone}, and no argument of the command names it: nothing can stand for it")
     if wanted & digests_at(target):
-        return None
-    if os.path.lexists(path):
+        return
+    if here and os.path.lexists(path):
         _replace(Path(path), target)
         if wanted & digests_at(target):
-            return None
+            return
     if objects is not None and _fetched(one, objects, target):
-        return None
-    _remove(target)
-    raise NotReplayed(_gone(one, path) + ", and what was read is not in the store")
+        return
+    raise NotReplayed(f"{_gone(one, path, here=here)}, and what was read is not in the store")
 
 
-def _put_unchecked(one: Input, path: str, target: Path | None) -> str | None:
+def _put_unchecked(one: Input, path: str, target: Path | None, *, here: bool) -> str:
     """A file that nobody digested: taken if at least size and time are as they were."""
-    if (one.version or "").startswith("stat:") and os.path.isfile(path):  # noqa: PTH113 - never raises
+    if here and (one.version or "").startswith("stat:") and os.path.isfile(path):  # noqa: PTH113 - never raises
         state = Path(path).stat()
         if one.version == f"stat:{state.st_size}-{state.st_mtime_ns}":
             if target is not None and not os.path.lexists(target):
@@ -124,8 +127,10 @@ def _fetched(one: Input, objects: Store, target: Path) -> bool:
     return False
 
 
-def _gone(one: Input, path: str) -> str:
+def _gone(one: Input, path: str, *, here: bool) -> str:
     was = one.digests[0]
+    if not here:
+        return f"input {path} ({was[:_NAMED_BY]}…) lay on another machine"
     if not os.path.lexists(path):
         return f"input {path} is lost: it is not there any more (it was {was[:_NAMED_BY]}…)"
     label = was.partition(":")[0]

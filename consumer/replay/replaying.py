@@ -39,10 +39,12 @@ class Means:
     """What a replay may use.
 
     Attributes:
-        repositories: Where commits are looked for, in this order; the recorded work tree is asked first.
+        repositories: Where commits are looked for, in this order.
         objects: The store of contents.
         tolerance: How far apart values may be; null if only equal digests count.
         tolerance_text: The same as it was asked for.
+        here: Whether recorded paths may be of this machine: the work tree is asked for the code, too, and files are
+            taken from their paths.
         environment: Rebuild the recorded packages first; default: this interpreter with what it has.
         keep: A folder that is not there yet, for the replay's own events and store.
         say: Gets what the program prints, line by line.
@@ -52,6 +54,7 @@ class Means:
     objects: Store | None
     tolerance: Tolerance | None = None
     tolerance_text: str | None = None
+    here: bool = True
     environment: bool = False
     keep: Path | None = None
     say: Say = field(default=lambda line: None)
@@ -113,8 +116,8 @@ def _ran(run: Recorded, means: Means, folder: Path, remade: Mapping[tuple[str, s
     root, directory = run.root, run.directory
     assert root is not None
     assert directory is not None
-    own_first = [Path(root), *means.repositories]
-    source = find_code(run, list(dict.fromkeys(own_first)), means.objects)
+    repositories = [*([Path(root)] if means.here else []), *means.repositories]
+    source = find_code(run, list(dict.fromkeys(repositories)), means.objects)
     checkout, scratch, home = folder / "code", folder / "data", folder / "home"
     read = [path for one in run.inputs for path in one.paths]
     written = [one.name for one in run.outputs if one.namespace == "file"]
@@ -126,7 +129,7 @@ def _ran(run: Recorded, means: Means, folder: Path, remade: Mapping[tuple[str, s
     with checked_out(source, means.objects, checkout):
         for path in (folder_of(run, where), *_folders_for(written, where), home):
             path.mkdir(parents=True, exist_ok=True)
-        notes = put_inputs(run.inputs, where, means.objects, remade)
+        notes = put_inputs(run.inputs, where, means.objects, remade, here=means.here)
         plan = write_plan(folder / "plan", home, drawn(run), [root, directory, *written], _own(folder))
         python, lacking = Path(sys.executable), list[str]()
         if means.environment:

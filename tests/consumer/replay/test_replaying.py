@@ -30,14 +30,14 @@ def test_a_job_whose_seed_was_drawn_comes_out_the_same_bit_for_bit(project) -> N
     assert project.files() == before
 
 
-def test_nothing_is_left_of_a_replay(project, no_folder_is_left: Callable[[], list[Path]]) -> None:
+def test_nothing_is_left_of_a_replay(project, temporary: Callable[[], list[Path]]) -> None:
     (project.folder / "raw.txt").write_text("some text " * 20)
     project.write(train=TRAIN)
     project.run("train.py")
 
     project.replay("models/m")
 
-    assert no_folder_is_left() == []
+    assert temporary() == []
     assert len(git(project.folder, "worktree", "list").splitlines()) == 1
     with project.store() as store:
         assert store.connection.execute("select count(*) from runs").fetchall() == [(1,)]
