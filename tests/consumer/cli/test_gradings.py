@@ -213,7 +213,7 @@ def test_another_machine_leaves_the_setting_unknown(project: Project, relineage:
     [events] = (project.folder / ".relineage" / "events").glob("*.ndjson")
     lines = [json.loads(line) for line in events.read_text().splitlines()]
     for line in lines:
-        line["run"]["facets"]["relineage_environment"]["cpu"] = "Abacus × 1"
+        line["run"]["facets"].get("relineage_environment", {})["cpu"] = "Abacus × 1"
     events.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
     rows = relineage("verify", "models/m", "--format", "json").json
