@@ -25,6 +25,10 @@ select m.run_id, m.job_namespace, m.job_name, m.state,
 from mine m left join chance c using (run_id)
 order by m.started_at, m.run_id;
 
+-- name: parameters
+-- The parameters of a run.
+select name, coalesce(type, '') as type, value from parameters where run_id = $run_id order by name;
+
 -- name: variables
 -- The environment variables that were recorded of a run.
 select v.name, v.value
@@ -41,6 +45,9 @@ with read as (
     from inputs where run_id in (select unnest($run_ids))
 )
 select r.run_id, r.role, r.namespace, r.name, r.version, r.writer_run_id,
+       (select any_value(f.body ->> '$.carrier') from store.version_facet f
+        where f.version_key = store.version_key(r.namespace, r.name, r.version) and f.run_id::varchar = r.run_id
+          and f.key = 'relineage_content' and f.location = 'inputs') as carrier,
        coalesce((select list(g.digest order by g.digest) from store.version_digest g
                  where g.version_key = store.version_key(r.namespace, r.name, r.version)), []) as digests,
        coalesce((select list(distinct other.name order by other.name) from datasets mine
