@@ -22,7 +22,7 @@ LITERALS = frozenset({"bool", "int", "complex", "bytes", "list", "tuple", "dict"
 
 CARRIERS = frozenset(
     {
-        "pandas.DataFrame", "polars.DataFrame", "pyarrow.Table", "pyarrow.lib.Table", "numpy.ndarray", "torch.Tensor",
+        "pandas.DataFrame", "polars.dataframe.frame.DataFrame", "pyarrow.lib.Table", "numpy.ndarray", "torch.Tensor",
         "dict", "str", "bytes",
     }
 )  # fmt: skip
@@ -82,7 +82,7 @@ def data(file: Path, carrier: str | None) -> Any:
     found: Any = load(file, content_of(file))
     if carrier == "pandas.DataFrame":
         return found.to_pandas()
-    if carrier == "polars.DataFrame":
+    if carrier == "polars.dataframe.frame.DataFrame":
         import polars
 
         return polars.from_arrow(found)

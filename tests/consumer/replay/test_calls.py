@@ -1,5 +1,5 @@
-"""Steps that are called again by themselves. Here functions that open their own run stand for decorated ones: events say
-of them what they say of a step.
+"""Steps that are called again by themselves. Here functions that open their own run stand for decorated ones: events
+say of them what they say of a step.
 """
 
 import json
