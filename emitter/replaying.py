@@ -94,20 +94,22 @@ def _hook(plan: Plan, report: int) -> Callable[[str, tuple[Any, ...]], None]:
     def note(what: str, path: str) -> None:
         os.write(report, f"{what} {path}\n".encode("utf-8", "surrogateescape"))
 
+    def refuse(path: object) -> None:
+        if (absolute := foreign(path)) is not None:
+            if "__pycache__" not in absolute:  # Python's own wish, and it goes on without
+                note("changed", absolute)
+            raise PermissionError(f"a replay may not change {absolute}")
+
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             path, _, flags = arguments
             if isinstance(flags, int) and flags & _WRITING:
-                if (absolute := foreign(path)) is not None and "__pycache__" not in absolute:
-                    note("changed", absolute)
-                    raise PermissionError(f"a replay may not change {absolute}")
+                refuse(path)
             elif str(path).endswith((".py", ".pyc")) and (absolute := foreign(path)) is not None:
                 note("loaded", absolute)
         elif event in _CHANGING:
             for path in arguments[: _CHANGING[event]]:
-                if (absolute := foreign(path)) is not None and "__pycache__" not in absolute:
-                    note("changed", absolute)
-                    raise PermissionError(f"a replay may not change {absolute}")
+                refuse(path)
 
     return hook
 

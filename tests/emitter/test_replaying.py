@@ -166,4 +166,6 @@ import module
 
     assert (tmp_path / "theirs" / "own" / "file").read_text() == "mine"
     told = (tmp_path / "touched.txt").read_text().splitlines()
-    assert set(told) == {f"loaded {tmp_path}/theirs/module.py"}
+    assert {line for line in told if line.endswith(".py")} == {f"loaded {tmp_path}/theirs/module.py"}
+    assert all(line.startswith("loaded ") for line in told)
+    assert not (tmp_path / "theirs" / "__pycache__").exists()
