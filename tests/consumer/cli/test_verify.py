@@ -237,3 +237,33 @@ def test_nothing_failed_and_nothing_unknown_is_the_only_success(
 
     assert said.code == 1
     assert "no run is known that made it" in said.out
+
+
+@pytest.mark.parametrize(
+    ("switches", "status", "words"),
+    [
+        ({"torch.are_deterministic_algorithms_enabled": "True"}, "passed", "seed was given"),
+        (
+            {"torch.are_deterministic_algorithms_enabled": "False", "torch.backends.cudnn.benchmark": "True"},
+            "unknown",
+            "seed was given; switched off: torch.are_deterministic_algorithms_enabled, torch.backends.cudnn.benchmark",
+        ),
+        ({"torch.backends.cudnn.benchmark": "False", "PYTHONHASHSEED": "random"}, "passed", "seed was given"),
+    ],
+)
+def test_switches_that_are_off_leave_it_unknown_whether_the_seeds_suffice(
+    switches: dict[str, str],
+    status: str,
+    words: str,
+    folder: Path,
+    tell: Callable[..., Any],
+    relineage: Callable[..., Any],
+) -> None:
+    base = {"_producer": "https://example.com/tests", "_schemaURL": "https://example.com/schema"}
+    seeds = base | {"entropy": "1", "given": True, "libraries": [], "switches": switches, "uncovered": []}
+    run = {"runId": "0199a000-0000-7000-8000-00000000000a", "facets": {"relineage_seeds": seeds}}
+    tell(folder, "train", 1, writes=[("m", "1")], run=run)
+
+    checks = {row["check_name"]: row for row in relineage("verify", "n/m", "--format", "json").json}
+
+    assert (checks["seeds_complete"]["status"], checks["seeds_complete"]["reason"]) == (status, words)
