@@ -36,6 +36,7 @@ COMMANDS = {
     "status": "What the database holds.",
     "rebuild": "Make the tables again from the stored events.",
     "digest": "Digest files and folders.",
+    "code": "List and tidy the snapshots of code.",
     "store": "Look into the store of contents, take out of it, tidy it.",
 }
 ERROR = 2

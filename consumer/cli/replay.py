@@ -30,9 +30,9 @@ from ..replay.recorded import Recorded, read_run
 from ..replay.replaying import Means
 from ..replay.verdicts import Replayed
 from .comparing import parsed_tolerance
+from .contents import objects_of
 from .output import print_json, terminal
 from .session import database_option, format_option, question
-from .store import objects_of
 from .subject import meant
 from .why import print_causes
 

@@ -21,10 +21,10 @@ from rich.text import Text
 from ..ask import Ask, Check
 from ..display import printable
 from ..named import named
+from .contents import objects_of
 from .evidence import with_evidence
 from .output import calm_table, print_json, terminal
 from .session import database_option, format_option, question
-from .store import objects_of
 from .subject import meant
 from .tree import distinct_digits
 

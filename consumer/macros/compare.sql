@@ -125,7 +125,8 @@ create or replace macro reproducibility(x) as table (
         from reading group by run_id
     ),
     known as (
-        select i.run_id, i.depth, r.job_name, q.* exclude (run_id), e.commit, e.dirty, e.snapshot, e.python, e.packages, e.engine,
+        select i.run_id, i.depth, r.job_name, q.* exclude (run_id), e.commit, e.dirty, e.snapshot, e.not_covered, e.python, e.packages, e.engine,
+               list_filter(e.not_covered, lambda u: contains(u, ': in use, ')) as lacking,
                s.body as seeds, p.body as step,
                from_json(json_extract(s.body, '$.uncovered'), '["VARCHAR"]') as uncovered,
                -- What may have been used but nobody looked does not fail the check.
@@ -154,14 +155,21 @@ create or replace macro reproducibility(x) as table (
             {place: 3, check_name: 'nothing_unrecorded', status: 'unknown',
              reason: 'inputs were declared, not observed'},
             {place: 4, check_name: 'code_recorded',
-             status: case when snapshot is not null or (commit is not null and dirty is not true) then 'passed'
+             status: case when len(lacking) > 0 then 'failed'
+                          when snapshot is not null then 'passed'
+                          when commit is not null and dirty is null and not_covered is not null then 'unknown'
+                          when commit is not null and dirty is not true then 'passed'
                           when commit is not null or (step ->> '$.code') is not null then 'failed' else 'unknown' end,
              reason: case
+                 when len(lacking) > 0 then 'not kept: ' || array_to_string(lacking, '; ')
                  when snapshot is not null then 'snapshot ' || snapshot
                  when commit is not null and dirty is true then 'the working tree differed from commit ' || left(commit, 12) || ', and no snapshot was made'
+                 when commit is not null and dirty is null and not_covered is not null then 'the working tree may have differed from commit ' || left(commit, 12)
                  when commit is not null then 'commit ' || left(commit, 12)
                  when (step ->> '$.code') is not null then 'only the digest of its source is known: it was under no version control'
-                 else 'nothing is known of its code' end},
+                 else 'nothing is known of its code' end
+                 || case when len(lacking) > 0 or coalesce(len(not_covered), 0) = 0 then ''
+                         else '; not covered: ' || array_to_string(not_covered, '; ') end},
             {place: 5, check_name: 'code_reachable', status: 'unknown',
              reason: case when coalesce(snapshot, commit) is null then 'no commit is known' else 'needs the repository: relineage verify looks' end},
             {place: 6, check_name: 'seeds_complete',
