@@ -87,12 +87,8 @@ select body::varchar as body from events where run_id in (select unnest($run_ids
 
 -- name: setting
 -- What differs between the settings of two runs, but for the commit, which is the same by construction.
-select what, key, string_agg(a, ', ' order by a) as a, string_agg(b, ', ' order by b) as b
-from (
-    select what, key, case when run_id = $a then value end as a, case when run_id = $b then value end as b
-    from store.run_fact where run_id in ($a, $b) and setting and what <> 'commit'
-)
-group by what, key having a is distinct from b
+select what, key, a, b from run_diff('run:' || $a, 'run:' || $b)
+where what in ('python', 'platform', 'cpu', 'engine', 'package', 'switch', 'variable')
 order by what, key;
 
 -- name: run_of
