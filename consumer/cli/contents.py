@@ -59,6 +59,24 @@ def contents() -> Iterator[Store]:
         raise SourceError(str(error)) from error
 
 
+def objects_of(folder: Path) -> Store | None:
+    """The store of a folder's project: what `RELINEAGE_STORE` names, else that of the `.relineage` found upwards; null
+    where there is none.
+
+    Raises:
+        SourceError: `RELINEAGE_STORE` names a folder of another machine.
+    """
+    home = find_home(folder)
+    location = os.environ.get(VARIABLE) or (home / "store" if home is not None else None)
+    if location is None:
+        return None
+    try:
+        store = open_store(location, folder)
+    except StoreError as error:
+        raise SourceError(str(error)) from error
+    return store if store.there() else None
+
+
 def each_database(databases: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
     """The connections of the databases that were named, one after the other; without names, of the one found upwards.
 

@@ -87,6 +87,15 @@ create or replace macro run_diff(a, b) as table (
     order by what, key
 );
 
+-- The switches of libraries without which one seed may give several results, as they should not be.
+create or replace macro store.switches_off(seeds_body) as
+    list_transform(
+        list_filter([
+            {name: 'torch.are_deterministic_algorithms_enabled', wrong: 'False'}, {name: 'torch.backends.cudnn.benchmark', wrong: 'True'},
+            {name: 'tensorflow.is_op_determinism_enabled', wrong: 'False'}],
+            lambda s: (seeds_body ->> ('/switches/' || s.name)) = s.wrong),
+        lambda s: s.name);
+
 create or replace macro reproducibility(x) as table (
     with up as materialized (from upstream(x)),
     involved as (
@@ -121,7 +130,8 @@ create or replace macro reproducibility(x) as table (
                s.body as seeds, p.body as step,
                from_json(json_extract(s.body, '$.uncovered'), '["VARCHAR"]') as uncovered,
                -- What may have been used but nobody looked does not fail the check.
-               list_filter(from_json(json_extract(s.body, '$.uncovered'), '["VARCHAR"]'), lambda u: not starts_with(u, 'not observed: ')) as used
+               list_filter(from_json(json_extract(s.body, '$.uncovered'), '["VARCHAR"]'), lambda u: not starts_with(u, 'not observed: ')) as used,
+               store.switches_off(s.body) as off
         from involved i
         join runs r on r.run_id = i.run_id
         left join read_of q on q.run_id = i.run_id
@@ -163,12 +173,14 @@ create or replace macro reproducibility(x) as table (
             {place: 5, check_name: 'code_reachable', status: 'unknown',
              reason: case when coalesce(snapshot, commit) is null then 'no commit is known' else 'needs the repository: relineage verify looks' end},
             {place: 6, check_name: 'seeds_complete',
-             status: case when seeds is null then 'unknown' when len(used) > 0 then 'failed' when len(uncovered) > 0 then 'unknown' else 'passed' end,
+             status: case when seeds is null then 'unknown' when len(used) > 0 then 'failed'
+                          when len(uncovered) > 0 or len(off) > 0 then 'unknown' else 'passed' end,
              reason: case
                  when seeds is null then 'no seed is recorded'
                  when len(used) > 0 then 'not covered: ' || array_to_string(used, '; ')
                  else case when try_cast(seeds ->> '$.given' as boolean) then 'seed was given' else 'seed was drawn and recorded' end
-                      || coalesce('; ' || nullif(array_to_string(uncovered, '; '), ''), '') end},
+                      || coalesce('; ' || nullif(array_to_string(uncovered, '; '), ''), '')
+                      || coalesce('; switched off: ' || nullif(array_to_string(off, ', '), ''), '') end},
             {place: 7, check_name: 'setting_recorded',
              status: case when python is not null and packages is not null then 'passed' else 'unknown' end,
              reason: case

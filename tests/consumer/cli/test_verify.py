@@ -283,13 +283,15 @@ def test_a_verdict_fits_one_screen_and_ends_with_its_sum(
 
     assert said.code == 1
     assert max(map(len, lines)) <= 100
-    assert lines[0].split() == ["inputs", "inputs", "nothing", "code", "code", "seeds", "setting", "weights"]
-    [prepare] = [line for line in lines if line.startswith("prepare 0")]
-    assert prepare.split()[2:4] == ["✓", "✗"]
+    assert lines[0].split() == [
+        "inputs", "inputs", "nothing", "code", "code", "seeds", "setting", "setting", "weights",
+    ]  # fmt: skip
+    [prepare] = [line for line in lines if line.startswith("prepare")]
+    assert prepare.split()[1:3] == ["✓", "✗"]  # the run's id stands below, where there is room
     assert any(line.startswith("✗ inputs unchanged") for line in lines)
     assert "prepare: " in said.out
     failed = sum(line.count("✗") for line in lines if line.split()[:1] in (["prepare"], ["split"], ["train"]))
-    assert lines[-1].startswith(f"✗ models/fraud: {failed} of 24 checks of 3 runs failed")
+    assert lines[-1].startswith(f"✗ models/fraud: {failed} of 27 checks of 3 runs failed")
 
 
 def test_nothing_failed_and_nothing_unknown_is_the_only_success(
@@ -306,3 +308,33 @@ def test_nothing_failed_and_nothing_unknown_is_the_only_success(
 
     assert said.code == 1
     assert "no run is known that made it" in said.out
+
+
+@pytest.mark.parametrize(
+    ("switches", "status", "words"),
+    [
+        ({"torch.are_deterministic_algorithms_enabled": "True"}, "passed", "seed was given"),
+        (
+            {"torch.are_deterministic_algorithms_enabled": "False", "torch.backends.cudnn.benchmark": "True"},
+            "unknown",
+            "seed was given; switched off: torch.are_deterministic_algorithms_enabled, torch.backends.cudnn.benchmark",
+        ),
+        ({"torch.backends.cudnn.benchmark": "False", "PYTHONHASHSEED": "random"}, "passed", "seed was given"),
+    ],
+)
+def test_switches_that_are_off_leave_it_unknown_whether_the_seeds_suffice(
+    switches: dict[str, str],
+    status: str,
+    words: str,
+    folder: Path,
+    tell: Callable[..., Any],
+    relineage: Callable[..., Any],
+) -> None:
+    base = {"_producer": "https://example.com/tests", "_schemaURL": "https://example.com/schema"}
+    seeds = base | {"entropy": "1", "given": True, "libraries": [], "switches": switches, "uncovered": []}
+    run = {"runId": "0199a000-0000-7000-8000-00000000000a", "facets": {"relineage_seeds": seeds}}
+    tell(folder, "train", 1, writes=[("m", "1")], run=run)
+
+    checks = {row["check_name"]: row for row in relineage("verify", "n/m", "--format", "json").json}
+
+    assert (checks["seeds_complete"]["status"], checks["seeds_complete"]["reason"]) == (status, words)
