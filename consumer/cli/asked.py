@@ -1,0 +1,172 @@
+"""What a question is put to, where X, or the database, may be a bundle.
+
+Decides what a bundle means on the command line: as X the thing that it is of, asked among its own events; as
+`--database` a database like any other, in which X is looked for. Of two things of which one is a bundle, both are
+brought into one database, with all that belongs to each. A bundle's paths are those of another machine: they are not
+looked at, and its own code and contents stand for them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import duckdb
+
+from ...emitter.store import Store as Objects
+from ...emitter.store import open_store
+from ..bundle import Bundle, is_bundle, unpack
+from ..bundle.archive import EVENTS
+from ..bundle.closure import Closure
+from ..bundle.opening import DATABASE
+from ..consume import take_in
+from ..display import printable
+from ..errors import BundleError
+from ..store import Store
+from .session import question
+from .subject import meant
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A database for a question, and what it is about.
+
+    Attributes:
+        store: The database.
+        x: As to be put to the macros, in the order in which they were typed.
+        bundles: Those that were opened; none for a question to an ordinary database.
+        folder: Where the database lies.
+    """
+
+    store: Store
+    x: Sequence[str]
+    bundles: Sequence[Bundle]
+    folder: Path | None = None
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """Of the database."""
+        return self.store.connection
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the events come from another machine, so that nothing but the bundles is to be looked at."""
+        return bool(self.bundles)
+
+    def repositories(self) -> list[Path]:
+        """Where code is looked for: the bundles' own repositories, else around the working directory.
+
+        Raises:
+            BundleError: git is not installed, or refuses what is in a bundle.
+        """
+        if not self.bundles:
+            return [Path.cwd()]
+        return [repository for bundle in self.bundles for repository in bundle.repositories]
+
+    def objects(self) -> Objects | None:
+        """The contents in the bundle; null if there is none.
+
+        Raises:
+            BundleError: What is in it is not what it says.
+        """
+        folders = [bundle.objects for bundle in self.bundles]
+        found = [folder for folder in folders if folder is not None]
+        return open_store(found[0], found[0]) if found else None
+
+
+@contextmanager
+def asked(database: Path | None, *xs: str, by_content_only: bool = False) -> Iterator[Asked]:
+    """The database for a question about some things.
+
+    Args:
+        database: As the command was given it; a bundle will do.
+        xs: As typed.
+        by_content_only: As in `meant`.
+
+    Raises:
+        ConsumerError: It cannot be opened, or one of the things is unknown, or several.
+    """
+    files = [_bundle(x) for x in xs]
+    if not any(files):
+        if database is None or not is_bundle(database):
+            with question(database) as store:
+                whole = [meant(store.connection, x, by_content_only=by_content_only) for x in xs]
+                yield Asked(store, whole, (), _folder(store))
+            return
+        with _fresh() as (store, folder), unpack(database, store, folder) as bundle:
+            whole = [meant(store.connection, x, by_content_only=by_content_only) for x in xs]
+            yield Asked(store, whole, (bundle,), folder)
+        return
+    if database is not None and all(files):
+        raise click.UsageError("a bundle is its own database: leave --database out")
+    with ExitStack() as stack:
+        store, folder = stack.enter_context(_fresh())
+        bundles, whole = [], []
+        for x, file in zip(xs, files, strict=True):
+            if file is not None:
+                bundle = stack.enter_context(unpack(file, store, folder))
+                bundles.append(bundle)
+                whole.append(bundle.manifest.of.x)
+            else:
+                whole.append(_brought(database, x, store, folder, by_content_only=by_content_only))
+        yield Asked(store, whole, bundles, folder)
+
+
+def _bundle(x: str) -> Path | None:
+    path = Path(x)
+    return path if "\0" not in x and is_bundle(path) else None
+
+
+@contextmanager
+def _fresh() -> Iterator[tuple[Store, Path]]:
+    with tempfile.TemporaryDirectory(prefix="relineage-") as name:
+        folder = Path(name)
+        with Store.open(folder / DATABASE) as store:
+            yield store, folder
+
+
+def _folder(store: Store) -> Path | None:
+    """Where an open database lies; null for one in memory."""
+    [(path,)] = store.connection.execute("select path from duckdb_databases() where not internal").fetchall()
+    return Path(path).parent if path else None
+
+
+def _brought(database: Path | None, x: str, store: Store, folder: Path, *, by_content_only: bool) -> str:
+    """Take what belongs to x over into another database; what it is called there."""
+    with asked(database, x, by_content_only=by_content_only) as own:
+        try:
+            closure = Closure(own.connection, own.x[0])
+        except BundleError:
+            raise BundleError(f"no run is known that made {printable(x)}") from None
+        try:
+            events = Path(tempfile.mkdtemp(dir=folder))
+            with (events / EVENTS).open("wb") as lines:
+                for event in closure.events():
+                    if event.is_line:
+                        lines.write(event.body + b"\n")
+                    else:
+                        (events / f"{event.digest}.json").write_bytes(event.body)
+            _bring_details(own.folder, folder, closure.details())
+        finally:
+            closure.close()
+    take_in(store, [events])
+    return closure.of.x
+
+
+def _bring_details(source: Path | None, target: Path, digests: Sequence[str]) -> None:
+    """What did not fit into events lies beside each database."""
+    (target / "objects").mkdir(exist_ok=True)
+    for digest in digests:
+        name = f"{digest}.json"
+        kept = None if source is None else source / "objects" / name
+        if (
+            kept is not None
+            and "/" not in name
+            and kept.is_file()
+            and not (target / "objects" / name).exists()
+        ):
+            (target / "objects" / name).write_bytes(kept.read_bytes())
