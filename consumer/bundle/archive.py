@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -204,7 +205,7 @@ class Reader:
                         break
                     digest.update(piece)
                     written.write(piece)
-        except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, zipfile.zlib.error) as error:
+        except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, zlib.error) as error:
             target.unlink(missing_ok=True)
             raise BundleError(f"{self.path}: {member.name} is damaged: {error}") from error
         if size != member.size or digest.hexdigest() != member.sha256:
@@ -270,7 +271,7 @@ class Reader:
         try:
             with self._zip.open(info) as source:
                 return source.read(limit)
-        except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, zipfile.zlib.error) as error:
+        except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, zlib.error) as error:
             raise BundleError(f"{self.path}: {info.filename} is damaged: {error}") from error
 
     def _dishonest(self, reason: str) -> BundleError:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 import duckdb
@@ -52,7 +53,7 @@ class RunCode:
 class Wanted:
     """A content that a replay needs: a version of a dataset with its digests, and the paths it was known under."""
 
-    what: str
+    what: Literal["input", "output"]
     namespace: str
     name: str
     version: str | None

@@ -14,7 +14,6 @@ from pydantic.alias_generators import to_camel
 
 from ..errors import BundleError
 
-VERSION = 1
 MAX_BYTES = 64 << 20
 
 Text = Annotated[str, Field(max_length=1 << 20)]
@@ -81,7 +80,7 @@ class Manifest(_Part):
     """
 
     format: Literal["relineage-bundle"] = "relineage-bundle"
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
     of: Of
     made_by: Text
     as_of: Text

@@ -90,10 +90,10 @@ def opened(file: Path) -> Iterator[Bundle]:
     Raises:
         BundleError: It is none, or not what it says.
     """
-    with tempfile.TemporaryDirectory(prefix="relineage-") as name:
+    with Reader(file) as reader, tempfile.TemporaryDirectory(prefix="relineage-") as name:
         folder = Path(name)
-        with Store.open(folder / DATABASE) as store, unpack(file, store, folder) as bundle:
-            yield bundle
+        with Store.open(folder / DATABASE) as store:
+            yield _taken_in(reader, store, folder)
 
 
 @contextmanager
@@ -109,21 +109,27 @@ def unpack(file: Path, store: Store, folder: Path) -> Iterator[Bundle]:
         BundleError: It is no bundle, or not what it says.
     """
     with Reader(file) as reader:
-        _check_room(reader, folder)
-        events = Path(tempfile.mkdtemp(dir=folder, prefix=_EVENTS))
-        for member in reader.members("events"):
-            reader.extract(member, events / Path(member.name).name)
-        (folder / _DETAILS).mkdir(exist_ok=True)
-        for member in reader.members("details"):
-            target = folder / _DETAILS / f"b3-bytes1:{Path(member.name).stem}.json"
-            if not target.exists():
-                reader.extract(member, target)
-        summary = take_in(store, [events])
-        shutil.rmtree(events)
-        letters = summary.letters + len(summary.unfinished)
-        if letters:
-            log.warning("%s message%s in %s could not be read as events", letters, "s"[: letters > 1], file)
-        yield Bundle(reader, store, folder)
+        yield _taken_in(reader, store, folder)
+
+
+def _taken_in(reader: Reader, store: Store, folder: Path) -> Bundle:
+    _check_room(reader, folder)
+    events = Path(tempfile.mkdtemp(dir=folder, prefix=_EVENTS))
+    for member in reader.members("events"):
+        reader.extract(member, events / Path(member.name).name)
+    (folder / _DETAILS).mkdir(exist_ok=True)
+    for member in reader.members("details"):
+        target = folder / _DETAILS / f"b3-bytes1:{Path(member.name).stem}.json"
+        if not target.exists():
+            reader.extract(member, target)
+    summary = take_in(store, [events])
+    shutil.rmtree(events)
+    letters = summary.letters + len(summary.unfinished)
+    if letters:
+        log.warning(
+            "%s message%s in %s could not be read as events", letters, "s"[: letters > 1], reader.path
+        )
+    return Bundle(reader, store, folder)
 
 
 def manifest_of(file: Path) -> Manifest:

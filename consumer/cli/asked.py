@@ -57,6 +57,11 @@ class Asked:
         """Whether the events come from another machine, so that nothing but the bundles is to be looked at."""
         return bool(self.bundles)
 
+    @property
+    def has_data(self) -> bool:
+        """Whether a bundle was made with contents."""
+        return any(bundle.manifest.data for bundle in self.bundles)
+
     def repositories(self) -> list[Path]:
         """Where code is looked for: the bundles' own repositories, else around the working directory.
 

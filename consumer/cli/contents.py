@@ -53,7 +53,7 @@ class KnownContents:
             reason = self._take(one)
             if reason is not None:
                 name = dataset_name(one.namespace, one.name, one.version)
-                self._missing.append(Missing(what=_what(one), name=name, reason=reason))
+                self._missing.append(Missing(what=one.what, name=name, reason=reason))
         for digest, name in folders.items():
             reason = self._from_store([digest])
             if reason is not None:
@@ -131,7 +131,3 @@ def _unchanged(path: Path) -> Iterator[Path]:
         after.st_ino,
     ):
         raise BundleError(f"{path} was changed while it was read: make the bundle again")
-
-
-def _what(wanted: Wanted) -> str:
-    return "output" if wanted.what == "output" else "input"

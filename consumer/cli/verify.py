@@ -19,10 +19,11 @@ from rich.text import Text
 
 from ..ask import Ask, Check
 from ..display import printable
+from .asked import asked
 from .evidence import with_evidence
 from .output import calm_table, print_json, terminal
-from .session import database_option, format_option, question
-from .subject import meant
+from .packed import with_bundled_evidence
+from .session import database_option, format_option
 from .tree import distinct_digits
 
 SIGNS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "unknown": ("?", "yellow")}
@@ -36,14 +37,16 @@ def command(x: str, format_: str, database: Path | None) -> int:
     """Whether X can be made again: eight checks of each run that it comes from.
 
     Files that are on this machine are digested again, and git is asked for the commit in the repository around the
-    working directory. Exit code 0 only if nothing failed and nothing is unknown, else 1.
+    working directory; of a bundle only what is in it is looked at. Exit code 0 only if nothing failed and nothing is
+    unknown, else 1.
     """
-    with question(database) as store, _looking() as looking_at:
-        ask = Ask(store.connection)
-        asked = meant(store.connection, x, by_content_only=True)
-        checks = with_evidence(
-            ask.reproducibility(asked), ask.upstream(asked), store.connection, Path.cwd(), looking_at
-        )
+    with asked(database, x, by_content_only=True) as found, _looking() as looking_at:
+        ask = Ask(found.connection)
+        checks, hops = ask.reproducibility(found.x[0]), ask.upstream(found.x[0])
+        if found.elsewhere:
+            checks = with_bundled_evidence(checks, hops, found, looking_at)
+        else:
+            checks = with_evidence(checks, hops, found.connection, Path.cwd(), looking_at)
     counts = Counter(check.status for check in checks)
     sound = bool(checks) and counts["passed"] == len(checks)
     if format_ == "json":

@@ -177,7 +177,10 @@ group by d.namespace, d.name, v.version
 order by d.namespace, d.name, v.version;
 
 -- name: latest_write
--- The version that a dataset without one stands for.
+-- The version that a dataset without one stands for, under the name that stands for all of its names.
 select d.namespace, d.name, v.version
-from store.target($x) t join store.dataset d on d.dataset_key = t.dataset_key left join store.version v on v.version_key = t.version_key
+from store.target($x) t
+left join store.dataset_alias a on a.dataset_key = t.dataset_key
+join store.dataset d on d.dataset_key = coalesce(a.canonical_key, t.dataset_key)
+left join store.version v on v.version_key = t.version_key
 where t.writer_run_id is not null;
