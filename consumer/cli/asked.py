@@ -39,13 +39,11 @@ class Asked:
         store: The database.
         x: As to be put to the macros, in the order in which they were typed.
         bundles: Those that were opened; none for a question to an ordinary database.
-        folder: Where the database lies.
     """
 
     store: Store
     x: Sequence[str]
     bundles: Sequence[Bundle]
-    folder: Path | None = None
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -100,11 +98,11 @@ def asked(database: Path | None, *xs: str, by_content_only: bool = False) -> Ite
         if database is None or not is_bundle(database):
             with question(database) as store:
                 whole = [meant(store.connection, x, by_content_only=by_content_only) for x in xs]
-                yield Asked(store, whole, (), _folder(store))
+                yield Asked(store, whole, ())
             return
         with _fresh() as (store, folder), unpack(database, store, folder) as bundle:
             whole = [meant(store.connection, x, by_content_only=by_content_only) for x in xs]
-            yield Asked(store, whole, (bundle,), folder)
+            yield Asked(store, whole, (bundle,))
         return
     if database is not None and all(files):
         raise click.UsageError("a bundle is its own database: leave --database out")
@@ -118,7 +116,7 @@ def asked(database: Path | None, *xs: str, by_content_only: bool = False) -> Ite
                 whole.append(bundle.manifest.of.x)
             else:
                 whole.append(_brought(database, x, store, folder, by_content_only=by_content_only))
-        yield Asked(store, whole, bundles, folder)
+        yield Asked(store, whole, bundles)
 
 
 def _bundle(x: str) -> Path | None:
@@ -132,12 +130,6 @@ def _fresh() -> Iterator[tuple[Store, Path]]:
         folder = Path(name)
         with Store.open(folder / DATABASE) as store:
             yield store, folder
-
-
-def _folder(store: Store) -> Path | None:
-    """Where an open database lies; null for one in memory."""
-    [(path,)] = store.connection.execute("select path from duckdb_databases() where not internal").fetchall()
-    return Path(path).parent if path else None
 
 
 def _brought(database: Path | None, x: str, store: Store, folder: Path, *, by_content_only: bool) -> str:
@@ -155,7 +147,7 @@ def _brought(database: Path | None, x: str, store: Store, folder: Path, *, by_co
                         lines.write(event.body + b"\n")
                     else:
                         (events / f"{event.digest}.json").write_bytes(event.body)
-            _bring_details(own.folder, folder, closure.details())
+            _bring_details(own.store.folder(), folder, closure.details())
         finally:
             closure.close()
     take_in(store, [events])

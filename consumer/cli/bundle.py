@@ -66,7 +66,7 @@ def command(x: str, output: Path, data: bool, database: Path | None) -> int:
 
 def _beside(found: Asked) -> Path:
     """The folder of the database."""
-    return found.folder if found.folder is not None else Path.cwd()
+    return found.store.folder() or Path.cwd()
 
 
 def _objects(found: Asked) -> Store | None:
