@@ -16,6 +16,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from .guard import Guard
 from .home import existing_home, find_home
 from .process import process_id
+from .replaying import current_plan
 from .run import DigestMode, Run
 from .sending import EventTransport, Sender
 from .settings import Settings, from_environment
@@ -80,6 +82,10 @@ class Lineage:
         self.settings: Settings = from_environment(
             self.environ, self._folder, namespace=namespace, digest=digest, strict=strict, store=store
         )
+        self._plan = current_plan()
+        if self._plan is not None:  # a replay tells nobody but who asked for it
+            self.settings = replace(self.settings, transport=None, store_location=None, disabled=False)
+            transport = None
         self.guard = Guard(strict=strict)
         self.pace = Pace()
         self._sender = Sender(self.settings, transport, self._home)
@@ -169,6 +175,15 @@ class Lineage:
             raise refusal
         return None
 
+    def keep_if_possible(self, content: "Content", data: object) -> str | None:
+        """The same for a replay, whose author never asked for it: what has no form there is not kept."""
+        from .digests import Refused
+
+        try:
+            return self.keep(content, data)
+        except Refused:
+            return None
+
     def surroundings(self, caller: Path | None) -> "Surroundings":
         """What is captured without asking; `caller` is the file that opened the run."""
         from .surroundings import look_around
@@ -223,10 +238,10 @@ class Lineage:
 
     def existing_home(self) -> Path | None:
         """The `.relineage` of this project, if it has one."""
-        return existing_home(self._folder)
+        return existing_home(self._folder) if self._plan is None else self._plan.home
 
     def _home(self) -> Path:
-        return find_home(self._folder)
+        return find_home(self._folder) if self._plan is None else self._plan.home
 
     def _make(self, job: str, seed: int | None, params: object, operation: str | None) -> Run:
         if not isinstance(job, str) or not job:

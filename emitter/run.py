@@ -26,6 +26,7 @@ from .limits import keep
 from .ours import Measured
 from .parameters import Parameters, parameters_of
 from .process import CLOCK, CURRENT, KNOWN
+from .replaying import current_plan
 from .seeds import Entropy, Seeding, child_entropy, entropy_of
 from .settings import RunReference
 from .values import number
@@ -227,11 +228,13 @@ class Run:
         self._end("ABORT", reason)
 
     def _chance(self) -> Entropy:
+        plan = current_plan()
+        planned = plan.begun(self.namespace, self.job) if plan is not None else None
         if self._seed is not None:
             return self._seed
         outer = self._outer
         if outer is None or outer._entropy is None:
-            return entropy_of(None)
+            return entropy_of(None) if planned is None else Entropy(value=planned, given=False)
         with outer._lock:
             ordinal = outer._inner_runs.get(self.job, 0)
             outer._inner_runs[self.job] = ordinal + 1
@@ -272,7 +275,7 @@ class Run:
             gap = f"the {direction} with role {said.role!r} could not be recorded"
             with self._lock:
                 self._gaps.append(gap)
-            description = self._described(data, mode or lineage.settings.digest, store)
+            description = self._described(data, mode or lineage.settings.digest, store, direction)
             entry = make_entry(said, description, KNOWN, lineage.standard, lineage.producer, self._keep)
             with self._lock:
                 self._gaps.remove(gap)
@@ -282,8 +285,11 @@ class Run:
             if description.warning is not None:
                 warn(description.warning)
 
-    def _described(self, data: object, mode: str, store: bool | None) -> Description:
+    def _described(self, data: object, mode: str, store: bool | None, direction: str) -> Description:
         lineage = self._lineage
+        keep = lineage.keep if store or (store is None and lineage.settings.store) else None
+        if replayed := direction == "output" and current_plan() is not None:
+            keep = lineage.keep_if_possible  # what comes out is compared, however long that takes
         with lineage.guard.protecting("describing data"):
             return describe(
                 data,
@@ -292,8 +298,8 @@ class Run:
                 standard=lineage.standard,
                 producer=lineage.producer,
                 pace=lineage.pace,
-                hurry=not store,  # what this call wants kept is digested, whatever its size
-                keep=lineage.keep if store or (store is None and lineage.settings.store) else None,
+                hurry=not store and not replayed,  # what is to be kept is digested, whatever its size
+                keep=keep,
                 home=lineage.existing_home() if isinstance(data, Path) else None,
             )
         return undigested("describing it failed; the log says how", lineage.producer)

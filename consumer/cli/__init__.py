@@ -24,6 +24,7 @@ COMMANDS = {
     "consume": "Take events in: files, folders, standard input, Kafka.",
     "trace": "Where something comes from, or what came of it.",
     "verify": "Whether it can be made again, check by check.",
+    "replay": "Do a run again: is it reproduced?",
     "why": "Why two results differ: first causes.",
     "diff": "What differs between two runs.",
     "runs": "List the runs.",

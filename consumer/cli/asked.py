@@ -8,6 +8,7 @@ looked at, and its own code and contents stand for them.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -28,6 +29,7 @@ from ..display import printable
 from ..errors import BundleError
 from ..store import Store
 from .session import question
+from .store import objects_of
 from .subject import meant
 
 
@@ -55,30 +57,38 @@ class Asked:
         """Whether the events come from another machine, so that nothing but the bundles is to be looked at."""
         return bool(self.bundles)
 
-    @property
-    def has_data(self) -> bool:
-        """Whether a bundle was made with contents."""
-        return any(bundle.manifest.data for bundle in self.bundles)
-
-    def repositories(self) -> list[Path]:
-        """Where code is looked for: the bundles' own repositories, else around the working directory.
+    def packed(self) -> list[Path] | None:
+        """The repositories of the bundle; null for an ordinary database. None where git is not installed.
 
         Raises:
-            BundleError: git is not installed, or refuses what is in a bundle.
+            BundleError: git refuses what is in it.
         """
         if not self.bundles:
-            return [Path.cwd()]
+            return None
+        if shutil.which("git") is None:
+            return []
         return [repository for bundle in self.bundles for repository in bundle.repositories]
 
-    def objects(self) -> Objects | None:
-        """The contents in the bundle; null if there is none.
+    def repositories(self) -> list[Path]:
+        """Where code is looked for: the bundle's own repositories, else around the working directory.
 
         Raises:
-            BundleError: What is in it is not what it says.
+            BundleError: git refuses what is in the bundle.
         """
-        folders = [bundle.objects for bundle in self.bundles]
-        found = [folder for folder in folders if folder is not None]
-        return open_store(found[0], found[0]) if found else None
+        packed = self.packed()
+        return [Path.cwd()] if packed is None else packed
+
+    def objects(self) -> Objects | None:
+        """The contents in the bundle, else the store of the project; null if there is none.
+
+        Raises:
+            BundleError: What is in the bundle is not what it says.
+            SourceError: There is a store, and it is not for this machine.
+        """
+        if not self.bundles:
+            return objects_of(Path.cwd())
+        folders = [folder for bundle in self.bundles if (folder := bundle.objects) is not None]
+        return open_store(folders[0], folders[0]) if folders else None
 
 
 @contextmanager

@@ -6,14 +6,12 @@ what it looks like is decided in consumer/bundle.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
 import click
 
 from ...emitter.errors import StoreError
-from ...emitter.store import Store, open_store
 from ..bundle import Made, make
 from ..bundle.making import Origin
 from ..display import printable
@@ -21,7 +19,6 @@ from ..errors import SourceError
 from .asked import Asked, asked
 from .contents import KnownContents
 from .session import database_option
-from .store import VARIABLE
 
 
 @click.command("bundle")
@@ -55,7 +52,7 @@ def command(x: str, output: Path, data: bool, database: Path | None) -> int:
             elsewhere=found.elsewhere,
             known_missing=[one for bundle in bundles for one in bundle.manifest.missing],
         )
-        contents = KnownContents(_objects(found), Path(aside), paths=not found.elsewhere)
+        contents = KnownContents(found.objects(), Path(aside), paths=not found.elsewhere)
         try:
             made = make(origin, found.x[0], output, contents, data=data)
         except (OSError, StoreError) as error:
@@ -67,14 +64,6 @@ def command(x: str, output: Path, data: bool, database: Path | None) -> int:
 def _beside(found: Asked) -> Path:
     """The folder of the database."""
     return found.store.folder() or Path.cwd()
-
-
-def _objects(found: Asked) -> Store | None:
-    """The store of contents: a bundle's own, else what RELINEAGE_STORE names or what lies beside the database."""
-    if found.elsewhere:
-        return found.objects()
-    store = open_store(os.environ.get(VARIABLE) or _beside(found) / "store", Path.cwd())
-    return store if store.there() else None
 
 
 def _tell(made: Made, output: Path) -> None:

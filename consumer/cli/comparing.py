@@ -8,11 +8,10 @@ into them. What is not covered by a recorded digest is not believed. What differ
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,14 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...emitter.digests import Column, Content, Model, Refused, Tensor, content_of
-from ...emitter.digests.appending import bound, column
+from ...emitter.digests import Content, Refused, content_of
 from ...emitter.digests.closeness import Closeness, Tolerance, compare_values
 from ...emitter.digests.compare import Comparison, Rows, compare
-from ...emitter.digests.framing import digest, labelled, merkle_root, number
 from ...emitter.digests.plain import bytes_content
 from ..display import printable
 from ..errors import QuestionError
+from ..replay.contents import content_said, texts
 
 if TYPE_CHECKING:
     from ..store import Store
@@ -173,10 +171,10 @@ def _recorded(x: str, store: Store) -> Side:
     said = store.connection.execute(statements["content_facets"], {"keys": keys}).fetchall()
     contents = [json.loads(body) for key, body in said if key == "relineage_content"]
     models = [json.loads(body) for key, body in said if key == "relineage_model"]
-    contents = [one for one in contents if _texts(one.get("digests"))]
+    contents = [one for one in contents if texts(one.get("digests"))]
     if not contents:
         raise QuestionError(f"no digest of {x} is recorded")
-    if any(set(_texts(contents[0]["digests"])).isdisjoint(_texts(one["digests"])) for one in contents):
+    if any(set(texts(contents[0]["digests"])).isdisjoint(texts(one["digests"])) for one in contents):
         lines = [f"  dataset:{dataset_name(space, name, version)}" for space, name, version, _ in versions]
         raise QuestionError("\n".join([f"ambiguous: {x} holds several contents; name one:", *lines]))
     content, model = contents[0], models[0] if models else {}
@@ -201,65 +199,6 @@ def _object(folder: Path | None, name: str) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def content_said(content: Mapping[str, Any], model: Mapping[str, Any]) -> Content:
-    """A content as facets say it. Columns, leaves and tensors that its digests do not bind are left out."""
-    digests = tuple(_texts(content.get("digests")))
-    rows = content.get("rows")
-    rows = rows if isinstance(rows, int) else None
-    columns = tuple(one for one in map(_column, _objects(content.get("columns"))) if one is not None)
-    try:
-        whole = bound(columns, rows=rows or 0, size=0, varies=False).digest in digests
-    except (Refused, ValueError, OverflowError):
-        whole = False
-    tensors = tuple(one for one in map(_tensor, _objects(model.get("tensorDigests"))) if one is not None)
-    return Content(
-        digests=digests,
-        kind=str(content.get("kind")),
-        rows=rows,
-        columns=columns if whole else (),
-        model=Model(tensor_digests=tensors) if tensors and _weights(tensors) in digests else None,
-    )
-
-
-def _weights(tensors: tuple[Tensor, ...]) -> str | None:
-    try:
-        raw = sorted({bytes.fromhex(one.digest.partition(":")[2]) for one in tensors})
-    except ValueError:
-        return None
-    return labelled("b3-weights1", digest("b3-weights1 root", number(len(raw)), merkle_root(raw)))
-
-
-def _column(said: Mapping[str, Any]) -> Column | None:
-    name, type_, digest_, leaves = (said.get(key) for key in ("name", "type", "digest", "leaves"))
-    if not (isinstance(name, str) and isinstance(type_, str) and isinstance(digest_, str)):
-        return None
-    if isinstance(leaves, str):
-        try:
-            made = column(name, type_, base64.b64decode(leaves, validate=True))
-        except ValueError:
-            made = None
-        if made is not None and made.digest == digest_:
-            return made
-    return Column(name=name, type=type_, digest=digest_)
-
-
-def _tensor(said: Mapping[str, Any]) -> Tensor | None:
-    name, dtype, shape, digest_ = (said.get(key) for key in ("name", "dtype", "shape", "digest"))
-    if not (isinstance(name, str) and isinstance(dtype, str) and isinstance(digest_, str)):
-        return None
-    if not isinstance(shape, list):
-        return None
-    return Tensor(name=name, dtype=dtype, shape=tuple(shape), digest=digest_)
-
-
-def _texts(value: object) -> list[str]:
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
-
-
-def _objects(value: object) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _as_json(found: Comparison, values: tuple[str, list[Closeness]] | None) -> dict[str, Any]:

@@ -169,6 +169,24 @@ def collect(yes: bool, databases: tuple[Path, ...]) -> int:
     return 0
 
 
+def objects_of(folder: Path) -> Store | None:
+    """The store of a folder's project: what `RELINEAGE_STORE` names, else that of the `.relineage` found upwards; null
+    where there is none.
+
+    Raises:
+        SourceError: `RELINEAGE_STORE` names a folder of another machine.
+    """
+    home = find_home(folder)
+    location = os.environ.get(VARIABLE) or (home / "store" if home is not None else None)
+    if location is None:
+        return None
+    try:
+        store = open_store(location, folder)
+    except StoreError as error:
+        raise SourceError(str(error)) from error
+    return store if store.there() else None
+
+
 @contextmanager
 def _store() -> Iterator[Store]:
     """The store; what it or the disk does not let us do is one of our errors."""

@@ -1,6 +1,6 @@
 """`relineage verify`: whether x can be made again. Exit code 0 only if nothing failed and nothing is unknown.
 
-Decides how a verdict looks. The checks are the macro's, and evidence.py looks at files and git.
+Decides how a verdict looks. The checks are the macro's, and evidence.py looks at data, git and this machine.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
+import duckdb
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ..ask import Ask, Check
 from ..display import printable
+from ..named import named
 from .asked import asked
 from .evidence import with_evidence
 from .output import calm_table, print_json, terminal
-from .packed import with_bundled_evidence
 from .session import database_option, format_option
 from .tree import distinct_digits
 
@@ -31,32 +32,51 @@ SIGNS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "unknown": (
 
 @click.command("verify")
 @click.argument("x", metavar="X")
+@click.option(
+    "--deep", is_flag=True, help="Digest all that can be reached: outputs and objects of the store, too."
+)
 @format_option("table", "json")
 @database_option
-def command(x: str, format_: str, database: Path | None) -> int:
-    """Whether X can be made again: eight checks of each run that it comes from.
+def command(x: str, deep: bool, format_: str, database: Path | None) -> int:
+    """Whether X can be made again: nine checks of each run that it comes from.
 
-    Files that are on this machine are digested again, and git is asked for the commit in the repository around the
-    working directory; of a bundle only what is in it is looked at. Exit code 0 only if nothing failed and nothing is
-    unknown, else 1.
+    Files that are on this machine are digested again, the store is looked into, git is asked for the code in the
+    repository around the working directory and in that of the run, and the packages are compared with those that are
+    installed here. That X was done again and came out the same is told, too, and is no check: relineage replay does
+    it. Of a bundle only what is in it is looked at. Exit code 0 only if nothing failed and nothing is unknown, else 1.
     """
     with asked(database, x, by_content_only=True) as found, _looking() as looking_at:
         ask = Ask(found.connection)
-        checks, hops = ask.reproducibility(found.x[0]), ask.upstream(found.x[0])
-        if found.elsewhere:
-            checks = with_bundled_evidence(checks, hops, found, looking_at)
-        else:
-            checks = with_evidence(checks, hops, found.connection, Path.cwd(), looking_at)
+        checks = with_evidence(
+            ask.reproducibility(found.x[0]), ask.upstream(found.x[0]), found.connection, Path.cwd(), looking_at,
+            objects=found.objects(), deep=deep, packed=found.packed(),
+        )  # fmt: skip
+        replays = _replays(found.connection, checks)
     counts = Counter(check.status for check in checks)
     sound = bool(checks) and counts["passed"] == len(checks)
     if format_ == "json":
         print_json([asdict(check) for check in checks])
     else:
-        _print(x, checks, counts, terminal())
+        _print(x, checks, counts, replays, terminal())
     return 0 if sound else 1
 
 
-def _print(x: str, checks: Sequence[Check], counts: Counter[str], console: Console) -> None:
+def _replays(connection: duckdb.DuckDBPyConnection, checks: Sequence[Check]) -> str | None:
+    """What came of it when the run that the first checks are of was done again; null if nobody did."""
+    if not checks:
+        return None
+    rows = connection.execute(named("evidence")["replays"], {"run_ids": [checks[0].run_id]}).fetchall()
+    if not rows:
+        return None
+    _, verdict, tolerance, at = rows[0]
+    said = {"bitwise": "reproduced bitwise", "within tolerance": f"reproduced within tolerance {tolerance}"}
+    times = f", done again {len(rows)} times" if len(rows) > 1 else ""
+    return f"last replay, {at:%Y-%m-%d %H:%M} UTC: {said.get(verdict, verdict)}{times}"
+
+
+def _print(
+    x: str, checks: Sequence[Check], counts: Counter[str], replays: str | None, console: Console
+) -> None:
     if not checks:
         console.print(
             Text(f"? {printable(x)}: no run is known that made it, so nothing can be checked", style="yellow")
@@ -83,14 +103,14 @@ def _print(x: str, checks: Sequence[Check], counts: Counter[str], console: Conso
         console.print()
         console.print(listed)
     console.print()
-    console.print(_verdict(x, len(runs), counts))
+    console.print(_verdict(x, len(runs), counts, replays))
 
 
 def _matrix(names: Sequence[str], runs: Mapping[str, Mapping[str, Check]]) -> Table:
     """Runs as rows, checks as columns."""
     digits = distinct_digits(runs)
     table = calm_table()
-    table.padding = (0, 0)  # eight checks and a run fit into 100 columns
+    table.padding = (0, 0)  # nine checks and a run fit into 100 columns
     table.add_column("run", vertical="bottom", overflow="fold")
     for name in names:
         words = [printable(word) for word in name.split("_")]
@@ -102,18 +122,18 @@ def _matrix(names: Sequence[str], runs: Mapping[str, Mapping[str, Check]]) -> Ta
     return table
 
 
-def _verdict(x: str, runs: int, counts: Counter[str]) -> Text:
+def _verdict(x: str, runs: int, counts: Counter[str], replays: str | None) -> Text:
     total = sum(counts.values())
     of = f"{total} checks of {runs} run{'s'[: runs != 1]}"
     name = printable(x)
+    tail = f"; {printable(replays)}" if replays else ""
     if counts["failed"]:
         rest = f" and {counts['unknown']} are unknown" if counts["unknown"] else ""
-        return Text(f"✗ {name}: {counts['failed']} of {of} failed{rest}", style="bold red")
+        return Text(f"✗ {name}: {counts['failed']} of {of} failed{rest}{tail}", style="bold red")
     if counts["unknown"]:
-        return Text(
-            f"? {name}: {counts['unknown']} of {of} are unknown, the others passed", style="bold yellow"
-        )
-    return Text(f"✓ {name}: all {of} passed", style="bold green")
+        of_them = f"{counts['unknown']} of {of} are unknown, the others passed"
+        return Text(f"? {name}: {of_them}{tail}", style="bold yellow")
+    return Text(f"✓ {name}: all {of} passed{tail}", style="bold green")
 
 
 @contextmanager

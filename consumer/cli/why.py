@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -34,13 +35,18 @@ def command(a: str, b: str, format_: str, database: Path | None) -> int:
     elif not causes:
         click.echo("relineage: nothing that is recorded differs", err=True)
     else:
-        console = terminal()
-        for cause in causes:
-            console.print(Text.assemble(f"{cause.rank:>2}  ", _heading(cause)))
-            console.print(Padding(_values(cause), (0, 0, 0, 6), expand=False))
-            if cause.path:
-                console.print(Padding(Text(printable(cause.path), style="dim"), (0, 0, 0, 6), expand=False))
+        print_causes(causes)
     return 1 if causes else 0
+
+
+def print_causes(causes: Sequence[Cause]) -> None:
+    """Print causes, the likeliest on top."""
+    console = terminal()
+    for cause in causes:
+        console.print(Text.assemble(f"{cause.rank:>2}  ", _heading(cause)))
+        console.print(Padding(_values(cause), (0, 0, 0, 6), expand=False))
+        if cause.path:
+            console.print(Padding(Text(printable(cause.path), style="dim"), (0, 0, 0, 6), expand=False))
 
 
 def _heading(cause: Cause) -> Text:

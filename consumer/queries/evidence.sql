@@ -23,5 +23,31 @@ select a.namespace, a.name, a.version, coalesce(d.digests, []) as digests, coale
 from asked a left join digest d using (namespace, name, version) left join path p using (namespace, name, version);
 
 -- name: code
--- The code that each run was made with.
-select run_id, repository, commit, snapshot from environments where run_id in (select unnest($run_ids));
+-- The code that each run was made with, and where its work tree was.
+select run_id, repository, commit, snapshot, root from environments where run_id in (select unnest($run_ids));
+
+-- name: models_read
+-- The models that some runs read.
+select distinct i.run_id, i.dataset_namespace, i.dataset_name, i.version
+from inputs i
+where i.run_id in (select unnest($run_ids))
+  and store.version_key(i.dataset_namespace, i.dataset_name, i.version) in (
+      select version_key from store.version_facet
+      where key = 'relineage_model' or (key = 'datasetType' and upper(body ->> '$.datasetType') = 'MODEL'))
+order by all;
+
+-- name: written
+-- What some runs wrote.
+select distinct run_id, dataset_namespace, dataset_name, version from outputs
+where run_id in (select unnest($run_ids)) and version is not null
+order by all;
+
+-- name: settings
+-- Where each run ran.
+select run_id, python, platform, cpu, packages from environments where run_id in (select unnest($run_ids));
+
+-- name: replays
+-- The replays of some runs, the latest first.
+select original_run_id, verdict, tolerance, replayed_at from replays
+where original_run_id in (select unnest($run_ids))
+order by replayed_at desc, run_id;

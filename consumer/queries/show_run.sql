@@ -46,3 +46,12 @@ order by entity, namespace, name, key;
 -- name: problems
 -- The parts of its events that could not be used.
 select path, expected, got from event_problems where run_id = $run_id order by path, expected, got;
+
+-- name: replays
+-- How it fared when it was done again.
+select run_id, verdict, tolerance, reason, replayed_at from replays
+where original_run_id = $run_id order by replayed_at desc, run_id;
+
+-- name: replay_of
+-- The run that it did again.
+select original_run_id as of_run_id, verdict, tolerance, reason, snapshot, setting from replays where run_id = $run_id;

@@ -479,3 +479,19 @@ comment on column metrics.name is 'Name.';
 comment on column metrics.value is 'Value.';
 comment on column metrics.step is 'Step or epoch; null when it has none.';
 
+
+create or replace view replays as
+select f.run_id::varchar as run_id, f.body ->> '$.original' as original_run_id, f.body ->> '$.verdict' as verdict,
+       f.body ->> '$.tolerance' as tolerance, f.body ->> '$.reason' as reason, f.body ->> '$.snapshot' as snapshot,
+       from_json(json_extract(f.body, '$.setting'), '["VARCHAR"]') as setting,
+       coalesce(greatest(r.complete_at, r.fail_at, r.abort_at), r.first_at) as replayed_at
+from store.run_facet('relineage_replay') f join store.run r on r.run_id = f.run_id;
+comment on view replays is 'Runs that did another run again, and whether the same came out.';
+comment on column replays.run_id is 'The run of the replay.';
+comment on column replays.original_run_id is 'The run that was done again.';
+comment on column replays.verdict is 'bitwise, within tolerance, not reproduced or not replayed.';
+comment on column replays.tolerance is 'How far apart values could be; null if only equal digests counted.';
+comment on column replays.reason is 'Why it is not reproduced or not replayed.';
+comment on column replays.snapshot is 'The code that ran: a commit, or a folder in the store.';
+comment on column replays.setting is 'What differed from the setting of the original run, one a line.';
+comment on column replays.replayed_at is 'When the verdict was reached; UTC.';

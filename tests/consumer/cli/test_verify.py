@@ -1,6 +1,7 @@
 """`relineage verify`: what files and git add to the verdict of the macro."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -126,11 +127,24 @@ def test_a_commit_that_is_here_can_be_reached(repository: Path, status: Callable
     assert status("train", "code_reachable") == ("passed", f"commit {commit[:12]} is in {repository}")
 
 
-def test_a_commit_of_another_repository_is_unknown(
+def test_a_commit_is_looked_for_in_the_work_tree_of_the_run_too(
     repository: Path, status: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = git(repository, "rev-parse", "HEAD")
     status("train", "code_reachable")  # takes the events in
+    (repository / "other").mkdir()
+    git(repository / "other", "init", "--quiet")
+    monkeypatch.chdir(repository / "other")
+
+    assert status("train", "code_reachable") == ("passed", f"commit {commit[:12]} is in {repository}")
+
+
+def test_a_commit_of_another_repository_is_unknown(
+    repository: Path, status: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = git(repository, "rev-parse", "HEAD")
+    status("train", "code_reachable")
+    shutil.rmtree(repository / ".git")
     (repository / "other").mkdir()
     git(repository / "other", "init", "--quiet")
     monkeypatch.chdir(repository / "other")
@@ -159,6 +173,7 @@ def test_outside_of_any_repository_the_code_is_unknown(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     status("train", "code_reachable")
+    shutil.rmtree(repository / ".git")
     outside = tmp_path_factory.mktemp("outside")
     monkeypatch.chdir(outside)
 
@@ -197,13 +212,15 @@ def test_a_verdict_fits_one_screen_and_ends_with_its_sum(
 
     assert said.code == 1
     assert max(map(len, lines)) <= 100
-    assert lines[0].split() == ["inputs", "inputs", "nothing", "code", "code", "seeds", "setting", "weights"]
-    [prepare] = [line for line in lines if line.startswith("prepare 0")]
-    assert prepare.split()[2:4] == ["✓", "✗"]
+    assert lines[0].split() == [
+        "inputs", "inputs", "nothing", "code", "code", "seeds", "setting", "setting", "weights",
+    ]  # fmt: skip
+    [prepare] = [line for line in lines if line.startswith("prepare")]
+    assert prepare.split()[1:3] == ["✓", "✗"]  # the run's id stands below, where there is room
     assert any(line.startswith("✗ inputs unchanged") for line in lines)
     assert "prepare: " in said.out
     failed = sum(line.count("✗") for line in lines if line.split()[:1] in (["prepare"], ["split"], ["train"]))
-    assert lines[-1].startswith(f"✗ models/fraud: {failed} of 24 checks of 3 runs failed")
+    assert lines[-1].startswith(f"✗ models/fraud: {failed} of 27 checks of 3 runs failed")
 
 
 def test_nothing_failed_and_nothing_unknown_is_the_only_success(

@@ -1,0 +1,109 @@
+-- What a replay must know of recorded runs.
+
+-- name: run
+-- One run, and where it ran.
+select r.run_id, r.job_namespace, r.job_name, r.state, e.process, e.command, e.directory, e.root, e.commit, e.dirty,
+       e.snapshot, e.repository, e.python, e.packages, p.body ->> '$.callable' as callable
+from runs r
+left join environments e using (run_id)
+left join store.run_facet('relineage_step') p on p.run_id::varchar = r.run_id
+where r.run_id = $run_id;
+
+-- name: process_runs
+-- The runs of one process in the order in which they began, each with its number among those of its job, from 0.
+with mine as (
+    select r.run_id, r.job_namespace, r.job_name, r.state, r.started_at, r.parent_run_id
+    from runs r
+    where r.run_id = $run_id
+       or r.run_id in (select e.run_id from environments e where e.process = (select process from environments where run_id = $run_id))
+),
+chance as (select distinct run_id, entropy, given from seeds)
+select m.run_id, m.job_namespace, m.job_name, m.state,
+       row_number() over (partition by m.job_namespace, m.job_name order by m.started_at, m.run_id) - 1 as ordinal,
+       c.entropy, coalesce(c.given, false) as given,
+       coalesce(m.parent_run_id in (select run_id from mine), false) as inner_run
+from mine m left join chance c using (run_id)
+order by m.started_at, m.run_id;
+
+-- name: variables
+-- The environment variables that were recorded of a run.
+select v.name, v.value
+from (
+    select unnest(from_json(json_extract(body, '$.environmentVariables'), '[{"name": "VARCHAR", "value": "VARCHAR"}]')) as v
+    from store.run_facet('environmentVariables') where run_id::varchar = $run_id
+)
+where v.name is not null and v.value is not null;
+
+-- name: inputs
+-- What some runs read, with all digests, and the paths under which it is known: its own name, or a symlink's.
+with read as (
+    select run_id, role, dataset_namespace as namespace, dataset_name as name, version, writer_run_id
+    from inputs where run_id in (select unnest($run_ids))
+)
+select r.run_id, r.role, r.namespace, r.name, r.version, r.writer_run_id,
+       coalesce((select list(g.digest order by g.digest) from store.version_digest g
+                 where g.version_key = store.version_key(r.namespace, r.name, r.version)), []) as digests,
+       coalesce((select list(distinct other.name order by other.name) from datasets mine
+                 join datasets other on other.namespace = 'file' and (
+                     (other.namespace = mine.namespace and other.name = mine.name)
+                     or (other.one_with_namespace = mine.one_with_namespace and other.one_with_name = mine.one_with_name))
+                 where mine.namespace = r.namespace and mine.name = r.name), []) as paths
+from read r
+order by r.run_id, r.role, r.namespace, r.name, r.version;
+
+-- name: outputs
+-- What some runs wrote, in order, with all digests and what their facets say of the content.
+with written as (
+    select run_id, role, dataset_namespace as namespace, dataset_name as name, version, digest, written_at,
+           store.version_key(dataset_namespace, dataset_name, version) as version_key
+    from outputs where run_id in (select unnest($run_ids))
+),
+said as (
+    select version_key, key, body from store.version_facet
+    where version_key in (select version_key from written) and key in ('relineage_content', 'relineage_model')
+    qualify row_number() over (
+        partition by version_key, key
+        order by json_type(body, '$.columns[0].leaves') is null, json_type(body, '$.columns[0]') is null,
+                 event_time desc, event_digest desc, location, ordinal) = 1
+)
+select w.run_id, w.role, w.namespace, w.name, w.version, w.digest,
+       coalesce((select list(g.digest order by g.digest) from store.version_digest g where g.version_key = w.version_key), []) as digests,
+       c.body as content, m.body as model
+from written w
+left join said c on c.version_key = w.version_key and c.key = 'relineage_content'
+left join said m on m.version_key = w.version_key and m.key = 'relineage_model'
+order by w.written_at, w.role, w.namespace, w.name, w.version;
+
+-- name: events
+-- The events of some runs, as they came.
+select body::varchar as body from events where run_id in (select unnest($run_ids)) order by event_time, event_digest;
+
+-- name: setting
+-- What differs between the settings of two runs, but for the commit, which is the same by construction.
+select what, key, string_agg(a, ', ' order by a) as a, string_agg(b, ', ' order by b) as b
+from (
+    select what, key, case when run_id = $a then value end as a, case when run_id = $b then value end as b
+    from store.run_fact where run_id in ($a, $b) and setting and what <> 'commit'
+)
+group by what, key having a is distinct from b
+order by what, key;
+
+-- name: run_of
+-- The run that x stands for: itself, the latest of a job, or the writer of a version or content.
+select run_id from store.run_of($x);
+
+-- name: upstream_processes
+-- The runs that x comes from, each with its process; itself where it has no outputs.
+select distinct r.run_id, coalesce(e.process, r.run_id) as process, r.started_at
+from (
+    select writer_run_id as run_id from upstream($x) where writer_run_id is not null
+    union
+    select run_id::varchar from store.resolve($x) where run_id is not null
+) u
+join runs r using (run_id)
+left join environments e using (run_id)
+order by r.started_at, r.run_id;
+
+-- name: other_runs
+-- The runs of a database but for some, in the order in which they began.
+select run_id from runs where run_id not in (select unnest($run_ids)) and state is not null order by started_at, run_id;

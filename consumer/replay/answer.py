@@ -1,0 +1,96 @@
+"""The original and its replay in one database, where they can be asked together.
+
+Decides that the replay's events are read as if it had happened where the original did: paths by their old names, and
+the code, which was the snapshot by construction, as the original says it. The database lives in memory and is gone
+afterwards: a replay never becomes the writer of anybody's data.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ..ask import Ask, Cause
+from ..consume import take_in
+from ..errors import QuestionError
+from ..named import named
+from ..store import Store
+from .places import Places
+from .recorded import Recorded
+
+
+@contextmanager
+def joined(run: Recorded, events: Path, where: Places, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database with the events of the run's process, and those of its replay.
+
+    Args:
+        run: What was replayed.
+        events: The folder with the replay's events.
+        where: What was moved.
+        folder: For files on the way.
+    """
+    folder.mkdir()
+    # A message may hold no line break: JSON as it came may.
+    originals = [json.dumps(json.loads(body)) for body in run.events]
+    (folder / "original.ndjson").write_text("".join(f"{line}\n" for line in originals), "utf-8")
+    code = _code_said(originals)
+    replayed = [
+        json.dumps(_as_then(json.loads(line), where, code))
+        for file in sorted(events.glob("*.ndjson"))
+        for line in file.read_text("utf-8").splitlines()
+    ]
+    (folder / "replay.ndjson").write_text("".join(f"{line}\n" for line in replayed), "utf-8")
+    with Store.open() as store:
+        take_in(store, [folder / "original.ndjson", folder / "replay.ndjson"])
+        yield store.connection
+
+
+def setting_differences(connection: duckdb.DuckDBPyConnection, a: str, b: str) -> tuple[str, ...]:
+    """What differs between the settings of two runs, one a line: `package numpy: 2.4.1 → 2.4.2`."""
+    rows = connection.execute(named("replay")["setting"], {"a": a, "b": b}).fetchall()
+    return tuple(
+        f"{f'{what} {key}'.strip()}: {then or 'none'} → {now or 'none'}" for what, key, then, now in rows
+    )
+
+
+def causes_between(connection: duckdb.DuckDBPyConnection, a: str, b: str) -> tuple[Cause, ...]:
+    """Why two runs differ; nothing where they have no output to compare."""
+    try:
+        return tuple(Ask(connection).why(f"run:{a}", f"run:{b}"))
+    except QuestionError:
+        return ()
+
+
+def _code_said(events: Sequence[str]) -> Any:
+    """What the original's events say of the repository."""
+    for line in reversed(events):
+        code = json.loads(line).get("run", {}).get("facets", {}).get("relineage_environment", {}).get("code")
+        if code is not None:
+            return code
+    return None
+
+
+def _as_then(event: Any, where: Places, code: Any) -> Any:
+    event = _renamed(event, where)
+    facets = event.get("run", {}).get("facets", {})
+    if isinstance(environment := facets.get("relineage_environment"), dict):
+        environment.pop("code", None)
+        if code is not None:
+            environment["code"] = code
+    event.get("job", {}).get("facets", {}).pop("sourceCodeLocation", None)
+    return event
+
+
+def _renamed(value: Any, where: Places) -> Any:
+    if isinstance(value, str):
+        return where.then(value)
+    if isinstance(value, list):
+        return [_renamed(one, where) for one in value]
+    if isinstance(value, dict):
+        return {key: _renamed(one, where) for key, one in value.items()}
+    return value

@@ -1,0 +1,164 @@
+"""What a run read, put where its replay looks for it.
+
+Decides that nothing is taken on trust: whatever the replay will read is digested where it lies, after it was put there.
+Files are copied, never linked: the job may write to them. What is neither at its path nor in the store keeps the run
+from being replayed, and the reason says whether it is lost or has become something else.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ...emitter.digests import Refused, content_of
+from ...emitter.errors import StoreError
+from ...emitter.store import Store
+from .places import Places
+from .recorded import Input
+from .verdicts import NotReplayed
+
+_AS_FILES = ("b3-bytes1", "b3-folder1")
+_NAMED_BY = 19  # characters of a digest that are shown: its label and eight digits or so
+
+
+def put_inputs(
+    inputs: Sequence[Input],
+    where: Places,
+    objects: Store | None,
+    remade: Mapping[tuple[str, str], Path],
+    *,
+    here: bool = True,
+) -> list[str]:
+    """Put every file that was read where the replay will look for it.
+
+    Args:
+        inputs: What the process read and did not write.
+        where: What is moved.
+        objects: The store.
+        remade: (path, version) → the file or folder that takes its place, made by a replay before this one.
+        here: Whether files may be taken from their paths, which may be another machine's.
+
+    Returns:
+        What whoever reads the verdict must know of inputs that could not be checked.
+
+    Raises:
+        NotReplayed: One is lost, or is something else now.
+    """
+    notes: list[str | None] = []
+    done: set[str] = set()
+    for one in inputs:
+        if not one.paths:
+            if "://" in one.namespace:
+                notes.append(f"{one.namespace}/{one.name} is read again from where it is; nobody compared it")
+            continue
+        path = one.name if one.namespace == "file" else one.paths[0]
+        if path in done or not os.path.isabs(path):  # noqa: PTH117 - any text
+            continue
+        done.add(path)
+        source = remade.get((path, one.version or ""))
+        if source is not None:
+            notes.append(_put_remade(one, path, where.now(path), source))
+        elif one.digests:
+            _put(one, path, where.now(path), objects, here=here)
+        else:
+            notes.append(_put_unchecked(one, path, where.now(path), here=here))
+    return [note for note in notes if note is not None]
+
+
+def digests_at(path: Path) -> frozenset[str]:
+    """The digests of what is at a path; none where nothing is or it cannot be read."""
+    try:
+        return frozenset(content_of(path).digests) if os.path.lexists(path) else frozenset()
+    except (Refused, OSError):
+        return frozenset()
+
+
+def _put_remade(one: Input, path: str, target: Path | None, source: Path) -> str | None:
+    if target is None:
+        raise NotReplayed(f"{path} cannot be put in its place: the path is written in the code")
+    _replace(source, target)
+    same = bool(frozenset(one.digests) & digests_at(target))
+    return None if same else f"{path} is what its writer's replay made, and not what was read then"
+
+
+def _put(one: Input, path: str, target: Path | None, objects: Store | None, *, here: bool) -> None:
+    wanted = frozenset(one.digests)
+    if target is None:
+        if here and wanted & digests_at(Path(path)):
+            return
+        gone = _gone(one, path, here=here)
+        raise NotReplayed(f"{gone}, and no argument of the command names it: nothing can stand for it")
+    if wanted & digests_at(target):
+        return
+    if here and os.path.lexists(path):
+        _replace(Path(path), target)
+        if wanted & digests_at(target):
+            return
+    if objects is not None and _fetched(one, objects, target):
+        return
+    raise NotReplayed(f"{_gone(one, path, here=here)}, and what was read is not in the store")
+
+
+def _put_unchecked(one: Input, path: str, target: Path | None, *, here: bool) -> str:
+    """A file that nobody digested: taken if at least size and time are as they were."""
+    if here and (one.version or "").startswith("stat:") and os.path.isfile(path):  # noqa: PTH113 - never raises
+        state = Path(path).stat()
+        if one.version == f"stat:{state.st_size}-{state.st_mtime_ns}":
+            if target is not None and not os.path.lexists(target):
+                _replace(Path(path), target)
+            return f"{path} was never digested; only its size and time are as they were"
+    raise NotReplayed(f"no digest of {path} was recorded, so nobody can say whether it is what was read")
+
+
+def _fetched(one: Input, objects: Store, target: Path) -> bool:
+    for digest in sorted(one.digests, key=lambda text: not text.startswith(_AS_FILES)):
+        if not digest.startswith(_AS_FILES) or objects.find(digest) is None:
+            continue
+        _remove(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            objects.fetch(digest, target)
+        except (StoreError, Refused, OSError):
+            continue
+        _writable(target)
+        return True
+    return False
+
+
+def _gone(one: Input, path: str, *, here: bool) -> str:
+    was = one.digests[0]
+    if not here:
+        return f"input {path} ({was[:_NAMED_BY]}…) lay on another machine"
+    if not os.path.lexists(path):
+        return f"input {path} is lost: it is not there any more (it was {was[:_NAMED_BY]}…)"
+    label = was.partition(":")[0]
+    now = sorted(digests_at(Path(path)), key=lambda text: (not text.startswith(f"{label}:"), text))
+    is_now = f"it is {now[0][:_NAMED_BY]}… now" if now else "it cannot be read now"
+    return f"input {path} is not what was read: it was {was[:_NAMED_BY]}…, {is_now}"
+
+
+def _replace(source: Path, target: Path) -> None:
+    _remove(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if source.is_dir():
+            shutil.copytree(source, target)
+        else:
+            shutil.copyfile(source, target)
+    except OSError as error:
+        raise NotReplayed(f"{source} cannot be copied: {error}") from error
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        path.unlink()
+
+
+def _writable(path: Path) -> None:
+    """Objects of the store are read-only; the job may do to its copy what it did to its input."""
+    for one in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        one.chmod(one.stat().st_mode | 0o200)

@@ -1,0 +1,77 @@
+"""A replay as an event: the run `relineage/replay`, linked to the run that it did again.
+
+Decides that it says nothing about data as inputs or outputs: whoever asks where something comes from meets the original
+and not its repetitions.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from ...emitter.clock import iso, new_run_id
+from ...emitter.standard import EVENT_SCHEMA, StandardFacets
+from ...emitter.transport.files import FileTransport
+from ...facets import RelineageReplayRunFacet, ReplayedOutput
+from .verdicts import Replayed
+
+NAMESPACE, JOB = "relineage", "replay"
+
+
+def record(replayed: Replayed, events: Path, began: datetime) -> str:
+    """Write the events of a replay into a folder of events; the id of its run.
+
+    Args:
+        replayed: The verdict.
+        events: Such as `.relineage/events`.
+        began: When it began.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    producer = f"urn:relineage:emitter:{version('relineage')}"
+    standard = StandardFacets(producer)
+    run_id = new_run_id()
+    facet = RelineageReplayRunFacet(
+        original=UUID(replayed.run_id),
+        verdict=replayed.verdict,
+        reason=replayed.reason,
+        tolerance=replayed.tolerance,
+        snapshot=replayed.snapshot,
+        setting=replayed.setting,
+        outputs=tuple(
+            ReplayedOutput(
+                role=one.role,
+                name=one.name,
+                original=one.original,
+                replayed=one.replayed,
+                verdict=one.verdict,
+                difference=one.difference,
+            )
+            for one in replayed.outputs
+        ),
+    ).to_wire(producer)
+    # It failed where it did not take place; that something else came out is what it has found.
+    ended = "FAIL" if replayed.verdict == "not replayed" else "COMPLETE"
+    facets: dict[str, Any] = {"relineage_replay": facet}
+    if ended == "FAIL":
+        facets["errorMessage"] = standard.error(replayed.reason or "not replayed", None)
+    transport = FileTransport(events, strict=True)
+    for event_type, instant, said in (("START", began, {}), (ended, datetime.now(UTC), facets)):
+        transport.emit(
+            {
+                "eventType": event_type,
+                "eventTime": iso(instant),
+                "producer": producer,
+                "schemaURL": EVENT_SCHEMA,
+                "run": {"runId": run_id, "facets": said},
+                "job": {"namespace": NAMESPACE, "name": JOB, "facets": {"jobType": standard.job_type()}},
+                "inputs": [],
+                "outputs": [],
+            }
+        )
+    transport.close()
+    return run_id

@@ -1,0 +1,191 @@
+"""What is recorded of a run, of the other runs of its process, and of what they read and made.
+
+Decides which chance a replay must be told: the entropy that was drawn, not what was given or follows from a run around
+it. Leaves whether it suffices to those who use it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from ..errors import QuestionError
+from ..named import named
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One run of a process; `ordinal` counts the runs of its job, from 0. `entropy` is hexadecimal."""
+
+    run_id: str
+    namespace: str
+    job: str
+    state: str | None
+    ordinal: int
+    entropy: str | None
+    given: bool
+    inner: bool
+
+    @property
+    def drawn(self) -> bool:
+        """Whether its entropy came from the operating system."""
+        return self.entropy is not None and not self.given and not self.inner
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """What a run read: its digests, and the paths under which it is known, if it is a file."""
+
+    run_id: str
+    role: str
+    namespace: str
+    name: str
+    version: str | None
+    writer_run_id: str | None
+    digests: tuple[str, ...]
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """What a run made; `content` and `model` are the bodies of its facets."""
+
+    run_id: str
+    role: str
+    namespace: str
+    name: str
+    version: str | None
+    digest: str | None
+    digests: tuple[str, ...]
+    content: Mapping[str, Any]
+    model: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """A run, and where and how its process ran.
+
+    Attributes:
+        command: What the interpreter was started with.
+        directory: The working directory.
+        root: The work tree, or the script's folder.
+        snapshot: A commit, or a folder in the store.
+        repository: Where the repository lives.
+        callable: `module:qualified.name` of a step's function.
+        variables: The environment variables that were recorded.
+        members: All runs of the process, in the order in which they began.
+        inputs: What they read that none of them wrote.
+        outputs: What they wrote, in order.
+        events: Their events, as they came.
+    """
+
+    run_id: str
+    namespace: str
+    job: str
+    state: str | None
+    process: str | None
+    command: tuple[str, ...]
+    directory: str | None
+    root: str | None
+    commit: str | None
+    dirty: bool | None
+    snapshot: str | None
+    repository: str | None
+    python: str | None
+    packages: Mapping[str, str]
+    callable: str | None
+    variables: Mapping[str, str]
+    members: tuple[Member, ...]
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+    events: tuple[str, ...]
+
+
+def read_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> Recorded:
+    """All that is recorded of a run and its process.
+
+    Raises:
+        QuestionError: There is no such run.
+    """
+    rows = _rows(connection, "run", {"run_id": run_id})
+    if not rows:
+        raise QuestionError(f"no run {run_id} is known")
+    [run] = rows
+    members = read_members(connection, run_id)
+    ids = [one.run_id for one in members]
+    variables = {row["name"]: row["value"] for row in _rows(connection, "variables", {"run_id": run_id})}
+    inputs = read_inputs(connection, ids)
+    return Recorded(
+        run_id=run_id,
+        namespace=run["job_namespace"] or "",
+        job=run["job_name"] or "",
+        state=run["state"],
+        process=run["process"],
+        command=tuple(run["command"] or ()),
+        directory=run["directory"],
+        root=run["root"],
+        commit=run["commit"],
+        dirty=run["dirty"],
+        snapshot=run["snapshot"],
+        repository=run["repository"],
+        python=run["python"],
+        packages=dict(run["packages"] or {}),
+        callable=run["callable"],
+        variables=variables,
+        members=members,
+        inputs=tuple(one for one in inputs if one.writer_run_id not in ids),
+        outputs=read_outputs(connection, ids),
+        events=tuple(row["body"] for row in _rows(connection, "events", {"run_ids": ids})),
+    )
+
+
+def read_members(connection: duckdb.DuckDBPyConnection, run_id: str) -> tuple[Member, ...]:
+    """The runs of a run's process, in the order in which they began; itself alone where no process is known."""
+    return tuple(
+        Member(
+            run_id=row["run_id"],
+            namespace=row["job_namespace"] or "",
+            job=row["job_name"] or "",
+            state=row["state"],
+            ordinal=row["ordinal"],
+            entropy=row["entropy"],
+            given=row["given"],
+            inner=row["inner_run"],
+        )
+        for row in _rows(connection, "process_runs", {"run_id": run_id})
+    )
+
+
+def read_inputs(connection: duckdb.DuckDBPyConnection, run_ids: Iterable[str]) -> tuple[Input, ...]:
+    """What some runs read."""
+    return tuple(
+        Input(**{**row, "digests": tuple(row["digests"]), "paths": tuple(row["paths"])})
+        for row in _rows(connection, "inputs", {"run_ids": list(run_ids)})
+    )
+
+
+def read_outputs(connection: duckdb.DuckDBPyConnection, run_ids: Iterable[str]) -> tuple[Output, ...]:
+    """What some runs made, in the order in which they made it."""
+    return tuple(
+        Output(
+            **{
+                **row,
+                "digests": tuple(row["digests"]),
+                "content": json.loads(row["content"] or "{}"),
+                "model": json.loads(row["model"] or "{}"),
+            }
+        )
+        for row in _rows(connection, "outputs", {"run_ids": list(run_ids)})
+    )
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    found = connection.execute(named("replay")[statement], dict(values))
+    columns = [column[0] for column in found.description]
+    return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]

@@ -1,0 +1,273 @@
+"""One process done again: code, inputs, chance and command put together, run, compared, judged.
+
+Decides in which order, and what keeps a replay from saying anything: code that is not the snapshot's, a program that
+ends before the run has, a file of somebody's that would be overwritten. It runs the recorded code with the rights of
+whoever calls it: to ask first is the caller's part.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import site
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from ... import emitter
+from ...emitter.digests.closeness import Tolerance
+from ...emitter.store import Store, open_store
+from ..named import named
+from .answer import causes_between, joined, setting_differences
+from .code import Source, checked_out, find_code
+from .command import drawn, folder_of, moved_command, program_of, variables_for
+from .environment import build_environment
+from .inputs import put_inputs
+from .outcome import compare_outputs, pairs
+from .places import Places, places
+from .process import Ended, Say, guard_beside, run_process, write_plan
+from .recorded import Member, Output, Recorded, read_members, read_outputs
+from .verdicts import NotReplayed, Replayed, verdict_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What a replay may use.
+
+    Attributes:
+        repositories: Where commits are looked for, in this order.
+        objects: The store of contents.
+        tolerance: How far apart values may be; null if only equal digests count.
+        tolerance_text: The same as it was asked for.
+        here: Whether recorded paths may be of this machine: the work tree is asked for the code, too, and files are
+            taken from their paths.
+        environment: Rebuild the recorded packages first; default: this interpreter with what it has.
+        keep: A folder that is not there yet, for the replay's own events and store.
+        say: Gets what the program prints, line by line.
+    """
+
+    repositories: Sequence[Path]
+    objects: Store | None
+    tolerance: Tolerance | None = None
+    tolerance_text: str | None = None
+    here: bool = True
+    environment: bool = False
+    keep: Path | None = None
+    say: Say = field(default=lambda line: None)
+
+
+def replay_process(
+    run: Recorded,
+    wanted: Sequence[str],
+    means: Means,
+    folder: Path,
+    remade: Mapping[tuple[str, str], Path],
+) -> tuple[list[Replayed], dict[tuple[str, str], Path]]:
+    """Do the process of a run again, and judge some of its runs.
+
+    Args:
+        run: One of its runs.
+        wanted: The runs that are judged.
+        means: What may be used.
+        folder: An empty folder, which holds the replay.
+        remade: (path, version) → what takes the place of a file that was read.
+
+    Returns:
+        The verdicts, and for each file that the process wrote then, by (path, version), where what was written in its
+        place lies below `folder`.
+    """
+    members = {one.run_id: one for one in run.members}
+    try:
+        with _ran(run, means, folder, remade) as ran:
+            verdicts = [_judged(members[one], run, ran, means) for one in wanted]
+            made = _files_made(run, ran)
+    except NotReplayed as reason:
+        return [_not_replayed(members[one], str(reason), means) for one in wanted], {}
+    if means.keep is not None:
+        shutil.copytree(ran.home, means.keep, dirs_exist_ok=True)
+    return verdicts, made
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ran:
+    """A process that has ended, and the database that knows it and the original."""
+
+    source: Source
+    where: Places
+    home: Path
+    ended: Ended
+    notes: tuple[str, ...]
+    connection: duckdb.DuckDBPyConnection
+    others: Mapping[tuple[str, str, int], Member]
+
+    @property
+    def store(self) -> Store:
+        """What came out."""
+        return open_store(self.home / "store", self.home)
+
+
+@contextmanager
+def _ran(run: Recorded, means: Means, folder: Path, remade: Mapping[tuple[str, str], Path]) -> Iterator[_Ran]:
+    program_of(run)
+    root, directory = run.root, run.directory
+    assert root is not None
+    assert directory is not None
+    repositories = [*([Path(root)] if means.here else []), *means.repositories]
+    source = find_code(run, list(dict.fromkeys(repositories)), means.objects)
+    checkout, scratch, home = folder / "code", folder / "data", folder / "home"
+    read = [path for one in run.inputs for path in one.paths]
+    written = [one.name for one in run.outputs if one.namespace == "file"]
+    where = places(
+        root=root, directory=directory, arguments=run.command, files=[*read, *written],
+        checkout=checkout, scratch=scratch,
+    )  # fmt: skip
+    _refuse_to_overwrite(written, where)
+    with checked_out(source, means.objects, checkout):
+        for path in (folder_of(run, where), *_folders_for(written, where), home):
+            path.mkdir(parents=True, exist_ok=True)
+        notes = put_inputs(run.inputs, where, means.objects, remade, here=means.here)
+        plan = write_plan(folder / "plan", home, drawn(run), [root, directory, *written], _own(folder))
+        python, lacking = Path(sys.executable), list[str]()
+        if means.environment:
+            python, lacking = build_environment(run.python, run.packages, folder / "environment", means.say)
+        command = [str(python), *moved_command(run, where)]
+        environment = variables_for(run, where, plan, guard_beside(plan))
+        ended = run_process(command, folder_of(run, where), environment, plan, means.say)
+        _refuse_foreign(ended)
+        with joined(run, home / "events", where, folder / "events") as connection:
+            yield _Ran(
+                source=source,
+                where=where,
+                home=home,
+                ended=ended,
+                notes=(*lacking, *notes),
+                connection=connection,
+                others=_others(connection, run),
+            )
+
+
+def _judged(one: Member, run: Recorded, ran: _Ran, means: Means) -> Replayed:
+    other = ran.others.get((one.namespace, one.job, one.ordinal))
+    if other is None or (one.state == "COMPLETE" and other.state != "COMPLETE"):
+        what = "did not come to this run" if other is None else "did not complete this run"
+        return _not_replayed(one, f"the program {what}: it {ran.ended.words()}", means)
+    outputs = compare_outputs(
+        [output for output in run.outputs if output.run_id == one.run_id],
+        read_outputs(ran.connection, [other.run_id]),
+        stores=(means.objects, ran.store),
+        tolerance=means.tolerance,
+    )
+    verdict, reason = verdict_of(outputs)
+    notes = list(ran.notes)
+    if ran.ended.code != 0:
+        notes.append(f"the program {ran.ended.words()}")
+    if one.state != "COMPLETE":
+        notes.append(f"the original run did not complete: it is {one.state}")
+    return Replayed(
+        run_id=one.run_id,
+        job=f"{one.namespace}/{one.job}",
+        verdict=verdict,
+        reason=reason,
+        tolerance=means.tolerance_text,
+        snapshot=ran.source.snapshot,
+        setting=setting_differences(ran.connection, one.run_id, other.run_id),
+        outputs=tuple(outputs),
+        causes=causes_between(ran.connection, one.run_id, other.run_id) if reason is not None else (),
+        notes=tuple(notes),
+        new_run_id=other.run_id,
+    )
+
+
+def _not_replayed(one: Member, reason: str, means: Means) -> Replayed:
+    return Replayed(
+        run_id=one.run_id,
+        job=f"{one.namespace}/{one.job}",
+        verdict="not replayed",
+        reason=reason,
+        tolerance=means.tolerance_text,
+    )
+
+
+def _others(connection: duckdb.DuckDBPyConnection, run: Recorded) -> dict[tuple[str, str, int], Member]:
+    """The runs of the replay, by what makes them the counterpart of an original; the first process that has one counts:
+    workers come after what has started them.
+    """
+    originals = [one.run_id for one in run.members]
+    found: dict[tuple[str, str, int], Member] = {}
+    seen: set[str] = set()
+    rows = connection.execute(named("replay")["other_runs"], {"run_ids": originals}).fetchall()
+    for (run_id,) in rows:
+        if run_id not in seen:
+            members = read_members(connection, run_id)
+            seen.update(one.run_id for one in members)
+            for one in members:
+                found.setdefault((one.namespace, one.job, one.ordinal), one)
+    return found
+
+
+def _files_made(run: Recorded, ran: _Ran) -> dict[tuple[str, str], Path]:
+    """Copies of what was written in place of each file, out of the store of the replay."""
+    made: dict[tuple[str, str], Path] = {}
+    for one in run.members:
+        other = ran.others.get((one.namespace, one.job, one.ordinal))
+        if other is None:
+            continue
+        then = [
+            output for output in run.outputs if output.run_id == one.run_id and output.namespace == "file"
+        ]
+        for original, replayed in pairs(then, read_outputs(ran.connection, [other.run_id])):
+            if original is None or replayed is None:
+                continue
+            copy = _taken(replayed, ran.store, ran.home / "made" / str(len(made)))
+            if copy is not None:
+                made[original.name, original.version or ""] = copy
+    return made
+
+
+def _taken(output: Output, store: Store, target: Path) -> Path | None:
+    for digest in output.digests:
+        if digest.startswith(("b3-bytes1:", "b3-folder1:")) and store.find(digest) is not None:
+            target.parent.mkdir(exist_ok=True)
+            store.fetch(digest, target)
+            return target
+    return None
+
+
+def _refuse_to_overwrite(written: Sequence[str], where: Places) -> None:
+    for path in written:
+        if where.now(path) is None and os.path.lexists(path):
+            raise NotReplayed(
+                f"it writes {path}, which no argument of its command names: a replay would overwrite that file"
+            )
+
+
+def _folders_for(written: Sequence[str], where: Places) -> Iterator[Path]:
+    """git keeps no empty folders, and what is ignored is in no snapshot."""
+    for path in written:
+        here = where.now(path)
+        if here is not None:
+            yield here.parent
+
+
+def _refuse_foreign(ended: Ended) -> None:
+    if ended.changed:
+        raise NotReplayed(
+            f"it wanted to change {ended.changed[0]}, which a replay may not: the path is written in the code"
+        )
+    if ended.loaded:
+        raise NotReplayed(
+            f"it loaded {ended.loaded[0]} from the work tree, which need not be the recorded code: "
+            "the path is written in the code, or installed with pip install -e"
+        )
+
+
+def _own(folder: Path) -> list[str]:
+    """What may lie below a work tree and is no part of it: this replay, the interpreter's packages, ourselves."""
+    ours = Path(emitter.__file__).parent
+    packages = [*site.getsitepackages(), site.getusersitepackages()]
+    houses = [str(ours.with_name(name)) for name in ("emitter", "facets", "consumer")]
+    return [str(folder), sys.prefix, sys.base_prefix, *packages, *houses]

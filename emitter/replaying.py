@@ -1,0 +1,130 @@
+"""What a process that does another one again is told: the plan of a replay, in the file that `RELINEAGE_REPLAY` names.
+
+Decides that such a process draws no entropy where the plan knows what was drawn, that its events, and what its runs
+make, stay in the folder of the plan whatever else is set, and what it may not touch: the folders of whoever asked for
+the replay. Who is replayed, and what comes of it, is decided by the consumer's `replay`.
+
+The plan is a JSON object: `home`, the folder that stands for `.relineage`; `runs`, a list of `{namespace, job, ordinal,
+entropy}`, where the ordinal counts the runs of that namespace and job that the process has begun, from 0, and the
+entropy is hexadecimal; `foreign`, folders and files that are not to be changed, nor Python code to be loaded from;
+`own`, what in these may be.
+"""
+
+import itertools
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .errors import SettingsError
+
+VARIABLE = "RELINEAGE_REPLAY"
+REPORT = "touched.txt"  # beside the plan: what was refused, and code that is not the snapshot's
+
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+# Audit events whose first arguments are paths that would be changed: how many of them.
+_CHANGING = {
+    "os.remove": 1, "os.rename": 2, "os.rmdir": 1, "os.mkdir": 1, "os.truncate": 1, "os.chmod": 1, "os.chown": 1,
+    "os.utime": 1, "shutil.rmtree": 1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The plan of a replay.
+
+    Attributes:
+        home: Where events, objects and the store go, instead of any `.relineage` and any transport.
+        entropies: What was drawn: (namespace, job, ordinal) → entropy.
+        foreign: Folders and files that are not to be changed.
+        own: Folders within these that may be.
+    """
+
+    home: Path
+    entropies: Mapping[tuple[str, str, int], int]
+    foreign: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    _begun: dict[tuple[str, str], "itertools.count[int]"] = field(default_factory=dict)
+
+    def begun(self, namespace: str, job: str) -> int | None:
+        """Count a run that begins; the entropy that was drawn for it, or null."""
+        ordinal = next(self._begun.setdefault((namespace, job), itertools.count()))
+        return self.entropies.get((namespace, job, ordinal))
+
+
+def current_plan() -> Plan | None:
+    """The plan of this process; null unless it is a replay.
+
+    Raises:
+        SettingsError: `RELINEAGE_REPLAY` names no plan.
+    """
+    # Not the variables that a `Lineage` was given: the whole process is a replay, or none of it.
+    named = os.environ.get(VARIABLE)
+    return _read(named) if named else None
+
+
+def guard() -> None:
+    """From now on, refuse Python's own ways to change what is foreign, and note code that is loaded from there.
+
+    Libraries that write files by themselves are not seen.
+    """
+    plan = current_plan()
+    if plan is None or not plan.foreign:
+        return
+    report = os.open(Path(os.environ[VARIABLE]).with_name(REPORT), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    sys.addaudithook(_hook(plan, report))
+
+
+def _hook(plan: Plan, report: int) -> Callable[[str, tuple[Any, ...]], None]:
+    def foreign(path: object) -> str | None:
+        if not isinstance(path, str | bytes | os.PathLike):  # a number is a file that is open already
+            return None
+        absolute = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - Path.absolute keeps ".."
+        if not any(_below(absolute, one) for one in plan.foreign):
+            return None
+        return None if any(_below(absolute, one) for one in plan.own) else absolute
+
+    def note(what: str, path: str) -> None:
+        os.write(report, f"{what} {path}\n".encode("utf-8", "surrogateescape"))
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            path, _, flags = arguments
+            if isinstance(flags, int) and flags & _WRITING:
+                if (absolute := foreign(path)) is not None and "__pycache__" not in absolute:
+                    note("changed", absolute)
+                    raise PermissionError(f"a replay may not change {absolute}")
+            elif str(path).endswith((".py", ".pyc")) and (absolute := foreign(path)) is not None:
+                note("loaded", absolute)
+        elif event in _CHANGING:
+            for path in arguments[: _CHANGING[event]]:
+                if (absolute := foreign(path)) is not None and "__pycache__" not in absolute:
+                    note("changed", absolute)
+                    raise PermissionError(f"a replay may not change {absolute}")
+
+    return hook
+
+
+def _below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+@cache
+def _read(named: str) -> Plan:
+    try:
+        said = json.loads(Path(named).read_bytes())
+        return Plan(
+            home=Path(said["home"]),
+            entropies={
+                (one["namespace"], one["job"], one["ordinal"]): int(one["entropy"], 16)
+                for one in said["runs"]
+            },
+            foreign=tuple(said.get("foreign", ())),
+            own=tuple(said.get("own", ())),
+        )
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise SettingsError(f"{VARIABLE}={named!r} is no plan of a replay: {error}") from error

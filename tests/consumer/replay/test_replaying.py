@@ -1,0 +1,318 @@
+"""Jobs that ran, done again: what is said of each, and what is left of the replay."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cli_projects import git
+
+from relineage.emitter.digests.closeness import Tolerance
+
+TRAIN = """
+with lineage.run("train") as run:
+    raw = run.input(Path("raw.txt"), role="raw").read_text()
+    run.output({"w": np.random.random(9), "r": np.array([random.random()])}, name="models/m", role="model")
+    run.output(raw.upper(), name="texts", role="text")
+"""
+
+
+def test_a_job_whose_seed_was_drawn_comes_out_the_same_bit_for_bit(project) -> None:
+    (project.folder / "raw.txt").write_text("some text " * 20)
+    project.write(train=TRAIN)
+    project.run("train.py")
+    before = project.files()
+
+    verdict = project.replay("models/m")
+
+    assert (verdict.verdict, verdict.reason, verdict.causes, verdict.setting) == ("bitwise", None, (), ())
+    assert {one.role: one.verdict for one in verdict.outputs} == {"model": "bitwise", "text": "bitwise"}
+    assert all(one.original == one.replayed for one in verdict.outputs)
+    assert project.files() == before
+
+
+def test_nothing_is_left_of_a_replay(project, temporary: Callable[[], list[Path]]) -> None:
+    (project.folder / "raw.txt").write_text("some text " * 20)
+    project.write(train=TRAIN)
+    project.run("train.py")
+
+    project.replay("models/m")
+
+    assert temporary() == []
+    assert len(git(project.folder, "worktree", "list").splitlines()) == 1
+    with project.store() as store:
+        assert store.connection.execute("select count(*) from runs").fetchall() == [(1,)]
+
+
+def test_the_code_that_ran_is_replayed_whatever_the_work_tree_holds_now(project) -> None:
+    (project.folder / "raw.txt").write_text("some text " * 20)
+    project.write(train=TRAIN)
+    project.run("train.py")
+    project.write(train="raise SystemExit('another program')")
+    (project.folder / "train.py").write_text("neither is this committed")
+
+    assert project.replay("models/m").verdict == "bitwise"
+
+
+def test_all_runs_of_a_process_get_what_was_drawn_for_each(project) -> None:
+    project.write(
+        many="""
+for i in range(3):
+    with lineage.run("draw") as run:
+        run.output(np.random.random(9), name=f"numbers/{i}")
+with lineage.run("outer"):
+    with lineage.run("draw") as run:
+        run.output(np.random.random(9), name="numbers/inner")
+with lineage.run("given", seed=7) as run:
+    run.output(np.random.random(9), name="numbers/given")
+"""
+    )
+    project.run("many.py")
+
+    for name in ("numbers/0", "numbers/1", "numbers/2", "numbers/inner", "numbers/given"):
+        assert project.replay(name).verdict == "bitwise", name
+
+
+UNSEEDED = """
+with lineage.run("train", seed=1) as run:
+    run.input("an input that is always the same, for the answer to why" * 2, role="text")
+    run.output({"a": np.arange(9.0), "w": np.random.default_rng().random(9)}, name="m", role="model", store=True)
+"""
+
+
+def test_a_generator_without_a_seed_is_told_with_the_first_tensor_that_differs(project) -> None:
+    project.write(train=UNSEEDED)
+    project.run("train.py")
+
+    verdict = project.replay("m")
+
+    assert verdict.verdict == "not reproduced"
+    [output] = verdict.outputs
+    assert output.verdict == "different"
+    assert output.difference.startswith(
+        "tensor w: 9 of 9 values differ, the first at position 0, by at most 0."
+    )
+    assert verdict.reason.startswith("output model fraud/m: tensor w: ")
+    assert [cause.what for cause in verdict.causes] == ["non-determinism"]
+
+
+def test_within_a_tolerance_it_is_reproduced_and_the_tolerance_is_said(project) -> None:
+    project.write(train=UNSEEDED)
+    project.run("train.py")
+
+    near = project.replay("m", tolerance=Tolerance(absolute=1.0), tolerance_text="atol=1")
+    far = project.replay("m", tolerance=Tolerance(absolute=1e-9), tolerance_text="atol=1e-9")
+
+    assert (near.verdict, near.tolerance, near.reason) == ("within tolerance", "atol=1", None)
+    assert near.outputs[0].difference.startswith("at most 0.")
+    assert far.verdict == "not reproduced"
+
+
+def test_without_the_data_the_digests_name_the_first_column_that_differs(project) -> None:
+    project.write(
+        train="""
+import pyarrow as pa
+with lineage.run("train", seed=1) as run:
+    run.output(pa.table({"a": [1, 2, 3], "b": np.random.default_rng().random(3)}), name="t")
+"""
+    )
+    project.run("train.py")
+
+    [output] = project.replay("t").outputs
+
+    assert output.difference == "column b: values differ in rows 0 to 2; the original is not in the store"
+
+
+@pytest.mark.parametrize("place", ["below the work tree", "an argument", "a folder named by an argument"])
+def test_files_that_are_written_are_compared_and_the_originals_stay(
+    project, tmp_path: Path, place: str
+) -> None:
+    target = {
+        "below the work tree": project.folder / "out" / "m.bin",
+        "an argument": tmp_path / "elsewhere" / "m.bin",
+        "a folder named by an argument": tmp_path / "elsewhere" / "deep" / "m.bin",
+    }[place]
+    argument = {
+        "below the work tree": "out/m.bin",
+        "an argument": str(target),
+        "a folder named by an argument": f"--to={tmp_path / 'elsewhere'}",
+    }[place]
+    target.parent.mkdir(parents=True)
+    project.write(
+        train="""
+target = Path(sys.argv[1].removeprefix("--to="))
+target = target / "deep" / "m.bin" if sys.argv[1].startswith("--to=") else target
+with lineage.run("train") as run:
+    target.write_bytes(np.random.bytes(99))
+    run.output(target, role="file")
+"""
+    )
+    project.run("train.py", argument)
+    before, state = target.read_bytes(), target.stat()
+
+    verdict = project.replay("train")
+
+    assert verdict.verdict == "bitwise", verdict
+    assert [one.name for one in verdict.outputs] == [str(target)]
+    assert (target.read_bytes(), target.stat().st_mtime_ns) == (before, state.st_mtime_ns)
+
+
+def test_what_a_job_would_overwrite_keeps_it_from_being_replayed(project, tmp_path: Path) -> None:
+    target = tmp_path / "fixed.bin"
+    project.write(
+        train=f"""
+with lineage.run("train") as run:
+    Path({str(target)!r}).write_bytes(b"x" * 99)
+    run.output(Path({str(target)!r}))
+"""
+    )
+    project.run("train.py")
+
+    verdict = project.replay("train")
+
+    assert verdict.verdict == "not replayed"
+    assert verdict.reason.startswith(f"it writes {target}, which no argument of its command names")
+
+
+def test_a_path_of_the_work_tree_in_the_code_is_not_written_to(project) -> None:
+    # Nothing recorded tells of it: the guard does.
+    target = project.folder / "log.bin"
+    project.write(
+        train=f"""
+Path({str(target)!r}).write_text("a line")
+with lineage.run("train") as run:
+    run.output("a text that is long enough" * 9)
+"""
+    )
+    project.run("train.py")
+    target.write_text("what is there now")
+
+    verdict = project.replay("train")
+
+    assert verdict.verdict == "not replayed"
+    assert verdict.reason == (
+        f"it wanted to change {target}, which a replay may not: the path is written in the code"
+    )
+    assert target.read_text() == "what is there now"
+
+
+def test_code_that_is_loaded_from_the_work_tree_is_not_the_snapshots(project) -> None:
+    (project.folder / "lib").mkdir()
+    (project.folder / "lib" / "helper.py").write_text("VALUE = 1\n")
+    project.write(
+        train=f"""
+sys.path.insert(0, {str(project.folder / "lib")!r})
+import helper
+with lineage.run("train") as run:
+    run.output("a text that is long enough" * 9)
+"""
+    )
+    project.run("train.py")
+
+    verdict = project.replay("train")
+
+    assert verdict.verdict == "not replayed"
+    assert "helper" in verdict.reason
+    assert "which need not be the recorded code" in verdict.reason
+
+
+def test_a_program_that_fails_in_its_replay_was_not_replayed_and_its_last_words_are_told(project) -> None:
+    (project.folder / "secret.bin").write_text("not in git, and nobody recorded it")
+    project.write(
+        train="""
+with lineage.run("train") as run:
+    run.output(Path("secret.bin").read_text() * 9)
+"""
+    )
+    project.run("train.py")
+
+    verdict = project.replay("train")
+
+    assert verdict.verdict == "not replayed"
+    assert verdict.reason.startswith(
+        "the program did not complete this run: it ended with code 1: FileNotFoundError"
+    )
+
+
+def test_a_run_that_failed_fails_again(project) -> None:
+    project.write(
+        train="""
+with lineage.run("train") as run:
+    run.output(np.random.random(9), name="half")
+    raise ValueError("as always")
+"""
+    )
+    project.run("train.py", check=False)
+
+    verdict = project.replay("half")
+
+    assert verdict.verdict == "bitwise"
+    assert verdict.notes == (
+        "the program ended with code 1: ValueError: as always",
+        "the original run did not complete: it is FAIL",
+    )
+
+
+def test_environment_variables_are_the_recorded_ones(project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.write(
+        train="""
+import os
+with lineage.run("train") as run:
+    run.output(repr([os.environ.get(n) for n in ("PYTHONHASHSEED", "OMP_NUM_THREADS", "RELINEAGE_KAFKA")]) * 9)
+    run.output(repr(list({str(i) for i in range(50)})), role="order")
+"""
+    )
+    project.run("train.py", PYTHONHASHSEED="5")
+    monkeypatch.setenv("PYTHONHASHSEED", "6")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("RELINEAGE_KAFKA", "localhost:1")
+
+    assert project.replay("train").verdict == "bitwise"
+
+
+def test_events_go_nowhere_else_whatever_the_project_says(project, tmp_path: Path) -> None:
+    (project.folder / "openlineage.yml").write_text(
+        f"transport:\n  type: file\n  log_file_path: {tmp_path}/theirs\n  append: true\n"
+    )
+    project.write(
+        train="""
+with lineage.run("train") as run:
+    run.output(np.random.random(9), name="m")
+"""
+    )
+    project.run("train.py")
+    events = (tmp_path / "theirs").read_bytes()
+    (project.folder / ".relineage" / "events").mkdir(parents=True)
+    (project.folder / ".relineage" / "events" / "a.ndjson").write_bytes(events)
+
+    assert project.replay("m").verdict == "bitwise"
+    assert (tmp_path / "theirs").read_bytes() == events
+
+
+def test_a_run_without_outputs_is_no_success(project) -> None:
+    project.write(train='with lineage.run("train") as run: run.metric("auc", 0.5)')
+    project.run("train.py")
+
+    verdict = project.replay("train")
+
+    assert (verdict.verdict, verdict.reason) == (
+        "not reproduced", "it recorded no outputs, so nothing can be compared",
+    )  # fmt: skip
+
+
+def test_more_outputs_than_then_are_a_difference(project) -> None:
+    # A file that git ignores and that is gone: the job takes another way.
+    project.write(
+        train="""
+with lineage.run("train", seed=1) as run:
+    run.output(np.random.random(9), name="m")
+    if not Path("made.bin").exists():
+        run.output(np.random.random(9), name="n", role="other")
+"""
+    )
+    (project.folder / "made.bin").write_text("x")
+    project.run("train.py")
+
+    verdict = project.replay("train")
+
+    assert verdict.verdict == "not reproduced"
+    assert verdict.reason == "output other fraud/n: it came out of the replay only"
