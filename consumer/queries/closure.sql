@@ -102,7 +102,8 @@ group by what, said;
 select run_id::varchar, part from bundled_run order by run_id;
 
 -- name: events
--- The events of those runs, and those without a run that speak of their jobs or datasets; each once.
+-- The events of those runs, and those without a run that speak of their jobs or datasets; each once, with the row in
+-- which it is and the bytes that it has.
 with wanted as (
     select event_digest from store.event semi join bundled_run using (run_id)
     union
@@ -114,9 +115,15 @@ with wanted as (
 delivered as (
     select event_digest, min(rowid) as place from store.event semi join wanted using (event_digest) group by event_digest
 )
-select e.event_digest::varchar as event_digest, e.event_time, e.body
+select e.rowid as place, strlen(e.body) as size
 from store.event e join delivered d on d.place = e.rowid
 order by e.event_time, e.event_digest;
+
+-- name: bodies
+-- Some of them, in their order.
+select event_digest::varchar as event_digest, event_time, body
+from store.event where rowid in (select unnest($places::bigint[]))
+order by event_time, event_digest;
 
 -- name: details
 -- The objects beside the events that hold what did not fit into them.
