@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -130,7 +130,7 @@ def test_a_verdict_on_the_bundle_is_that_of_where_it_was_made_but_for_what_it_lo
     raw = f"{project}/raw.csv"
     assert with_data["load", "inputs_unchanged"] == ("passed", f"{raw} is in the bundle as it was read")
     assert without["load", "inputs_unchanged"] == (
-        "unknown", f"{raw} is not in the bundle, which was made without --data",
+        "unknown", f"{raw} is not in the bundle; --data puts it there",
     )  # fmt: skip
     commit = git(project, "rev-parse", "HEAD")[:12]
     assert without["load", "code_reachable"] == ("passed", f"commit {commit} is in the bundle")
@@ -461,3 +461,68 @@ def test_a_bundle_holds_what_the_process_did_besides_and_nothing_of_others(
         every = {name for (name,) in whole.connection.execute("select job_name from runs").fetchall()}
     assert {"prepare", "split", "train", "evaluate", "unrelated"} == jobs  # one process
     assert every - jobs == {"far"}
+
+
+@pytest.fixture
+def moved(
+    made_project: Path, bundles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """An empty folder with the bundles, on a machine on which the project never was."""
+    folder = tmp_path / "elsewhere"
+    shutil.copytree(bundles, folder)
+    monkeypatch.chdir(folder)
+    away = made_project.with_name("away")
+    made_project.rename(away)
+    yield folder
+    away.rename(made_project)
+
+
+def test_a_training_is_reproduced_bitwise_from_a_bundle_alone_in_an_empty_folder(
+    moved: Path, relineage: Relineage
+) -> None:
+    said = relineage("replay", "data.lineage", "--yes", "--format", "json")
+    [verdict] = said.json
+    assert (said.code, verdict["verdict"]) == (0, "bitwise"), said
+    assert [output["verdict"] for output in verdict["outputs"]] == ["bitwise"]
+    assert sorted(path.name for path in moved.iterdir()) == ["data.lineage", "model.lineage"]
+
+    whole = relineage("replay", "data.lineage", "--closure", "--yes", "--format", "json")
+    assert {one["verdict"] for one in whole.json} == {"bitwise"}
+
+
+def test_without_data_nothing_is_replayed_and_the_reason_is_told(moved: Path, relineage: Relineage) -> None:
+    said = relineage("replay", "model.lineage", "--yes", "--format", "json")
+    [verdict] = said.json
+    assert (said.code, verdict["verdict"]) == (2, "not replayed")
+    assert "raw.csv" in verdict["reason"]
+
+
+def test_a_replay_of_a_bundle_asks_first_as_any_other(
+    moved: Path, relineage: Relineage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open("/dev/null") as nobody:
+        monkeypatch.setattr(sys, "stdin", nobody)
+        said = relineage("replay", "data.lineage")
+    assert said.code == 2
+    assert "runs recorded code" in said.err
+
+
+def test_a_content_that_is_another_one_is_found_whatever_the_manifest_says(
+    moved: Path, relineage: Relineage
+) -> None:
+    """Somebody has forged an object, and the manifest with it."""
+    with zipfile.ZipFile("data.lineage") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(members.pop("manifest.json"))
+    raw = max((name for name in members if name.startswith("objects/")), key=lambda name: len(members[name]))
+    members[raw] = members[raw].replace(b"7", b"8")
+    for one in manifest["members"]:
+        one["size"], one["sha256"] = len(members[one["name"]]), sha256(members[one["name"]]).hexdigest()
+    with zipfile.ZipFile("forged.lineage", "w") as archive:
+        for name, content in [*members.items(), ("manifest.json", json.dumps(manifest).encode())]:
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content)
+
+    rows = relineage("verify", "forged.lineage", "--format", "json").json
+    assert [row["status"] for row in rows if row["check_name"] == "inputs_unchanged"].count("failed") == 1
+    said = relineage("replay", "forged.lineage", "--yes", "--format", "json")
+    assert (said.code, said.json[0]["verdict"]) == (2, "not replayed")
