@@ -88,6 +88,14 @@ class Writer:
         with self._zip.open(_info(_MIMETYPE, len(MIME), deflated=False), "w") as member:
             member.write(MIME)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._zip.close()  # which has been done if it is whole
+
     def add(self, name: str, source: IO[bytes], size: int) -> None:
         """A member of a known size.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Literal
 from uuid import UUID
 
@@ -18,6 +19,7 @@ import duckdb
 
 from ..ask import Ask, question_errors
 from ..errors import BundleError, QuestionError
+from ..ingest.batch import BOM
 from ..named import named
 from .manifest import Of
 
@@ -116,7 +118,8 @@ class Closure:
     def _bodies(self, places: list[int]) -> Iterator[Event]:
         rows = self._cursor.execute(self._statements["bodies"], {"places": places}).fetchall()
         for digest, at, body in rows:
-            yield Event(digest=UUID(digest).hex, at=at, body=body.encode())
+            digest = UUID(digest).hex
+            yield Event(digest=digest, at=at, body=_as_it_came(body.encode(), digest))
 
     def details(self) -> list[str]:
         """The digests of the objects that hold what did not fit into events."""
@@ -138,6 +141,13 @@ class Closure:
     def close(self) -> None:
         """Drop the temporary tables."""
         self._cursor.close()
+
+
+def _as_it_came(body: bytes, digest: str) -> bytes:
+    """The message: what stands before it as a byte order mark is in its digest, and not in the database."""
+    if sha256(body).hexdigest()[:32] != digest and sha256(BOM + body).hexdigest()[:32] == digest:
+        return BOM + body
+    return body
 
 
 def settled(connection: duckdb.DuckDBPyConnection, x: str) -> Of:

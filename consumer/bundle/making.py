@@ -117,8 +117,7 @@ def _write(
     runs = closure.code()
     folders = {one.code: _name(one) for one in runs if one.code and _FOLDER.fullmatch(one.code)}
     gathered = contents.gather(closure.contents() if data else [], folders)
-    with file.open("xb") as written:
-        writer = Writer(written)
+    with file.open("xb") as written, Writer(written) as writer:
         count, as_of = _events(writer, closure, aside)
         commits = _code(writer, runs, origin, aside, missing)
         _details(writer, closure, origin, missing)

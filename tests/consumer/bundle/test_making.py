@@ -29,7 +29,7 @@ class Given:
         self.files = files
 
     def gather(self, wanted: Any, folders: Any) -> Gathered:
-        members = {OBJECT: partial(nullcontext, path) for path in self.files.values()}
+        members = {f"{OBJECT}.{name}": partial(nullcontext, path) for name, path in self.files.items()}
         return Gathered(members=members, missing=self.missing)
 
 
@@ -103,7 +103,7 @@ def test_what_fails_half_way_leaves_nothing(fails: str, new_store: Any, tmp_path
                 raise OSError("the disk is gone")
             return Gathered(members={OBJECT: partial(nullcontext, tmp_path / "nothing")}, missing=[])
 
-    with pytest.raises(OSError, match="the disk is gone|No such file"):
+    with pytest.raises(OSError, match=r"the disk is gone|No such file"):
         make(origin(store, tmp_path), RUN, tmp_path / "x.lineage", Fails(), data=True)
     assert list(tmp_path.iterdir()) == []
 
