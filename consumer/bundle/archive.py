@@ -23,16 +23,10 @@ from typing import IO, Self
 from ..errors import BundleError
 from .manifest import MAX_BYTES as MANIFEST_BYTES
 from .manifest import Manifest, Member, decoded
+from .mark import MIME, MIMETYPE, is_bundle
 
-MIME = b"application/vnd.relineage.bundle+zip"
 MANIFEST = "manifest.json"
 EVENTS = "events.ndjson"
-_MIMETYPE = "mimetype"
-# Where zip keeps the name and the content of a first member without extra fields.
-_SIGN = b"PK\x03\x04"
-_NAME_AT = 30
-_HEAD = _MIMETYPE.encode() + MIME
-
 # Everything that can be in a bundle; an object as the store of contents calls it.
 _NAMES = {
     "events": re.compile(r"events\.ndjson|events/[0-9a-f]{32}\.json"),
@@ -51,18 +45,6 @@ _END = b"PK\x05\x06"
 _END_BYTES = 22
 _END64 = b"PK\x06\x06"
 _END64_BYTES = 56 + 20 + _END_BYTES  # with the pointer to it, and the other end
-
-
-def is_bundle(path: Path) -> bool:
-    """Whether a file says that it is a bundle, in its first bytes; nothing else of it is looked at."""
-    try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            head = file.read(_NAME_AT + len(_HEAD))
-    except (OSError, ValueError):
-        return False
-    return head[:4] == _SIGN and head[_NAME_AT:] == _HEAD
 
 
 def kind_of(name: str) -> str | None:
@@ -85,7 +67,7 @@ class Writer:
         """
         self.members: list[Member] = []
         self._zip = zipfile.ZipFile(file, "w", allowZip64=True)
-        with self._zip.open(_info(_MIMETYPE, len(MIME), deflated=False), "w") as member:
+        with self._zip.open(_info(MIMETYPE, len(MIME), deflated=False), "w") as member:
             member.write(MIME)
 
     def __enter__(self) -> Self:
@@ -200,8 +182,7 @@ class Reader:
         """Write a member to a new file of the caller's naming; it is digested while that is done.
 
         Raises:
-            BundleError: It is not what the manifest says; the file is not there then.
-            OSError: It cannot be written.
+            BundleError: It is not what the manifest says, or cannot be written; the file is not there then.
         """
         digest = sha256()
         size = 0
@@ -216,6 +197,9 @@ class Reader:
         except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, zlib.error) as error:
             target.unlink(missing_ok=True)
             raise BundleError(f"{self.path}: {member.name} is damaged: {error}") from error
+        except OSError as error:
+            target.unlink(missing_ok=True)
+            raise BundleError(f"{self.path}: {member.name} cannot be unpacked: {error}") from error
         if size != member.size or digest.hexdigest() != member.sha256:
             target.unlink()
             raise BundleError(f"{self.path}: {member.name} is not what its manifest says")
@@ -243,7 +227,7 @@ class Reader:
             raise self._dishonest(f"it has {len(infos):,} members")
         for info in infos:
             name = info.filename
-            if name not in (_MIMETYPE, MANIFEST) and kind_of(name) is None:
+            if name not in (MIMETYPE, MANIFEST) and kind_of(name) is None:
                 raise self._dishonest(f"{name} is no name of a part of a bundle")
             if info.flag_bits & 1:
                 raise self._dishonest(f"{name} is encrypted")
@@ -265,7 +249,7 @@ class Reader:
         """The manifest and the list of members say the same."""
         said = {member.name: member.size for member in self.manifest.members}
         there = {
-            name: info.file_size for name, info in self._infos.items() if name not in (_MIMETYPE, MANIFEST)
+            name: info.file_size for name, info in self._infos.items() if name not in (MIMETYPE, MANIFEST)
         }
         if said != there or len(said) != len(self.manifest.members):
             odd = sorted(set(said.items()) ^ set(there.items()))

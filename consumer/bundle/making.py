@@ -20,10 +20,11 @@ from typing import Protocol
 import duckdb
 
 from ..errors import BundleError
-from .archive import EVENTS, Writer, is_bundle
+from .archive import EVENTS, Writer
 from .closure import Closure, RunCode, Wanted
 from .code import COMMIT, pack
 from .manifest import Manifest, Missing
+from .mark import is_bundle
 
 _FOLDER = re.compile(r"b3-folder1:[0-9a-f]{64}")
 _DETAIL = re.compile(r"b3-bytes1:([0-9a-f]{64})")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..consume import take_in
 from ..errors import BundleError
+from ..home import DATABASE
 from ..store import Store
 from .archive import Reader
 from .code import unpack as unpack_code
@@ -24,7 +25,6 @@ from .manifest import Manifest
 
 log = logging.getLogger("relineage")
 
-DATABASE = "lineage.duckdb"
 _DETAILS = "objects"  # beside the database, where they are in a `.relineage` too
 _EVENTS = "events"
 

@@ -14,23 +14,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import duckdb
 
 from ...emitter.store import Store as Objects
 from ...emitter.store import open_store
-from ..bundle import Bundle, is_bundle, unpack
-from ..bundle.archive import EVENTS
-from ..bundle.closure import Closure
-from ..bundle.opening import DATABASE
+from ..bundle.mark import is_bundle
 from ..consume import take_in
 from ..display import printable
 from ..errors import BundleError
+from ..home import DATABASE
 from ..store import Store
 from .session import question
 from .store import objects_of
 from .subject import meant
+
+if TYPE_CHECKING:
+    from ..bundle.opening import Bundle
 
 
 @dataclass(frozen=True)
@@ -110,12 +112,16 @@ def asked(database: Path | None, *xs: str, by_content_only: bool = False) -> Ite
                 whole = [meant(store.connection, x, by_content_only=by_content_only) for x in xs]
                 yield Asked(store, whole, ())
             return
-        with _fresh() as (store, folder), unpack(database, store, folder) as bundle:
-            whole = [meant(store.connection, x, by_content_only=by_content_only) for x in xs]
-            yield Asked(store, whole, (bundle,))
+        from ..bundle.opening import opened  # most questions are put to no bundle
+
+        with opened(database) as bundle:
+            whole = [meant(bundle.store.connection, x, by_content_only=by_content_only) for x in xs]
+            yield Asked(bundle.store, whole, (bundle,))
         return
     if database is not None and all(files):
         raise click.UsageError("a bundle is its own database: leave --database out")
+    from ..bundle.opening import unpack
+
     with ExitStack() as stack:
         store, folder = stack.enter_context(_fresh())
         bundles, whole = [], []
@@ -144,6 +150,9 @@ def _fresh() -> Iterator[tuple[Store, Path]]:
 
 def _brought(database: Path | None, x: str, store: Store, folder: Path, *, by_content_only: bool) -> str:
     """Take what belongs to x over into another database; what it is called there."""
+    from ..bundle.archive import EVENTS
+    from ..bundle.closure import Closure
+
     with asked(database, x, by_content_only=by_content_only) as own:
         try:
             closure = Closure(own.connection, own.x[0])

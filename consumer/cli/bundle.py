@@ -12,8 +12,7 @@ from pathlib import Path
 import click
 
 from ...emitter.errors import StoreError
-from ..bundle import Made, make
-from ..bundle.making import Origin
+from ..bundle.making import Made, Origin, make
 from ..display import printable
 from ..errors import SourceError
 from .asked import Asked, asked

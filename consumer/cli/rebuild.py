@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..bundle import is_bundle
+from ..bundle.mark import is_bundle
 from ..named import named
 from .session import database_option, question
 

@@ -14,8 +14,7 @@ from typing import Any, TypeVar
 import click
 import duckdb
 
-from ..bundle import is_bundle
-from ..bundle import opened as opened_bundle
+from ..bundle.mark import is_bundle
 from ..consume import take_in
 from ..errors import ConsumerError, DatabaseUnreadable, SourceError
 from ..home import DATABASE, EVENTS, find_home
@@ -56,6 +55,8 @@ def question(database: Path | None) -> Iterator[Store]:
         ConsumerError: There is none, or it cannot be opened or written.
     """
     if database is not None and is_bundle(database):
+        from ..bundle.opening import opened as opened_bundle  # most questions are put to no bundle
+
         with opened_bundle(database) as bundle:
             yield bundle.store
         return

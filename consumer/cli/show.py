@@ -8,18 +8,20 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import duckdb
 
 from ..ask import Ask, Thing
-from ..bundle import Manifest
 from ..named import named
 from .asked import asked
 from .listing import with_short_run_ids
 from .output import Section, dataset_name, plain_path, print_sections, short, shortened
 from .session import database_option, format_option
+
+if TYPE_CHECKING:
+    from ..bundle.manifest import Manifest
 
 # Sections of one row, read downwards.
 _UPRIGHT = {"run", "job", "dataset", "environment"}

@@ -163,7 +163,7 @@ wanted as (
 ),
 digest as (
     select version_key, list(digest order by store.digest_rank(digest), digest) as digests
-    from store.version_digest group by version_key
+    from store.version_digest semi join wanted using (version_key) group by version_key
 ),
 path as (
     select w.dataset_key, list(distinct p.name order by p.name) as paths

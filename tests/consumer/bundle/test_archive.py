@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from bundle_archives import EVENT, MIME, Parts, Spoil, described
 
-from relineage.consumer.bundle import is_bundle, manifest_of, opened
 from relineage.consumer.bundle.manifest import Of
+from relineage.consumer.bundle.mark import is_bundle
+from relineage.consumer.bundle.opening import manifest_of, opened
 from relineage.consumer.errors import BundleError
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from bundle_archives import EVENT
 
-from relineage.consumer.bundle import make, opened
-from relineage.consumer.bundle.making import Gathered, Origin
+from relineage.consumer.bundle.making import Gathered, Origin, make
 from relineage.consumer.bundle.manifest import Missing
+from relineage.consumer.bundle.opening import opened
 from relineage.consumer.errors import BundleError
 
 RUN = "0199c0de-0000-7000-8000-000000000001"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from cli_projects import Said, git, pipeline, process_environment
 
-from relineage.consumer.bundle import manifest_of, opened
+from relineage.consumer.bundle.opening import manifest_of, opened
 from relineage.consumer.store import Store
 from relineage.emitter.store import open_store
 
