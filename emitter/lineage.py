@@ -33,6 +33,7 @@ from .standard import StandardFacets
 
 if TYPE_CHECKING:
     from .capture.code import Repositories
+    from .capture.sources import Keep
     from .digests import Content
     from .store import Store
     from .surroundings import Surroundings
@@ -60,6 +61,8 @@ class Lineage:
             always; `none`: never. Each call may say otherwise.
         store: Keep what is digested, once, in the content-addressed store: `.relineage/store`, or the folder
         or URL that `RELINEAGE_STORE` names. Each call may say otherwise. A store at a URL is waited for.
+        snapshot: Keep the code as it is when the first run begins: as a commit of its own in its repository,
+        else in the store. Default: `RELINEAGE_SNAPSHOT` (`on`, `off`), else it is kept.
         environ: Environment variables; default: the process's.
 
     Raises:
@@ -74,17 +77,26 @@ class Lineage:
         strict: bool = False,
         digest: DigestMode = "auto",
         store: bool = False,
+        snapshot: bool | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         """Read the settings; nothing is opened before the first event."""
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
         self._folder = Path.cwd()  # a job may change it later, and its events stay together
         self.settings: Settings = from_environment(
-            self.environ, self._folder, namespace=namespace, digest=digest, strict=strict, store=store
+            self.environ,
+            self._folder,
+            namespace=namespace,
+            digest=digest,
+            strict=strict,
+            store=store,
+            snapshot=snapshot,
         )
         self._plan = current_plan()
         if self._plan is not None:  # a replay tells nobody but who asked for it
-            self.settings = replace(self.settings, transport=None, store_location=None, disabled=False)
+            self.settings = replace(
+                self.settings, transport=None, store_location=None, disabled=False, snapshot=False
+            )
             transport = None
         self.guard = Guard(strict=strict)
         self.pace = Pace()
@@ -196,7 +208,25 @@ class Lineage:
             self._version,
             self._folder,
             process_id(),
+            keep=self._keeper_of_sources(),
+            snapshots=self.settings.snapshot,
         )
+
+    def _keeper_of_sources(self) -> "Keep | str":
+        """What puts a folder into the store, or why that is not done unasked."""
+        from .store import is_url
+
+        if not self.settings.store and is_url(self.settings.store_location or ""):
+            return "the store is at a URL, which is not waited for unless store=True"
+
+        def keep(folder: Path) -> str:
+            from .digests import content_of
+
+            content = content_of(folder)
+            self._store.put(content, folder)
+            return next(one for one in content.digests if one.startswith("b3-folder1:"))
+
+        return keep
 
     def opened(self, run: Run) -> None:
         """Remember a run that has begun."""

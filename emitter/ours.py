@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .capture.code import Repository
     from .capture.environment import Environment
+    from .capture.kept import Kept
     from .cost import Cost
     from .digests.records import Content
     from .identity import Identity
@@ -95,20 +95,20 @@ def metrics_facet(metrics: Iterable[Measured], producer: str) -> dict[str, Any]:
 
 
 def environment_facet(
-    environment: "Environment", repository: "Repository | None", producer: str
+    environment: "Environment", kept: "Kept", not_covered: Sequence[str], producer: str
 ) -> dict[str, Any]:
     """`relineage_environment`."""
     from ..facets.environment import Code, RelineageEnvironmentRunFacet
 
-    code = None
-    if repository is not None:
-        code = Code(
-            root=str(repository.root),
-            repository=repository.remote,
-            commit=repository.commit,
-            dirty=repository.dirty,
-            not_covered=repository.not_covered,
-        )
+    repository = kept.repository
+    code = Code(
+        root=str(kept.snapshot.root),
+        repository=repository.remote if repository is not None else None,
+        commit=repository.commit if repository is not None else None,
+        dirty=repository.dirty if repository is not None else None,
+        snapshot=kept.snapshot.id,
+        not_covered=tuple(not_covered),
+    )
     return RelineageEnvironmentRunFacet(
         python=environment.python,
         platform=environment.platform,

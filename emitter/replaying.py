@@ -7,7 +7,8 @@ the replay. Who is replayed, and what comes of it, is decided by the consumer's 
 The plan is a JSON object: `home`, the folder that stands for `.relineage`; `runs`, a list of `{namespace, job, ordinal,
 entropy}`, where the ordinal counts the runs of that namespace and job that the process has begun, from 0, and the
 entropy is hexadecimal; `foreign`, folders and files that are not to be changed, nor Python code to be loaded from;
-`own`, what in these may be.
+`own`, what in these may be; `call`, one call of a step that is repeated by itself (`repeating.py`): what the plan says
+of its run then holds whatever seed it would have had among others, and `given` says whether somebody chose it.
 """
 
 import itertools
@@ -39,19 +40,21 @@ class Plan:
 
     Attributes:
         home: Where events, objects and the store go, instead of any `.relineage` and any transport.
-        entropies: What was drawn: (namespace, job, ordinal) → entropy.
+        entropies: What was drawn: (namespace, job, ordinal) → entropy, and whether somebody had chosen it.
         foreign: Folders and files that are not to be changed.
         own: Folders within these that may be.
+        call: The one call that is repeated; null where a whole program is.
     """
 
     home: Path
-    entropies: Mapping[tuple[str, str, int], int]
+    entropies: Mapping[tuple[str, str, int], tuple[int, bool]]
     foreign: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
+    call: Mapping[str, Any] | None = None
     _begun: dict[tuple[str, str], "itertools.count[int]"] = field(default_factory=dict)
 
-    def begun(self, namespace: str, job: str) -> int | None:
-        """Count a run that begins; the entropy that was drawn for it, or null."""
+    def begun(self, namespace: str, job: str) -> tuple[int, bool] | None:
+        """Count a run that begins; its entropy, and whether it was chosen, or null where the plan does not say."""
         ordinal = next(self._begun.setdefault((namespace, job), itertools.count()))
         return self.entropies.get((namespace, job, ordinal))
 
@@ -91,20 +94,22 @@ def _hook(plan: Plan, report: int) -> Callable[[str, tuple[Any, ...]], None]:
     def note(what: str, path: str) -> None:
         os.write(report, f"{what} {path}\n".encode("utf-8", "surrogateescape"))
 
+    def refuse(path: object) -> None:
+        if (absolute := foreign(path)) is not None:
+            if "__pycache__" not in absolute:  # Python's own wish, and it goes on without
+                note("changed", absolute)
+            raise PermissionError(f"a replay may not change {absolute}")
+
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             path, _, flags = arguments
             if isinstance(flags, int) and flags & _WRITING:
-                if (absolute := foreign(path)) is not None and "__pycache__" not in absolute:
-                    note("changed", absolute)
-                    raise PermissionError(f"a replay may not change {absolute}")
+                refuse(path)
             elif str(path).endswith((".py", ".pyc")) and (absolute := foreign(path)) is not None:
                 note("loaded", absolute)
         elif event in _CHANGING:
             for path in arguments[: _CHANGING[event]]:
-                if (absolute := foreign(path)) is not None and "__pycache__" not in absolute:
-                    note("changed", absolute)
-                    raise PermissionError(f"a replay may not change {absolute}")
+                refuse(path)
 
     return hook
 
@@ -120,11 +125,15 @@ def _read(named: str) -> Plan:
         return Plan(
             home=Path(said["home"]),
             entropies={
-                (one["namespace"], one["job"], one["ordinal"]): int(one["entropy"], 16)
+                (one["namespace"], one["job"], one["ordinal"]): (
+                    int(one["entropy"], 16),
+                    bool(one.get("given")),
+                )
                 for one in said["runs"]
             },
             foreign=tuple(said.get("foreign", ())),
             own=tuple(said.get("own", ())),
+            call=said.get("call"),
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise SettingsError(f"{VARIABLE}={named!r} is no plan of a replay: {error}") from error

@@ -230,11 +230,15 @@ class Run:
     def _chance(self) -> Entropy:
         plan = current_plan()
         planned = plan.begun(self.namespace, self.job) if plan is not None else None
+        if planned is not None and plan is not None and plan.call is not None:
+            return Entropy(
+                value=planned[0], given=planned[1]
+            )  # by itself, it has no others to be counted among
         if self._seed is not None:
             return self._seed
         outer = self._outer
         if outer is None or outer._entropy is None:
-            return entropy_of(None) if planned is None else Entropy(value=planned, given=False)
+            return entropy_of(None) if planned is None else Entropy(value=planned[0], given=False)
         with outer._lock:
             ordinal = outer._inner_runs.get(self.job, 0)
             outer._inner_runs[self.job] = ordinal + 1

@@ -49,6 +49,7 @@ class Settings:
         captured_variables: Names of environment variables to record besides the short list.
         store: Keep what is read and made.
         store_location: A folder, or a URL that fsspec understands; null: `.relineage/store`.
+        snapshot: Keep the code as it is.
     """
 
     namespace: str = "default"
@@ -61,6 +62,7 @@ class Settings:
     captured_variables: tuple[str, ...] = field(default=())
     store: bool = False
     store_location: str | None = None
+    snapshot: bool = True
 
 
 def from_environment(
@@ -71,6 +73,7 @@ def from_environment(
     digest: str = "auto",
     strict: bool = False,
     store: bool = False,
+    snapshot: bool | None = None,
 ) -> Settings:
     """Read every setting.
 
@@ -81,6 +84,7 @@ def from_environment(
         digest: `auto`, `full` or `none`.
         strict: Raise what goes wrong.
         store: Keep what is read and made.
+        snapshot: Keep the code as it is; null: as the environment says.
 
     Raises:
         SettingsError: One of them cannot be used.
@@ -110,7 +114,15 @@ def from_environment(
         ),
         store=store,
         store_location=environ.get("RELINEAGE_STORE") or None,
+        snapshot=_snapshot(environ) if snapshot is None else snapshot,
     )
+
+
+def _snapshot(environ: Mapping[str, str]) -> bool:
+    said = environ.get("RELINEAGE_SNAPSHOT", "").strip().lower() or "on"
+    if said not in ("on", "off"):
+        raise SettingsError(f"RELINEAGE_SNAPSHOT={said!r} is unknown; it can be: on, off")
+    return said == "on"
 
 
 def _transport(environ: Mapping[str, str], configuration: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -1,19 +1,24 @@
 """What is captured about a program without asking, put together for its runs.
 
-Decides when each is looked at: packages and machine once a process, git again when HEAD has moved, the code
-at each event (a notebook grows). How each is found out is decided in `capture/`.
+Decides when each is looked at: packages and machine once a process, the digest of the code at each event (a notebook
+grows), what was kept of the code at the first and the last (modules are imported in between). How each is found out
+and how long it holds is decided in `capture/`.
 """
 
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from .capture.code import Repositories, Repository, executed_cells, running_code
 from .capture.environment import Environment, allowed_variables, environment
+from .capture.kept import KEPT, NOTEBOOK, Kept, is_typed, not_covered, notebook_text
+from .capture.local import files_in_use
+from .capture.snapshot import Snapshot, take
+from .capture.sources import Keep, folder_of, keep_sources
 from .standard import StandardFacets
 
 
@@ -28,6 +33,9 @@ class Surroundings:
         adapter_version: Version of this package.
         script: The file that runs; null in a notebook or at a prompt.
         caller: The file that opened the run, if it is another one.
+        refusal: Why git has said nothing; null where it has, or where there is no repository.
+        keep: Puts a folder of sources into the store; a text says why there is none.
+        snapshots: Whether the code is to be kept.
     """
 
     environment: Environment
@@ -36,7 +44,10 @@ class Surroundings:
     adapter_version: str
     script: Path | None
     caller: Path | None
-    _facets: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    refusal: str | None
+    keep: Keep | str
+    snapshots: bool
+    _facets: dict[object, dict[str, Mapping[str, Any]]] = field(default_factory=dict)
     _digests: dict[object, tuple[str | None, str | None]] = field(default_factory=dict)
 
     def code(self) -> tuple[str | None, str | None]:
@@ -52,16 +63,63 @@ class Surroundings:
         """`processing_engine`, `relineage_environment`, `environmentVariables`."""
         from .ours import environment_facet
 
-        if self._facets:
-            return dict(self._facets)
+        kept, lacking = self._kept()
+        key = (kept.snapshot.id, lacking)
+        if key in self._facets:
+            return dict(self._facets[key])
         facets: dict[str, Mapping[str, Any]] = {
             "processing_engine": standard.processing_engine(self.environment.python, self.adapter_version),
-            "relineage_environment": environment_facet(self.environment, self.repository, producer),
+            "relineage_environment": environment_facet(self.environment, kept, lacking, producer),
         }
         if self.variables:
             facets["environmentVariables"] = standard.variables(self.variables)
-        self._facets.update(facets)
-        return facets
+        self._facets[key] = facets
+        return dict(facets)
+
+    def _kept(self) -> tuple[Kept, tuple[str, ...]]:
+        """What was kept of the code, and what is not covered by it."""
+        files = files_in_use()
+        cells = executed_cells()
+        typed = is_typed()
+        repository = self.repository
+        if repository is not None:
+            place: tuple[str, Path] = ("git", repository.root)
+            state: object = len(cells) if cells is not None else None
+        else:
+            main = sys.modules.get("__main__")
+            place = ("store", folder_of(main, self.script, self.caller, Path(self.environment.directory)))
+            state = (len(cells) if cells is not None else None, len(files))
+
+        def look() -> Kept:
+            return Kept(repository=repository, snapshot=self._look(place[1], files, cells, typed=typed))
+
+        kept = KEPT.of((*place, self.snapshots), look, typed=typed, state=state)
+        told = [*(kept.repository.not_covered if kept.repository is not None else ())]
+        if self.refusal is not None:
+            told.append(f"the repository: {self.refusal}")
+        if (failure := kept.snapshot.failure) is not None:
+            told.append(f"the code as it was: {failure}")
+        if (missing := self.code()[1]) is not None:
+            told.append(f"the program: in use, {missing}")
+        if cells is not None and notebook_text(cells)[1]:
+            told.append(f"{NOTEBOOK}: secrets in it are redacted")
+        return kept, (*told, *not_covered(kept.snapshot, files))
+
+    def _look(
+        self, root: Path, files: Sequence[Path], cells: Sequence[str] | None, *, typed: bool
+    ) -> Snapshot:
+        besides = {NOTEBOOK: notebook_text(cells)[0]} if cells is not None else None
+        if not self.snapshots:
+            return Snapshot(
+                root=root, failure="keeping it is switched off (RELINEAGE_SNAPSHOT, snapshot=False)"
+            )
+        if self.repository is not None:
+            made = take(root, self.repository.git_folder, self.repository.common_folder, besides=besides)
+        elif isinstance(self.keep, str):
+            return Snapshot(root=root, failure=self.keep)
+        else:
+            made = keep_sources(root, files, self.keep, typed=typed, besides=besides)
+        return replace(made, loaded=frozenset(files))
 
     def job_facets(self, standard: StandardFacets) -> dict[str, Mapping[str, Any]]:
         """`sourceCodeLocation`, where there is a repository."""
@@ -91,6 +149,9 @@ def look_around(
     adapter_version: str,
     folder: Path,
     process: UUID,
+    *,
+    keep: Keep | str,
+    snapshots: bool,
 ) -> Surroundings:
     """Look at everything once.
 
@@ -102,14 +163,19 @@ def look_around(
         adapter_version: Version of this package.
         folder: The working directory in which the program began, as far as is known.
         process: One id for this process.
+        keep: Puts a folder of sources into the store; a text says why there is none.
+        snapshots: Whether the code is to be kept.
     """
     main = sys.modules.get("__main__")
     named = getattr(main, "__file__", None)
     script = Path(os.path.abspath(named)) if isinstance(named, str) else None  # noqa: PTH100
     folders = dict.fromkeys(file.parent for file in (caller, script) if file is not None)
-    repository = None
+    repository = refusal = None
     for place in (*folders, Path.cwd()):
-        if place.is_dir() and (repository := repositories.at(place)) is not None:
+        if place.is_dir():
+            repository = repositories.at(place)
+            refusal = refusal or repositories.refusal(place)
+        if repository is not None:
             break
     return Surroundings(
         environment=environment(sys.argv, sys.orig_argv, sys.path, folder, process),
@@ -118,4 +184,7 @@ def look_around(
         adapter_version=adapter_version,
         script=script,
         caller=caller,
+        refusal=refusal if repository is None else None,
+        keep=keep,
+        snapshots=snapshots,
     )

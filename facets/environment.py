@@ -12,7 +12,7 @@ from .base import Base, Digest, Facet, Flag, Part
 
 
 class Code(Part):
-    """The state of the repository that the code came from."""
+    """The code as it was: the state of its repository, and what was kept of it."""
 
     repository: str | None = None
     """Where the repository lives: the URL of its origin, without credentials."""
@@ -21,7 +21,7 @@ class Code(Part):
     """The commit that was checked out."""
 
     dirty: Flag | None = None
-    """True if tracked files differed from that commit."""
+    """True if tracked files differed from that commit, or untracked ones lay there."""
 
     root: str | None = None
     """Folder of the working tree, or of the script where there is no repository, on the machine of the run."""
@@ -30,7 +30,7 @@ class Code(Part):
     """What holds the code as it was: the id of a git commit, or without git the digest of a folder in the store."""
 
     not_covered: tuple[str, ...] = ()
-    """What the snapshot does not hold, and why."""
+    """What the snapshot does not hold, as `path: reason`; what the program had loaded says `path: in use, reason`."""
 
 
 class RelineageEnvironmentRunFacet(Facet):
@@ -72,4 +72,4 @@ class RelineageEnvironmentRunFacet(Facet):
     """One id for all runs of one process: who repeats one of them repeats the process."""
 
     code: Code | None = None
-    """The repository that the code came from; absent where there is none."""
+    """The code: the repository that it came from, where there is one, and what was kept of it."""

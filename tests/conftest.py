@@ -3,12 +3,16 @@
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import kafka_broker
 import pytest
 
+from relineage.emitter.capture.code import Repositories
+from relineage.emitter.capture.kept import KEPT, Kept
+from relineage.emitter.capture.snapshot import Snapshot
 from relineage.emitter.transport import message
 
 # torch takes gigabytes, so these have an environment and a command of their own: `make test-torch`.
@@ -23,6 +27,12 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("COLUMNS", None)
     # kafka-python reads its protocol tables with functions that Python 3.11 and 3.12 call deprecated.
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+    # The code of runs that the tests make in this process is this repository: each state of it would be kept for ever.
+    root = Path(__file__).resolve().parents[1]
+    untouched = Snapshot(root=root, failure="tests keep none of their own repository")
+    KEPT.of(
+        ("git", root, True), lambda: Kept(repository=Repositories().at(root), snapshot=untouched), typed=False
+    )
     # Nor does it close the sockets whose connecting failed, when a broker goes away under it.
     never_connected = r"ignore:unclosed <socket\.socket .*laddr=\('0\.0\.0\.0', \d+\)>:ResourceWarning"
     config.addinivalue_line("filterwarnings", never_connected)

@@ -94,7 +94,7 @@ def test_the_model_comes_from_the_raw_file(demo: Demo) -> None:
 def test_the_verdict_has_every_check(demo: Demo) -> None:
     checks = {
         "inputs_known", "inputs_unchanged", "nothing_unrecorded", "code_recorded", "code_reachable",
-        "seeds_complete", "setting_recorded", "weights_known",
+        "seeds_complete", "setting_recorded", "setting_equal", "weights_known",
     }  # fmt: skip
     verdict = {(row["job_name"], row["check_name"]): row["status"] for row in demo.ask("verify", MODELS[0])}
     assert verdict["load", "inputs_unchanged"] == "passed"

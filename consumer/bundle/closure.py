@@ -8,6 +8,7 @@ what x is called in the bundle, where its name alone would mean something else t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,7 @@ from .manifest import Of
 
 PIECE_BYTES = 16 << 20
 _ROWS = 2048
+_FOLDER = re.compile(r"b3-folder1:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +45,34 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class RunCode:
-    """The code of a run: a commit, or a folder in the store; `dirty` where that is not all of it."""
+    """The code of a run: the commit that was checked out, a snapshot of the work tree (a commit, or a folder in the
+    store), whether the two differ, and the folder of the work tree.
+    """
 
     run_id: str
     job_name: str | None
-    code: str | None
+    snapshot: str | None
+    commit: str | None
     dirty: bool | None
     root: str | None
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.job_name} (run {self.run_id})" if self.job_name else f"run {self.run_id}"
+
+    @property
+    def folder(self) -> str | None:
+        """The digest of the folder that is the code, where it is none of git's."""
+        return self.snapshot if self.snapshot is not None and _FOLDER.fullmatch(self.snapshot) else None
+
+    @property
+    def commits(self) -> list[str]:
+        """Those that are the code, the best first: the snapshot, or what was checked out where nothing differed."""
+        found = [self.snapshot] if self.snapshot is not None and self.folder is None else []
+        if self.commit is not None and (self.snapshot is None or self.dirty is False):
+            found.append(self.commit)
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +151,9 @@ class Closure:
     def code(self) -> list[RunCode]:
         """The code of each run that may be repeated."""
         rows = self._cursor.execute(self._statements["code"]).fetchall()
-        return [RunCode(run_id=a, job_name=b, code=c, dirty=d, root=e) for a, b, c, d, e in rows]
+        return [
+            RunCode(run_id=a, job_name=b, snapshot=c, commit=d, dirty=e, root=f) for a, b, c, d, e, f in rows
+        ]
 
     def contents(self) -> list[Wanted]:
         """What a replay reads, and what it is compared with."""

@@ -26,7 +26,6 @@ from .code import COMMIT, pack
 from .manifest import Manifest, Missing
 from .mark import is_bundle
 
-_FOLDER = re.compile(r"b3-folder1:[0-9a-f]{64}")
 _DETAIL = re.compile(r"b3-bytes1:([0-9a-f]{64})")
 
 
@@ -116,7 +115,7 @@ def _write(
 ) -> Manifest:
     missing: list[Missing] = []
     runs = closure.code()
-    folders = {one.code: _name(one) for one in runs if one.code and _FOLDER.fullmatch(one.code)}
+    folders = {one.folder: one.name for one in runs if one.folder is not None}
     gathered = contents.gather(closure.contents() if data else [], folders)
     with file.open("xb") as written, Writer(written) as writer:
         count, as_of = _events(writer, closure, aside)
@@ -166,24 +165,28 @@ def _events(writer: Writer, closure: Closure, aside: Path) -> tuple[int, str]:
 def _code(
     writer: Writer, runs: Sequence[RunCode], origin: Origin, aside: Path, missing: list[Missing]
 ) -> list[str]:
-    wanted: set[str] = set()
-    for run in runs:
-        if run.code is None:
-            reason = "no commit and no snapshot was recorded"
-            missing.append(Missing(what="code", name=_name(run), reason=reason))
-        elif COMMIT.fullmatch(run.code):
-            wanted.add(run.code)
-        elif not _FOLDER.fullmatch(run.code):
-            missing.append(Missing(what="code", name=run.code, reason="it is no commit of git"))
-        if run.dirty:
-            reason = f"the changes that {_name(run)} ran with were not kept, only the commit"
-            missing.append(Missing(what="code", name=str(run.code), reason=reason))
+    wanted = {one for run in runs for one in run.commits if COMMIT.fullmatch(one)}
     roots = [] if origin.elsewhere else sorted({run.root for run in runs if run.root and _absolute(run.root)})
     packed = pack(wanted, [*origin.repositories, *map(Path, roots)], aside)
     for form in sorted(packed.files):
         with packed.files[form].open("rb") as source:
             writer.add(f"code/{form}.bundle", source, packed.files[form].stat().st_size)
-    missing += [Missing(what="code", name=one, reason=reason) for one, reason in packed.missing.items()]
+    there = set(packed.commits)
+    missing += [
+        Missing(what="code", name=one, reason=packed.missing[one])
+        for one in packed.commits
+        if one in packed.missing
+    ]
+    for run in runs:
+        if run.folder is None and not there & set(run.commits):
+            name = run.commits[0] if run.commits else run.name
+            reason = packed.missing.get(name, "it is no commit of git")
+            if not run.commits:
+                reason = "no commit and no snapshot was recorded"
+            missing.append(Missing(what="code", name=name, reason=reason))
+        if run.snapshot is None and run.dirty and run.commit is not None:
+            reason = f"the changes that {run.name} ran with were not kept, only the commit"
+            missing.append(Missing(what="code", name=run.commit, reason=reason))
     return sorted(packed.commits)
 
 
@@ -197,10 +200,6 @@ def _details(writer: Writer, closure: Closure, origin: Origin, missing: list[Mis
             continue
         with file.open("rb") as source:
             writer.add(f"details/{match[1]}.json", source, file.stat().st_size)
-
-
-def _name(run: RunCode) -> str:
-    return f"{run.job_name} (run {run.run_id})" if run.job_name else f"run {run.run_id}"
 
 
 def _absolute(path: str) -> bool:

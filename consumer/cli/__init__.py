@@ -37,6 +37,7 @@ COMMANDS = {
     "rebuild": "Make the tables again from the stored events.",
     "bundle": "Everything known of one thing, as one file to keep beside it.",
     "digest": "Digest files and folders.",
+    "code": "List and tidy the snapshots of code.",
     "store": "Look into the store of contents, take out of it, tidy it.",
 }
 ERROR = 2

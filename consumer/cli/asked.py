@@ -27,8 +27,8 @@ from ..display import printable
 from ..errors import BundleError
 from ..home import DATABASE
 from ..store import Store
+from .contents import objects_of
 from .session import question
-from .store import objects_of
 from .subject import meant
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from ..bundle.making import Made, Origin, make
 from ..display import printable
 from ..errors import SourceError
 from .asked import Asked, asked
-from .contents import KnownContents
+from .gathering import KnownContents
 from .session import database_option
 
 

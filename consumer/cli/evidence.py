@@ -8,6 +8,7 @@ What is not here, and another repository, leave a check unknown.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections import defaultdict
@@ -15,11 +16,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shutil import which
+from typing import Any
 
 import duckdb
 
-from ...emitter.capture.code import Repositories
+from ...emitter.capture.code import Repositories, Repository
 from ...emitter.capture.environment import environment
+from ...emitter.errors import Damaged, StoreError
 from ...emitter.process import process_id
 from ...emitter.store import Store as Objects
 from ..ask import Check, Hop
@@ -162,38 +165,22 @@ def _code_reachable(
 ) -> dict[str, Finding]:
     rows = connection.execute(named("evidence")["code"], {"run_ids": run_ids}).fetchall()
     repositories = Repositories()
-    present: dict[tuple[str, Path], bool] = {}
+    here = repositories.at(folder)
+    found: dict[tuple[Any, ...], Finding] = {}
     result = {}
-    for run_id, recorded_in, commit, snapshot, root in rows:
-        wanted = snapshot or commit
-        if wanted is None:
+    for run_id, *code in rows:
+        recorded_in, commit, snapshot, dirty, root = code
+        if commit is None and snapshot is None:
             continue
-        if wanted.startswith("b3-folder1:"):
-            kept = objects is not None and objects.find(wanted) is not None
-            where = "is in the store" if kept else "is not in the store that is looked at here"
-            result[run_id] = Finding("passed" if kept else "unknown", f"{wanted[:19]}… {where}")
-            continue
-        around = repositories.at(folder)
-        if not _COMMIT.fullmatch(wanted):  # what other producers call a commit may be an option of git
-            where = str(around.root if around else folder)
-            result[run_id] = Finding("unknown", f"git in {where} could not be asked for {wanted}")
-            continue
-        places = [around.root] if around is not None else []
-        places += [Path(root)] if root is not None and Path(root).is_absolute() else []
-        for place in places:
-            if (wanted, place) not in present:
-                present[wanted, place] = has_commit(place, wanted)
-        there = next((place for place in places if present[wanted, place]), None)
-        if there is not None:
-            result[run_id] = Finding("passed", f"commit {wanted[:12]} is in {there}")
-        elif around is None:
-            result[run_id] = Finding("unknown", f"{folder} is in no git repository")
-        elif recorded_in is not None and recorded_in == around.remote:
-            said = f"commit {wanted[:12]} is not in {around.root}; perhaps git fetch brings it"
-            result[run_id] = Finding("failed", said)
-        else:
-            said = f"commit {wanted[:12]} is not in {around.root}, which may be another repository"
-            result[run_id] = Finding("unknown", said)
+        key = tuple(code)
+        if key not in found:
+            if snapshot is not None and snapshot.startswith("b3-"):
+                found[key] = _in_store(snapshot, objects)
+            else:
+                other = repositories.at(Path(root)) if root and os.path.isdir(root) else None  # noqa: PTH112
+                places = [one for one in (here, other) if one is not None]
+                found[key] = _in_git(places, commit, snapshot, dirty, recorded_in, root, folder)
+        result[run_id] = found[key]
     return result
 
 
@@ -205,21 +192,67 @@ def _code_in_bundle(
 ) -> dict[str, Finding]:
     rows = connection.execute(named("evidence")["code"], {"run_ids": run_ids}).fetchall()
     result = {}
-    for run_id, _, commit, snapshot, _ in rows:
-        wanted = snapshot or commit
-        if wanted is None:
+    for run_id, _, commit, snapshot, dirty, _ in rows:
+        if snapshot is not None and snapshot.startswith("b3-"):
+            result[run_id] = _in_store(snapshot, objects)
             continue
-        if wanted.startswith("b3-folder1:"):
-            called, there = f"{wanted[:19]}…", objects is not None and objects.find(wanted) is not None
-        else:
-            called, there = f"commit {wanted[:12]}", bool(_COMMIT.fullmatch(wanted)) and holds(packed, wanted)
-        if there:
-            result[run_id] = Finding("passed", f"{called} is in the bundle")
-        elif which("git") is None:
-            result[run_id] = Finding("unknown", f"{called} cannot be looked for: git is not installed here")
-        else:
-            result[run_id] = Finding("unknown", f"{called} is not in the bundle")
+        asked = [snapshot] if snapshot is not None else []
+        asked += [commit] if commit is not None and (snapshot is None or dirty is False) else []
+        there = next((one for one in asked if _COMMIT.fullmatch(one) and holds(packed, one)), None)
+        if there is not None:
+            result[run_id] = Finding("passed", f"commit {there[:12]} is in the bundle")
+        elif asked and which("git") is None:
+            said = f"commit {asked[0][:12]} cannot be looked for: git is not installed here"
+            result[run_id] = Finding("unknown", said)
+        elif asked:
+            result[run_id] = Finding("unknown", f"commit {asked[0][:12]} is not in the bundle")
     return result
+
+
+def _in_store(digest: str, objects: Objects | None) -> Finding:
+    """Whether the sources of a run are in the store; each file is there, and the list of them is what it was."""
+    known = objects.find(digest) if objects is not None else None
+    if objects is None or known is None:
+        return Finding("unknown", f"its sources {digest} are not in this store; perhaps in another")
+    try:
+        objects.check(known, files=False)
+    except Damaged as damaged:
+        return Finding("failed", str(damaged))
+    except (StoreError, OSError) as error:
+        return Finding("unknown", str(error))
+    return Finding("passed", f"its sources {digest} are in the store")
+
+
+def _in_git(
+    places: Sequence[Repository],
+    commit: str | None,
+    snapshot: str | None,
+    dirty: bool | None,
+    recorded_in: str | None,
+    recorded_root: str | None,
+    folder: Path,
+) -> Finding:
+    if not places:
+        return Finding("unknown", f"{folder} is in no git repository")
+    asked = [("snapshot", snapshot)] if snapshot is not None else []
+    if commit is not None and (snapshot is None or dirty is False):
+        asked.append(("commit", commit))  # of a clean work tree: the same files
+    for name, wanted in asked:
+        for place in places:
+            # What other producers call a commit may be anything, an option of git too.
+            if _COMMIT.fullmatch(wanted) and has_commit(place.root, wanted):
+                return Finding("passed", f"{name} {wanted[:12]} is in {place.root}")
+    name, wanted = asked[0]
+    root = places[0].root
+    if not _COMMIT.fullmatch(wanted):
+        return Finding("unknown", f"git in {root} could not be asked for {wanted}")
+    if name == "snapshot" and recorded_root is not None:
+        if any(str(place.root) == recorded_root for place in places):
+            return Finding("failed", f"snapshot {wanted[:12]} is not in {recorded_root} any more")
+        return Finding("unknown", f"snapshot {wanted[:12]} is not in {root}: it was made in {recorded_root}")
+    if recorded_in is not None and recorded_in == places[0].remote:
+        return Finding("failed", f"{name} {wanted[:12]} is not in {root}; perhaps git fetch brings it")
+    return Finding("unknown", f"{name} {wanted[:12]} is not in {root}, which may be another repository")
 
 
 def _settings(run_ids: Sequence[str], connection: duckdb.DuckDBPyConnection) -> dict[str, Finding]:

@@ -31,6 +31,8 @@ ISO 8601, and nothing is left out unless `--limit` says so. A table or tree that
 | 1 | `bundle`: it is made, and something could not be had |
 | 2 | an error: wrong usage, an X that is unknown or several things, a database, source or bundle that cannot be read |
 | 130 | interrupted |
+
+`replay` ends with 0 where the run is reproduced, 1 where it is not, and 2 where it could not be replayed.
 """
 
 

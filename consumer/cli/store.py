@@ -6,10 +6,8 @@ something. What an object is and how it is checked is decided by the emitter's s
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,20 +17,17 @@ import duckdb
 
 from ...emitter.digests import Refused, content_of
 from ...emitter.errors import Damaged, StoreError
-from ...emitter.store import Object, Store, open_store
+from ...emitter.store import Object, Store
 from ..ask import Ask, question_errors
 from ..display import printable
-from ..errors import QuestionError, SourceError
-from ..home import find_home
+from ..errors import QuestionError
 from ..named import named
+from .contents import YOUNG_HOURS, contents, databases_option, each_database, yes_option
 from .listing import TABLE_LIMIT
 from .output import Section, print_json, print_table
 from .session import database_option, format_option, limit_option, question
 from .subject import meant
 
-VARIABLE = "RELINEAGE_STORE"
-# A run keeps first and tells then; its events may take a while to arrive.
-YOUNG_HOURS = 24
 NAMED_BY_DIGITS = 16
 # A version that was a file is given back as it was, before the table that it held.
 _PREFERRED = ("folder", "bytes", "table", "tensors")
@@ -58,7 +53,7 @@ def list_objects(x: str | None, limit: int | None, format_: str, database: Path 
     For a file: itself, and the table or tensors that it holds. The time is when an object was put there or referred to
     last, in UTC. A folder is a list of its files, which are objects of their own.
     """
-    with _store() as store:
+    with contents() as store:
         if x is None:
             objects = list(store.scan())
         else:
@@ -85,7 +80,7 @@ def get(x: str, output: Path | None, database: Path | None) -> int:
     itself. It is digested again first: what is not what its name says is never written. With a whole digest that is in
     the store, no database is asked.
     """
-    with _store() as store:
+    with contents() as store:
         found = store.find(x.removeprefix("digest:"))
         if found is None:
             with question(database) as asked:
@@ -104,7 +99,7 @@ def verify(digests: tuple[str, ...]) -> int:
     One line an object that is not: its digest, two spaces, what is wrong.
     """
     broken = 0
-    with _store() as store:
+    with contents() as store:
         for digest in digests:
             if store.find(digest) is None:
                 raise QuestionError(f"{printable(digest)} is not in the store")
@@ -128,11 +123,8 @@ def verify(digests: tuple[str, ...]) -> int:
 
 
 @command.command("gc")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option(
-    "--database", "databases", metavar="FILE", multiple=True, type=click.Path(path_type=Path, dir_okay=False),
-    help="A database that refers to the store; name each. Default: that of the .relineage found upwards.",
-)  # fmt: skip
+@yes_option
+@databases_option
 def collect(yes: bool, databases: tuple[Path, ...]) -> int:
     """Remove what no database refers to, after saying what that is and asking.
 
@@ -141,13 +133,11 @@ def collect(yes: bool, databases: tuple[Path, ...]) -> int:
     take in all events first, and where several databases refer to one store, name them all. Nothing is removed where
     one of them cannot be read.
     """
-    with _store() as store:
+    with contents() as store:
         before = time.time() - YOUNG_HOURS * 3600
         referred: set[str] = set()
-        for database in databases or (None,):
-            with question(database) as asked:
-                rows = asked.connection.execute(named("objects")["referred"]).fetchall()
-                referred.update(row[0] for row in rows)
+        for connection in each_database(databases):
+            referred.update(row[0] for row in connection.execute(named("objects")["referred"]).fetchall())
         unused = store.unused(referred, before)
         if not unused:
             store.sweep(before)
@@ -167,47 +157,6 @@ def collect(yes: bool, databases: tuple[Path, ...]) -> int:
     size = sum(one.bytes for one in gone)
     click.echo(f"relineage: {_counted(len(gone))} removed, {size} bytes", err=True)
     return 0
-
-
-def objects_of(folder: Path) -> Store | None:
-    """The store of a folder's project: what `RELINEAGE_STORE` names, else that of the `.relineage` found upwards; null
-    where there is none.
-
-    Raises:
-        SourceError: `RELINEAGE_STORE` names a folder of another machine.
-    """
-    home = find_home(folder)
-    location = os.environ.get(VARIABLE) or (home / "store" if home is not None else None)
-    if location is None:
-        return None
-    try:
-        store = open_store(location, folder)
-    except StoreError as error:
-        raise SourceError(str(error)) from error
-    return store if store.there() else None
-
-
-@contextmanager
-def _store() -> Iterator[Store]:
-    """The store; what it or the disk does not let us do is one of our errors."""
-    explicit = os.environ.get(VARIABLE)
-    location: str | Path
-    if explicit:
-        location = explicit
-    else:
-        home = find_home(Path.cwd())
-        if home is None:
-            raise SourceError(
-                f"there is no .relineage in {Path.cwd()} or above, and {VARIABLE} names no store"
-            )
-        location = home / "store"
-    try:
-        store = open_store(location, Path.cwd())
-        if explicit and not store.there():
-            raise SourceError(f"{VARIABLE} names {printable(explicit)}, and there is no folder")
-        yield store
-    except (StoreError, OSError) as error:
-        raise SourceError(str(error)) from error
 
 
 def _digests(connection: duckdb.DuckDBPyConnection, x: str, thing: str) -> list[list[str]]:

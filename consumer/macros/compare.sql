@@ -87,6 +87,15 @@ create or replace macro run_diff(a, b) as table (
     order by what, key
 );
 
+-- The switches of libraries without which one seed may give several results, as they should not be.
+create or replace macro store.switches_off(seeds_body) as
+    list_transform(
+        list_filter([
+            {name: 'torch.are_deterministic_algorithms_enabled', wrong: 'False'}, {name: 'torch.backends.cudnn.benchmark', wrong: 'True'},
+            {name: 'tensorflow.is_op_determinism_enabled', wrong: 'False'}],
+            lambda s: (seeds_body ->> ('/switches/' || s.name)) = s.wrong),
+        lambda s: s.name);
+
 create or replace macro reproducibility(x) as table (
     with up as materialized (from upstream(x)),
     involved as (
@@ -116,11 +125,13 @@ create or replace macro reproducibility(x) as table (
         from reading group by run_id
     ),
     known as (
-        select i.run_id, i.depth, r.job_name, q.* exclude (run_id), e.commit, e.dirty, e.snapshot, e.python, e.packages, e.engine,
+        select i.run_id, i.depth, r.job_name, q.* exclude (run_id), e.commit, e.dirty, e.snapshot, e.not_covered, e.python, e.packages, e.engine,
+               list_filter(e.not_covered, lambda u: contains(u, ': in use, ')) as lacking,
                s.body as seeds, p.body as step,
                from_json(json_extract(s.body, '$.uncovered'), '["VARCHAR"]') as uncovered,
                -- What may have been used but nobody looked does not fail the check.
-               list_filter(from_json(json_extract(s.body, '$.uncovered'), '["VARCHAR"]'), lambda u: not starts_with(u, 'not observed: ')) as used
+               list_filter(from_json(json_extract(s.body, '$.uncovered'), '["VARCHAR"]'), lambda u: not starts_with(u, 'not observed: ')) as used,
+               store.switches_off(s.body) as off
         from involved i
         join runs r on r.run_id = i.run_id
         left join read_of q on q.run_id = i.run_id
@@ -144,23 +155,32 @@ create or replace macro reproducibility(x) as table (
             {place: 3, check_name: 'nothing_unrecorded', status: 'unknown',
              reason: 'inputs were declared, not observed'},
             {place: 4, check_name: 'code_recorded',
-             status: case when snapshot is not null or (commit is not null and dirty is not true) then 'passed'
+             status: case when len(lacking) > 0 then 'failed'
+                          when snapshot is not null then 'passed'
+                          when commit is not null and dirty is null and not_covered is not null then 'unknown'
+                          when commit is not null and dirty is not true then 'passed'
                           when commit is not null or (step ->> '$.code') is not null then 'failed' else 'unknown' end,
              reason: case
+                 when len(lacking) > 0 then 'not kept: ' || array_to_string(lacking, '; ')
                  when snapshot is not null then 'snapshot ' || snapshot
                  when commit is not null and dirty is true then 'the working tree differed from commit ' || left(commit, 12) || ', and no snapshot was made'
+                 when commit is not null and dirty is null and not_covered is not null then 'the working tree may have differed from commit ' || left(commit, 12)
                  when commit is not null then 'commit ' || left(commit, 12)
                  when (step ->> '$.code') is not null then 'only the digest of its source is known: it was under no version control'
-                 else 'nothing is known of its code' end},
+                 else 'nothing is known of its code' end
+                 || case when len(lacking) > 0 or coalesce(len(not_covered), 0) = 0 then ''
+                         else '; not covered: ' || array_to_string(not_covered, '; ') end},
             {place: 5, check_name: 'code_reachable', status: 'unknown',
              reason: case when coalesce(snapshot, commit) is null then 'no commit is known' else 'needs the repository: relineage verify looks' end},
             {place: 6, check_name: 'seeds_complete',
-             status: case when seeds is null then 'unknown' when len(used) > 0 then 'failed' when len(uncovered) > 0 then 'unknown' else 'passed' end,
+             status: case when seeds is null then 'unknown' when len(used) > 0 then 'failed'
+                          when len(uncovered) > 0 or len(off) > 0 then 'unknown' else 'passed' end,
              reason: case
                  when seeds is null then 'no seed is recorded'
                  when len(used) > 0 then 'not covered: ' || array_to_string(used, '; ')
                  else case when try_cast(seeds ->> '$.given' as boolean) then 'seed was given' else 'seed was drawn and recorded' end
-                      || coalesce('; ' || nullif(array_to_string(uncovered, '; '), ''), '') end},
+                      || coalesce('; ' || nullif(array_to_string(uncovered, '; '), ''), '')
+                      || coalesce('; switched off: ' || nullif(array_to_string(off, ', '), ''), '') end},
             {place: 7, check_name: 'setting_recorded',
              status: case when python is not null and packages is not null then 'passed' else 'unknown' end,
              reason: case

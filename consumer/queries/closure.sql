@@ -135,8 +135,7 @@ order by digest;
 -- name: code
 -- The code of the runs that may be repeated, with the folder of its work tree on the machine where they ran.
 select r.run_id::varchar as run_id, any_value(u.job_name) as job_name,
-       any_value(coalesce(e.snapshot, e.commit)) as code,
-       any_value(case when e.snapshot is null then e.dirty end) as dirty, any_value(e.root) as root
+       any_value(e.snapshot) as snapshot, any_value(e.commit) as commit, any_value(e.dirty) as dirty, any_value(e.root) as root
 from bundled_run r
 left join (select run_id, snapshot, commit, dirty, root from environments
            where run_id in (select run_id::varchar from bundled_run)) e on e.run_id = r.run_id::varchar

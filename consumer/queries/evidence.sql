@@ -24,7 +24,7 @@ from asked a left join digest d using (namespace, name, version) left join path 
 
 -- name: code
 -- The code that each run was made with, and where its work tree was.
-select run_id, repository, commit, snapshot, root from environments where run_id in (select unnest($run_ids));
+select run_id, repository, commit, snapshot, dirty, root from environments where run_id in (select unnest($run_ids));
 
 -- name: models_read
 -- The models that some runs read.

@@ -25,6 +25,10 @@ select m.run_id, m.job_namespace, m.job_name, m.state,
 from mine m left join chance c using (run_id)
 order by m.started_at, m.run_id;
 
+-- name: parameters
+-- The parameters of a run.
+select name, coalesce(type, '') as type, value from parameters where run_id = $run_id order by name;
+
 -- name: variables
 -- The environment variables that were recorded of a run.
 select v.name, v.value
@@ -41,6 +45,9 @@ with read as (
     from inputs where run_id in (select unnest($run_ids))
 )
 select r.run_id, r.role, r.namespace, r.name, r.version, r.writer_run_id,
+       (select any_value(f.body ->> '$.carrier') from store.version_facet f
+        where f.version_key = store.version_key(r.namespace, r.name, r.version) and f.run_id::varchar = r.run_id
+          and f.key = 'relineage_content' and f.location = 'inputs') as carrier,
        coalesce((select list(g.digest order by g.digest) from store.version_digest g
                  where g.version_key = store.version_key(r.namespace, r.name, r.version)), []) as digests,
        coalesce((select list(distinct other.name order by other.name) from datasets mine
@@ -80,12 +87,8 @@ select body::varchar as body from events where run_id in (select unnest($run_ids
 
 -- name: setting
 -- What differs between the settings of two runs, but for the commit, which is the same by construction.
-select what, key, string_agg(a, ', ' order by a) as a, string_agg(b, ', ' order by b) as b
-from (
-    select what, key, case when run_id = $a then value end as a, case when run_id = $b then value end as b
-    from store.run_fact where run_id in ($a, $b) and setting and what <> 'commit'
-)
-group by what, key having a is distinct from b
+select what, key, a, b from run_diff('run:' || $a, 'run:' || $b)
+where what in ('python', 'platform', 'cpu', 'engine', 'package', 'switch', 'variable')
 order by what, key;
 
 -- name: run_of

@@ -16,7 +16,7 @@ from pathlib import Path
 from ...emitter.capture.environment import ALLOWED_VARIABLES
 from ...emitter.replaying import VARIABLE
 from .places import Places, below
-from .recorded import Recorded
+from .recorded import Member, Recorded
 from .verdicts import NotReplayed
 
 _WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
@@ -70,7 +70,9 @@ def folder_of(run: Recorded, where: Places) -> Path:
     return folder
 
 
-def variables_for(run: Recorded, where: Places, plan: Path, guard: Path) -> dict[str, str]:
+def variables_for(
+    run: Recorded, where: Places, plan: Path, guard: Path, script_folder: Sequence[str] = ()
+) -> dict[str, str]:
     """The environment of the new process.
 
     Args:
@@ -78,6 +80,7 @@ def variables_for(run: Recorded, where: Places, plan: Path, guard: Path) -> dict
         where: What is moved.
         plan: The file with the plan.
         guard: Folder with a `sitecustomize` that watches over what may not be touched.
+        script_folder: Where a script finds its modules, for what is started in another way.
     """
     kept = {
         name: value
@@ -89,7 +92,7 @@ def variables_for(run: Recorded, where: Places, plan: Path, guard: Path) -> dict
     recorded = {
         name: value for name, value in run.variables.items() if not any(mark in value for mark in _REDACTED)
     }
-    paths = [str(guard), *_installed_from(run, where)]
+    paths = [str(guard), *_installed_from(run, where), *script_folder]
     paths += [_moved_path(one, where) for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
     spaces = {one.namespace for one in run.members}
     # The default namespace comes from a variable that is not recorded; one that is written in the code wins over it.
@@ -142,6 +145,18 @@ def _in_environment(path: str) -> bool:
     return any((folder / "pyvenv.cfg").is_file() for folder in Path(path).parents)
 
 
+def script_folder(run: Recorded, where: Places) -> list[str]:
+    """The folder of the script that was started, where Python looked for its modules; none if it was no script."""
+    words = list(run.command)
+    while words and words[0].startswith("-") and words[0] not in ("-c", "-m", "-"):
+        words = words[2:] if words[0] in _WITH_VALUE else words[1:]
+    if not words or words[0].startswith("-") or run.directory is None:
+        return []
+    script = os.path.normpath(os.path.join(run.directory, words[0]))  # noqa: PTH118 - texts
+    here = where.now(script)
+    return [str(here.parent)] if here is not None else []
+
+
 def drawn(run: Recorded) -> Sequence[Mapping[str, object]]:
     """The runs of the plan: those whose entropy was drawn."""
     return [
@@ -149,3 +164,11 @@ def drawn(run: Recorded) -> Sequence[Mapping[str, object]]:
         for one in run.members
         if one.drawn
     ]
+
+
+def of_call(one: Member) -> Sequence[Mapping[str, object]]:
+    """The same of a run that is repeated by itself, and not among others: however it got its entropy."""
+    if one.entropy is None:
+        return []
+    said = {"namespace": one.namespace, "job": one.job, "ordinal": 0}
+    return [{**said, "entropy": one.entropy, "given": one.given}]

@@ -55,15 +55,12 @@ class Ended:
         return f"{how}: {self.last_line}" if self.last_line else how
 
 
-def write_plan(
-    folder: Path, home: Path, runs: Sequence[Mapping[str, Any]], foreign: Sequence[str], own: Sequence[str]
-) -> Path:
-    """Write the plan of a replay, and the guard beside it; the file of the plan."""
+def write_plan(folder: Path, said: Mapping[str, Any]) -> Path:
+    """Write the plan of a replay, as the emitter's `replaying` reads it, and the guard beside it; the plan's file."""
     guard = folder / "guard"
     guard.mkdir(parents=True)
     (guard / "sitecustomize.py").write_text(_SITECUSTOMIZE.format(folder=str(guard)), "utf-8")
     plan = folder / "plan.json"
-    said = {"home": str(home), "runs": list(runs), "foreign": list(foreign), "own": list(own)}
     plan.write_text(json.dumps(said), "utf-8")
     return plan
 

@@ -38,7 +38,7 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """What a run read: its digests, and the paths under which it is known, if it is a file."""
+    """What a run read: its digests, and the paths under which it is known if it is a file, else its Python type."""
 
     run_id: str
     role: str
@@ -48,6 +48,7 @@ class Input:
     writer_run_id: str | None
     digests: tuple[str, ...]
     paths: tuple[str, ...]
+    carrier: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,8 @@ class Recorded:
         callable: `module:qualified.name` of a step's function.
         variables: The environment variables that were recorded.
         members: All runs of the process, in the order in which they began.
-        inputs: What they read that none of them wrote.
+        parameters: Of the run: name, type and text of each.
+        read: What they read.
         outputs: What they wrote, in order.
         events: Their events, as they came.
     """
@@ -100,9 +102,16 @@ class Recorded:
     callable: str | None
     variables: Mapping[str, str]
     members: tuple[Member, ...]
-    inputs: tuple[Input, ...]
+    parameters: tuple[dict[str, Any], ...]
+    read: tuple[Input, ...]
     outputs: tuple[Output, ...]
     events: tuple[str, ...]
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """What they read that none of them wrote."""
+        ids = {one.run_id for one in self.members}
+        return tuple(one for one in self.read if one.writer_run_id not in ids)
 
 
 def read_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> Recorded:
@@ -118,7 +127,6 @@ def read_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> Recorded:
     members = read_members(connection, run_id)
     ids = [one.run_id for one in members]
     variables = {row["name"]: row["value"] for row in _rows(connection, "variables", {"run_id": run_id})}
-    inputs = read_inputs(connection, ids)
     return Recorded(
         run_id=run_id,
         namespace=run["job_namespace"] or "",
@@ -137,7 +145,8 @@ def read_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> Recorded:
         callable=run["callable"],
         variables=variables,
         members=members,
-        inputs=tuple(one for one in inputs if one.writer_run_id not in ids),
+        parameters=tuple(_rows(connection, "parameters", {"run_id": run_id})),
+        read=read_inputs(connection, ids),
         outputs=read_outputs(connection, ids),
         events=tuple(row["body"] for row in _rows(connection, "events", {"run_ids": ids})),
     )

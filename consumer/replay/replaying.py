@@ -13,18 +13,21 @@ import site
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from ... import emitter
 from ...emitter.digests.closeness import Tolerance
+from ...emitter.errors import StoreError
 from ...emitter.store import Store, open_store
 from ..named import named
 from .answer import causes_between, joined, setting_differences
+from .calls import Call, call_of
 from .code import Source, checked_out, find_code
-from .command import drawn, folder_of, moved_command, program_of, variables_for
+from .command import drawn, folder_of, moved_command, of_call, program_of, script_folder, variables_for
 from .environment import build_environment
 from .inputs import put_inputs
 from .outcome import compare_outputs, pairs
@@ -32,6 +35,8 @@ from .places import Places, places
 from .process import Ended, Say, guard_beside, run_process, write_plan
 from .recorded import Member, Output, Recorded, read_members, read_outputs
 from .verdicts import NotReplayed, Replayed, verdict_of
+
+REPEATING = "relineage.emitter.repeating"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +85,42 @@ def replay_process(
         The verdicts, and for each file that the process wrote then, by (path, version), where what was written in its
         place lies below `folder`.
     """
+    by_itself = _called(run, wanted, means, folder / "call") if not remade else None
+    if by_itself is not None and by_itself.verdict in ("bitwise", "within tolerance"):
+        return [by_itself], {}
+    verdicts, made = _replayed_program(run, wanted, means, folder / "program", remade)
+    if (
+        by_itself is not None
+        and by_itself.verdict != "not replayed"
+        and verdicts[0].verdict == "not replayed"
+    ):
+        return [by_itself], {}
+    return verdicts, made
+
+
+def _called(run: Recorded, wanted: Sequence[str], means: Means, folder: Path) -> Replayed | None:
+    """The verdict on a step that was called again by itself; null if it is none."""
+    call = call_of(run, wanted[0], means.objects) if len(wanted) == 1 else None
+    if call is None:
+        return None
+    member = replace(call.member, ordinal=0)
+    try:
+        with _ran(run, means, folder, {}, call) as ran:
+            verdict = _judged(member, run, ran, means)
+    except (NotReplayed, StoreError) as reason:
+        return _not_replayed(member, str(reason), means)
+    if means.keep is not None and verdict.reason is None:
+        shutil.copytree(ran.home, means.keep, dirs_exist_ok=True)
+    return replace(verdict, notes=(f"{call.callable} was called by itself", *verdict.notes))
+
+
+def _replayed_program(
+    run: Recorded,
+    wanted: Sequence[str],
+    means: Means,
+    folder: Path,
+    remade: Mapping[tuple[str, str], Path],
+) -> tuple[list[Replayed], dict[tuple[str, str], Path]]:
     members = {one.run_id: one for one in run.members}
     try:
         with _ran(run, means, folder, remade) as ran:
@@ -111,8 +152,16 @@ class _Ran:
 
 
 @contextmanager
-def _ran(run: Recorded, means: Means, folder: Path, remade: Mapping[tuple[str, str], Path]) -> Iterator[_Ran]:
-    program_of(run)
+def _ran(
+    run: Recorded,
+    means: Means,
+    folder: Path,
+    remade: Mapping[tuple[str, str], Path],
+    call: Call | None = None,
+) -> Iterator[_Ran]:
+    if call is None or run.root is None or run.directory is None:
+        program_of(run)
+    folder.mkdir()
     root, directory = run.root, run.directory
     assert root is not None
     assert directory is not None
@@ -129,13 +178,27 @@ def _ran(run: Recorded, means: Means, folder: Path, remade: Mapping[tuple[str, s
     with checked_out(source, means.objects, checkout):
         for path in (folder_of(run, where), *_folders_for(written, where), home):
             path.mkdir(parents=True, exist_ok=True)
-        notes = put_inputs(run.inputs, where, means.objects, remade, here=means.here)
-        plan = write_plan(folder / "plan", home, drawn(run), [root, directory, *written], _own(folder))
+        inputs = run.inputs if call is None else call.files()
+        notes = put_inputs(inputs, where, means.objects, remade, here=means.here)
+        said: dict[str, Any] = {
+            "home": str(home),
+            "foreign": [root, directory, *written],
+            "own": _own(folder),
+        }
+        if call is None:
+            said["runs"] = drawn(run)
+        else:
+            said |= {
+                "runs": of_call(call.member),
+                "call": call.as_plan(where, means.objects, folder / "inputs"),
+            }
+        plan = write_plan(folder / "plan", said)
         python, lacking = Path(sys.executable), list[str]()
         if means.environment:
             python, lacking = build_environment(run.python, run.packages, folder / "environment", means.say)
-        command = [str(python), *moved_command(run, where)]
-        environment = variables_for(run, where, plan, guard_beside(plan))
+        command = [str(python), *(moved_command(run, where) if call is None else ("-m", REPEATING))]
+        modules = () if call is None else script_folder(run, where)
+        environment = variables_for(run, where, plan, guard_beside(plan), modules)
         ended = run_process(command, folder_of(run, where), environment, plan, means.say)
         _refuse_foreign(ended)
         with joined(run, home / "events", where, folder / "events") as connection:

@@ -318,7 +318,8 @@ select
     from_json(json_extract(o.body, '$.argv'), '["VARCHAR"]') as argv,
     e.body ->> '$.name' as engine, e.body ->> '$.version' as engine_version,
     from_json(json_extract(o.body, '$.command'), '["VARCHAR"]') as command,
-    o.body ->> '$.directory' as directory, o.body ->> '$.code.root' as root, o.body ->> '$.process' as process
+    o.body ->> '$.directory' as directory, o.body ->> '$.code.root' as root, o.body ->> '$.process' as process,
+    from_json(json_extract(o.body, '$.code.notCovered'), '["VARCHAR"]') as not_covered
 from ours o
 full join engine e on e.run_id = o.run_id
 full join code c on c.run_id = coalesce(o.run_id, e.run_id);
@@ -341,6 +342,7 @@ comment on column environments.command is 'What the interpreter was started with
 comment on column environments.directory is 'The working directory.';
 comment on column environments.root is 'Folder of the working tree, on the machine of the run.';
 comment on column environments.process is 'One id for all runs of one process.';
+comment on column environments.not_covered is 'What of the code was not kept, and why; what the program had loaded says `in use`.';
 
 create or replace view feature_stats as
 with latest as (

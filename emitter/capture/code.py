@@ -1,12 +1,11 @@
 """Which code ran: git's view of it, and a digest of the text itself.
 
-Decides that git is asked through its own command, without locks, hooks or prompts, at most two seconds a
-question, and again only when HEAD has moved. Credentials in a remote's address are left out here, before
-anything else sees them. What could not be found out is a reason, never an exception.
+Decides that git is asked at most two seconds a question, and again only when HEAD has moved. Credentials in a remote's
+address are left out here, before anything else sees them. What could not be found out is a reason, never an exception.
+How git is asked is decided in `git.py`, what is kept of the code itself in `snapshot.py`.
 """
 
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from types import FrameType, ModuleType
 from urllib.parse import quote
 
 from ..naming import is_url, without_credentials
+from .git import Git, GitError
 
 _GIT_SECONDS = 2.0
 _CONTEXT = "relineage 2026 identity b3-code1"
@@ -28,6 +28,8 @@ class Repository:
 
     Attributes:
         root: The work tree's folder.
+        git_folder: Its own git folder, where its index lies.
+        common_folder: The git folder that it shares with linked work trees, where objects and refs lie.
         remote: Address of `origin` (else of the first remote) without credentials; null without any.
         commit: HEAD, in full; null before the first commit.
         branch: Null when HEAD is detached.
@@ -36,6 +38,8 @@ class Repository:
     """
 
     root: Path
+    git_folder: Path
+    common_folder: Path
     remote: str | None
     commit: str | None
     branch: str | None
@@ -65,12 +69,14 @@ class Code:
         file: The script, or null.
         language: `python` or `notebook`.
         missing: Why there is no digest.
+        not_covered: What plays a part and is not in the digest, with the reason.
     """
 
     digest: str | None
     file: Path | None
     language: str = "python"
     missing: str | None = None
+    not_covered: tuple[str, ...] = ()
 
 
 class Repositories:
@@ -79,6 +85,7 @@ class Repositories:
     def __init__(self) -> None:
         """Know none."""
         self._seen: dict[Path, tuple[tuple[Path, Path] | None, object, Repository | None]] = {}
+        self._refusals: dict[Path, str | None] = {}
         self._lock = threading.Lock()
 
     def at(self, folder: Path) -> Repository | None:
@@ -90,15 +97,21 @@ class Repositories:
             seen = self._seen.get(folder)
             if seen is not None and (seen[0] is None or _head(*seen[0]) == seen[1]):
                 return seen[2]
-            folders = _git_folders(folder)
-            if folders is None:
+            try:
+                root, git_folder, common = _git_folders(folder)
+            except GitError as error:
                 self._seen[folder] = (None, None, None)
+                nowhere = "not a git repository" in error.complaint
+                self._refusals[folder] = None if nowhere else str(error)
                 return None
-            root, git_folder, common = folders
             head = _head(git_folder, common)
-            repository = _look(root)
+            repository = _look(root, git_folder, common)
             self._seen[folder] = ((git_folder, common), head, repository)
             return repository
+
+    def refusal(self, folder: Path) -> str | None:
+        """Why git has said nothing of a folder that was looked at; null if it is in no repository."""
+        return self._refusals.get(folder)
 
 
 def running_code(
@@ -118,7 +131,7 @@ def running_code(
     """
     if cells is not None:
         return Code(
-            digest=_digest([cell.encode("utf-8", "surrogatepass") for cell in cells]),
+            digest=framed_digest([cell.encode("utf-8", "surrogatepass") for cell in cells]),
             file=None,
             language="notebook",
         )
@@ -135,7 +148,7 @@ def running_code(
         return Code(
             digest=None, file=None, missing="the code was typed at a prompt or piped in, and is not kept"
         )
-    return Code(digest=_digest(parts), file=script or caller)
+    return Code(digest=framed_digest(parts), file=script or caller)
 
 
 def executed_cells() -> list[str] | None:
@@ -189,7 +202,8 @@ def _command_text(orig_argv: Sequence[str]) -> str | None:
     return None
 
 
-def _digest(parts: Sequence[bytes]) -> str:
+def framed_digest(parts: Sequence[bytes]) -> str:
+    """`b3-code1:…` of texts, each with its length, in their order."""
     from blake3 import blake3
 
     hasher = blake3(derive_key_context=_CONTEXT)
@@ -200,36 +214,19 @@ def _digest(parts: Sequence[bytes]) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """What git prints.
+    return Git(folder, _GIT_SECONDS).ask(*arguments)
+
+
+def _git_folders(folder: Path) -> tuple[Path, Path, Path]:
+    """Work tree, git folder and common git folder (they differ in linked work trees).
 
     Raises:
-        OSError: There is no git.
-        subprocess.SubprocessError: It failed, or took longer than two seconds.
+        GitError: There is none, or git does not say.
     """
-    # A work tree may come from anywhere: fsmonitor would run a program that its configuration names.
-    command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-    done = subprocess.run(  # noqa: S603 - a fixed program, arguments of our own
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=_GIT_SECONDS,
-        check=True,
-        env=environment,
-    )
-    return done.stdout.decode("utf-8", "surrogateescape")
-
-
-def _git_folders(folder: Path) -> tuple[Path, Path, Path] | None:
-    """Work tree, git folder and common git folder (they differ in linked work trees)."""
-    try:
-        printed = _git(folder, "rev-parse", "--show-toplevel", "--absolute-git-dir", "--git-common-dir")
-    except (OSError, subprocess.SubprocessError):
-        return None
+    printed = _git(folder, "rev-parse", "--show-toplevel", "--absolute-git-dir", "--git-common-dir")
     lines = printed.splitlines()
     if len(lines) != 3:
-        return None
+        raise GitError("git rev-parse has named folders that have line ends in their names")
     root, git_folder, common = (Path(line) for line in lines)
     return root, git_folder, folder / common
 
@@ -249,7 +246,7 @@ def _head(git_folder: Path, common: Path) -> object:
         return head, packed.stat().st_mtime_ns if packed.exists() else None
 
 
-def _look(root: Path) -> Repository:
+def _look(root: Path, git_folder: Path, common: Path) -> Repository:
     commit: str | None = None
     branch: str | None = None
     dirty: bool | None = None
@@ -265,16 +262,16 @@ def _look(root: Path) -> Repository:
             elif not line.startswith("#"):
                 dirty = True
         dirty = bool(dirty)
-    except (OSError, subprocess.SubprocessError) as error:
-        not_covered.append(f"whether the work tree is dirty: git status {_failure(error)}")
+    except GitError as error:
+        not_covered.append(f"whether the work tree is dirty: {error}")
         try:
             commit = _git(root, "rev-parse", "HEAD").strip()
-        except (OSError, subprocess.SubprocessError) as second:
-            not_covered.append(f"the commit: git rev-parse {_failure(second)}")
-    if dirty:
-        not_covered.append("the changes that are not committed are not kept")
+        except GitError as second:
+            not_covered.append(f"the commit: {second}")
     return Repository(
         root=root,
+        git_folder=git_folder,
+        common_folder=common,
         remote=_remote(root),
         commit=commit if commit != "(initial)" else None,
         branch=branch if branch != "(detached)" else None,
@@ -286,7 +283,7 @@ def _look(root: Path) -> Repository:
 def _remote(root: Path) -> str | None:
     try:
         listed = _git(root, "config", "--get-regexp", r"^remote\..*\.url$").splitlines()
-    except (OSError, subprocess.SubprocessError):
+    except GitError:
         return None
     urls = dict(line.split(" ", 1) for line in reversed(listed) if " " in line)
     url = urls.get("remote.origin.url") or next(iter(reversed(urls.values())), None)
@@ -305,11 +302,3 @@ def _https(remote: str) -> str | None:
     if colon and "@" in account and "/" not in account:
         return f"https://{account.rpartition('@')[2]}/{path}"
     return None
-
-
-def _failure(error: Exception) -> str:
-    if isinstance(error, subprocess.TimeoutExpired):
-        return f"took longer than {_GIT_SECONDS:g} s"
-    if isinstance(error, subprocess.CalledProcessError):
-        return f"failed with code {error.returncode}"
-    return f"could not be started ({type(error).__name__})"

@@ -5,6 +5,6 @@ an fsspec URL keeps files, `objects` what is put, checked and given back. What i
 business, what may go is decided by who asks a database (`relineage store gc`).
 """
 
-from .objects import Object, Store, open_store
+from .objects import Object, Store, is_url, open_store
 
-__all__ = ["Object", "Store", "open_store"]
+__all__ = ["Object", "Store", "is_url", "open_store"]

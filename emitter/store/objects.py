@@ -65,9 +65,14 @@ def open_store(location: str | Path, folder: Path) -> "Store":
             if not path.is_absolute():
                 raise StoreError(f"{location} is no folder of this machine: file:///… has three slashes")
             return Store(Folder(path))
-        if "://" in location or "::" in location:
+        if is_url(location):
             return Store(Remote(location))
     return Store(Folder(folder / Path(location).expanduser()))
+
+
+def is_url(location: str) -> bool:
+    """Whether a location leads to fsspec, that is perhaps over a network; `file://…` is a folder of this machine."""
+    return ("://" in location or "::" in location) and location[:7].lower() != "file://"
 
 
 class Store:

@@ -15,6 +15,9 @@ CODES = [
     ("verify nothing", 2),
     ("show models/fraud", 0),
     ("show nothing", 2),
+    ("replay nothing --yes", 2),
+    ("replay models/fraud", 2),  # nobody to ask
+    ("replay models/fraud --yes --tolerance 3", 2),
     ("why models/fraud models/fraud", 0),
     ("why models/fraud nothing", 2),
     ("why split train", 2),  # no output has a counterpart

@@ -31,6 +31,7 @@ class Planted:
     code: int
     words: str
     cause: str | None = None
+    snapshot: str = "off"
 
 
 def unseeded(project: Project) -> None:
@@ -38,13 +39,13 @@ def unseeded(project: Project) -> None:
 
 
 def another_library(project: Project) -> None:
-    shutil.rmtree(project.folder.parent / "site")
-    library(project.folder.parent / "site", "2.0", value=2.0)
+    shutil.rmtree(project.folder.parent / "site-packages")
+    library(project.folder.parent / "site-packages", "2.0", value=2.0)
 
 
 def another_library_without_effect(project: Project) -> None:
-    shutil.rmtree(project.folder.parent / "site")
-    library(project.folder.parent / "site", "1.1", value=1.0)
+    shutil.rmtree(project.folder.parent / "site-packages")
+    library(project.folder.parent / "site-packages", "1.1", value=1.0)
 
 
 def a_dirty_file(project: Project) -> None:
@@ -54,6 +55,12 @@ def a_dirty_file(project: Project) -> None:
 
 def an_untracked_file(project: Project) -> None:
     (project.folder / "more.py").write_text("nobody committed it")
+
+
+def an_untracked_module(project: Project) -> None:
+    (project.folder / "helper.py").write_text("VALUE = 2.0")
+    text = (project.folder / "train.py").read_text()
+    (project.folder / "train.py").write_text(text.replace("import wobble", "import wobble, helper"))
 
 
 def a_lost_input(project: Project) -> None:
@@ -91,6 +98,12 @@ CASES = [
             "its work tree differed from commit "),
     Planted("untracked file", an_untracked_file, True, {"code_recorded": "failed"}, 2,
             "its work tree differed from commit "),
+    Planted("dirty file, kept", a_dirty_file, True, {"code_recorded": "passed", "code_reachable": "passed"}, 0,
+            "reproduced bitwise", snapshot="on"),
+    Planted("untracked file, kept", an_untracked_module, True, {"code_recorded": "passed"}, 0,
+            "reproduced bitwise", snapshot="on"),
+    Planted("moved code, kept", moved_code, False, {"code_reachable": "passed"}, 0, "reproduced bitwise",
+            snapshot="on"),
     Planted("lost input", a_lost_input, False, {"inputs_unchanged": "unknown"}, 2, "raw.bin is lost: "),
     Planted("forged input", a_forged_input, False, {"inputs_unchanged": "failed"}, 2,
             "raw.bin is not what was read: it was b3-bytes1:"),
@@ -109,9 +122,9 @@ def project(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatc
     made = new_project(tmp_path / "project", empty_database)
     shutil.copy(empty_database, made.folder / ".relineage" / "lineage.duckdb")
     (made.folder / "raw.bin").write_text("what was read " * 9)
-    library(tmp_path / "site", "1.0", value=1.0)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
-    monkeypatch.syspath_prepend(str(tmp_path / "site"))  # verify compares with this process
+    library(tmp_path / "site-packages", "1.0", value=1.0)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site-packages"))
+    monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))  # verify compares with this process
     monkeypatch.chdir(made.folder)
     made.write(train=TRAIN)
     return made
@@ -121,7 +134,7 @@ def project(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatc
 def test_what_was_planted_is_graded(case: Planted, project: Project, relineage: Callable[..., Said]) -> None:
     if case.first:
         case.plant(project)
-    project.run("train.py", RELINEAGE_SNAPSHOT="off")
+    project.run("train.py", RELINEAGE_SNAPSHOT=case.snapshot)
     if not case.first:
         case.plant(project)
 
@@ -225,7 +238,7 @@ def test_another_machine_leaves_the_setting_unknown(project: Project, relineage:
 
 def test_the_last_replay_is_told_with_the_verdict(project: Project, relineage: Callable[..., Said]) -> None:
     project.run("train.py")
-    assert "replay" not in relineage("verify", "models/m").out
+    assert "last replay" not in relineage("verify", "models/m").out
     relineage("replay", "models/m", "--yes")
     relineage("replay", "models/m", "--yes")
 

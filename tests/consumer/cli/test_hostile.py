@@ -36,6 +36,7 @@ COMMANDS = [
     (0, "trace", "model", "--format", "table"),
     (0, "trace", "--down", "raw " + HOSTILE),
     (1, "verify", "model"),
+    (2, "replay", "model", "--yes"),
     (1, "why", "model", "dataset:n/" + HOSTILE),
     (1, "diff", RUN, "job:other"),
     (0, "runs"),

@@ -1,7 +1,6 @@
 """`relineage verify`: what files and git add to the verdict of the macro."""
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -35,7 +34,7 @@ def repository(folder: Path) -> Path:
     (folder / "train.py").write_text(SCRIPT)
     git(folder, "add", ".gitignore", "train.py")
     git(folder, "commit", "--quiet", "-m", "first")
-    subprocess.run([sys.executable, "train.py"], cwd=folder, env=process_environment(), check=True)
+    run_again(folder)
     return folder
 
 
@@ -121,44 +120,82 @@ def test_an_input_without_a_digest_is_unknown(
     assert checks["inputs_unchanged"]["reason"] == "no digest of n/a was recorded"
 
 
-def test_a_commit_that_is_here_can_be_reached(repository: Path, status: Callable[..., Any]) -> None:
-    commit = git(repository, "rev-parse", "HEAD")
+def run_again(folder: Path, **variables: str) -> None:
+    """The script, in a process of its own."""
+    subprocess.run(
+        [sys.executable, "train.py"], cwd=folder, env=process_environment() | variables, check=True
+    )
 
-    assert status("train", "code_reachable") == ("passed", f"commit {commit[:12]} is in {repository}")
+
+def snapshots(folder: Path) -> list[str]:
+    return git(folder, "for-each-ref", "--format=%(objectname)", "refs/relineage").split()
 
 
-def test_a_commit_is_looked_for_in_the_work_tree_of_the_run_too(
-    repository: Path, status: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+def lose_what_no_ref_has(folder: Path) -> None:
+    git(folder, "reflog", "expire", "--expire=now", "--all")
+    git(folder, "gc", "--quiet", "--prune=now")
+
+
+def test_a_snapshot_that_is_here_can_be_reached_though_its_commit_was_amended(
+    repository: Path, status: Callable[..., Any]
 ) -> None:
-    commit = git(repository, "rev-parse", "HEAD")
-    status("train", "code_reachable")  # takes the events in
-    (repository / "other").mkdir()
-    git(repository / "other", "init", "--quiet")
-    monkeypatch.chdir(repository / "other")
+    [snapshot] = snapshots(repository)
+    git(repository, "commit", "--quiet", "--amend", "-m", "another")
+    lose_what_no_ref_has(repository)
 
-    assert status("train", "code_reachable") == ("passed", f"commit {commit[:12]} is in {repository}")
+    assert status("train", "code_recorded") == ("passed", f"snapshot {snapshot}")
+    assert status("train", "code_reachable") == ("passed", f"snapshot {snapshot[:12]} is in {repository}")
 
 
-def test_a_commit_of_another_repository_is_unknown(
-    repository: Path, status: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    commit = git(repository, "rev-parse", "HEAD")
-    status("train", "code_reachable")
-    shutil.rmtree(repository / ".git")
-    (repository / "other").mkdir()
-    git(repository / "other", "init", "--quiet")
-    monkeypatch.chdir(repository / "other")
+def test_a_snapshot_that_was_removed_fails(repository: Path, status: Callable[..., Any]) -> None:
+    (repository / "train.py").write_text(SCRIPT + "#\n")
+    run_again(repository)
+    for ref in git(repository, "for-each-ref", "--format=%(refname)", "refs/relineage").split():
+        git(repository, "update-ref", "-d", ref)
+    lose_what_no_ref_has(repository)
 
     verdict, reason = status("train", "code_reachable")
 
-    assert verdict == "unknown"
-    assert reason == f"commit {commit[:12]} is not in {repository}/other, which may be another repository"
+    assert verdict == "failed"
+    assert reason.endswith(f"is not in {repository} any more")
+
+
+def test_of_a_clean_work_tree_the_commit_in_a_clone_will_do(
+    repository: Path, status: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    commit = git(repository, "rev-parse", "HEAD")
+    status("train", "code_reachable")  # takes the events in
+    git(tmp_path, "clone", "--quiet", "--no-local", str(repository), str(tmp_path / "clone"))
+    database = tmp_path / "moved.duckdb"
+    (repository / ".relineage" / "lineage.duckdb").rename(database)
+    (repository / ".git").rename(tmp_path / "away.git")
+    monkeypatch.chdir(tmp_path / "clone")
+
+    verdict = status("train", "code_reachable", "--database", database)
+
+    assert verdict == ("passed", f"commit {commit[:12]} is in {tmp_path}/clone")
+
+
+def test_a_snapshot_of_another_repository_is_unknown(
+    repository: Path, status: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [snapshot] = snapshots(repository)
+    status("train", "code_reachable")  # takes the events in
+    (repository / ".git").rename(repository / "away.git")
+    (repository / "other").mkdir()
+    git(repository / "other", "init", "--quiet")
+    monkeypatch.chdir(repository / "other")
+
+    assert status("train", "code_reachable") == (
+        "unknown",
+        f"snapshot {snapshot[:12]} is not in {repository}/other: it was made in {repository}",
+    )
 
 
 def test_a_commit_that_its_own_repository_lost_fails(repository: Path, status: Callable[..., Any]) -> None:
+    run_again(repository, RELINEAGE_SNAPSHOT="off")
     git(repository, "commit", "--quiet", "--amend", "-m", "another")
-    git(repository, "reflog", "expire", "--expire=now", "--all")
-    git(repository, "gc", "--quiet", "--prune=now")
+    lose_what_no_ref_has(repository)
 
     verdict, reason = status("train", "code_reachable")
 
@@ -167,20 +204,54 @@ def test_a_commit_that_its_own_repository_lost_fails(repository: Path, status: C
 
 
 def test_outside_of_any_repository_the_code_is_unknown(
-    repository: Path,
-    status: Callable[..., Any],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path_factory: pytest.TempPathFactory,
+    repository: Path, status: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     status("train", "code_reachable")
-    shutil.rmtree(repository / ".git")
-    outside = tmp_path_factory.mktemp("outside")
-    monkeypatch.chdir(outside)
+    (repository / ".git").rename(repository / "away.git")
 
-    database = repository / ".relineage" / "lineage.duckdb"
-    assert status("train", "code_reachable", "--database", database) == (
+    assert status("train", "code_reachable") == ("unknown", f"{repository} is in no git repository")
+
+
+def test_a_script_that_git_ignores_is_not_recorded(repository: Path, status: Callable[..., Any]) -> None:
+    with (repository / ".gitignore").open("a") as ignored:
+        ignored.write("train.py\n")
+    git(repository, "rm", "--quiet", "--cached", "train.py")
+    run_again(repository)
+
+    assert status("train", "code_recorded") == ("failed", "not kept: train.py: in use, git ignores it")
+
+
+def test_a_dirty_work_tree_without_a_snapshot_is_not_recorded(
+    repository: Path, status: Callable[..., Any]
+) -> None:
+    (repository / "train.py").write_text(SCRIPT + "#\n")
+    run_again(repository, RELINEAGE_SNAPSHOT="off")
+    commit = git(repository, "rev-parse", "HEAD")
+
+    assert status("train", "code_recorded") == (
+        "failed",
+        f"the working tree differed from commit {commit[:12]}, and no snapshot was made; not covered: "
+        "the code as it was: keeping it is switched off (RELINEAGE_SNAPSHOT, snapshot=False)",
+    )
+
+
+def test_outside_of_git_the_sources_are_looked_for_in_the_store(
+    folder: Path, status: Callable[..., Any]
+) -> None:
+    (folder / "train.py").write_text(SCRIPT)
+    run_again(folder)
+    [listed] = (folder / ".relineage" / "store" / "objects" / "b3-folder1").rglob("*.json")
+    digest = f"b3-folder1:{listed.parent.name}{listed.stem}"
+
+    assert status("train", "code_recorded") == ("passed", f"snapshot {digest}")
+    assert status("train", "code_reachable") == ("passed", f"its sources {digest} are in the store")
+    for file in (folder / ".relineage" / "store" / "objects" / "b3-bytes1").glob("*/*"):
+        file.unlink()
+    assert status("train", "code_reachable")[0] == "failed"
+    listed.unlink()
+    assert status("train", "code_reachable") == (
         "unknown",
-        f"{outside} is in no git repository",
+        f"its sources {digest} are not in this store; perhaps in another",
     )
 
 
@@ -237,3 +308,33 @@ def test_nothing_failed_and_nothing_unknown_is_the_only_success(
 
     assert said.code == 1
     assert "no run is known that made it" in said.out
+
+
+@pytest.mark.parametrize(
+    ("switches", "status", "words"),
+    [
+        ({"torch.are_deterministic_algorithms_enabled": "True"}, "passed", "seed was given"),
+        (
+            {"torch.are_deterministic_algorithms_enabled": "False", "torch.backends.cudnn.benchmark": "True"},
+            "unknown",
+            "seed was given; switched off: torch.are_deterministic_algorithms_enabled, torch.backends.cudnn.benchmark",
+        ),
+        ({"torch.backends.cudnn.benchmark": "False", "PYTHONHASHSEED": "random"}, "passed", "seed was given"),
+    ],
+)
+def test_switches_that_are_off_leave_it_unknown_whether_the_seeds_suffice(
+    switches: dict[str, str],
+    status: str,
+    words: str,
+    folder: Path,
+    tell: Callable[..., Any],
+    relineage: Callable[..., Any],
+) -> None:
+    base = {"_producer": "https://example.com/tests", "_schemaURL": "https://example.com/schema"}
+    seeds = base | {"entropy": "1", "given": True, "libraries": [], "switches": switches, "uncovered": []}
+    run = {"runId": "0199a000-0000-7000-8000-00000000000a", "facets": {"relineage_seeds": seeds}}
+    tell(folder, "train", 1, writes=[("m", "1")], run=run)
+
+    checks = {row["check_name"]: row for row in relineage("verify", "n/m", "--format", "json").json}
+
+    assert (checks["seeds_complete"]["status"], checks["seeds_complete"]["reason"]) == (status, words)

@@ -1,0 +1,91 @@
+"""Steps that are called again by themselves. Here functions that open their own run stand for decorated ones: events
+say of them what they say of a step.
+"""
+
+import json
+from typing import Any
+
+import pytest
+from replay_projects import Project
+
+STEPS = """
+import pandas as pd
+def scale(frame, path, factor, names):
+    with lineage.run("scale", params={"factor": factor, "names": names}) as run:
+        run.input(frame, role="frame", store=True)
+        run.input(path, role="path")
+        frame = frame[names] * factor + np.random.random((len(frame), len(names))) + len(path.read_text())
+        return run.output(frame, name="scaled", role="scaled")
+"""
+PROGRAM = """
+import pandas as pd
+import steps
+with lineage.run("make") as run:
+    frame = run.output(pd.DataFrame({"a": np.arange(9.0), "b": np.arange(9.0)}), name="made")
+for factor in (2.0, 3.0):
+    steps.scale(frame, Path("text.txt"), factor, ["a", "b"])
+"""
+
+
+def as_steps(project: Project, callable_: str) -> None:
+    """Say of the runs of `scale` that they were calls of a step."""
+    for file in (project.folder / ".relineage" / "events").glob("*.ndjson"):
+        lines = []
+        for line in file.read_text().splitlines():
+            event: dict[str, Any] = json.loads(line)
+            if event["job"]["name"] == "scale" and "relineage_step" in event["run"]["facets"]:
+                event["run"]["facets"]["relineage_step"]["callable"] = callable_
+            lines.append(json.dumps(event) + "\n")
+        file.write_text("".join(lines))
+
+
+@pytest.fixture
+def ran(project: Project) -> Project:
+    (project.folder / "text.txt").write_text("a text " * 9)
+    project.write(steps=STEPS, program=PROGRAM)
+    project.run("program.py")
+    return project
+
+
+def test_a_step_of_a_module_is_called_by_itself_with_its_own_chance(ran: Project) -> None:
+    # The second of its job: by itself it is the first.
+    as_steps(ran, "steps:scale")
+
+    verdict = ran.replay("scaled")
+
+    assert verdict.verdict == "bitwise", verdict
+    assert verdict.notes == ("steps:scale was called by itself",)
+
+
+def test_a_step_of_a_notebook_can_be_called_by_itself(ran: Project) -> None:
+    as_steps(ran, "steps:scale")
+    for file in (ran.folder / ".relineage" / "events").glob("*.ndjson"):
+        file.write_text(
+            file.read_text().replace('["program.py"]', '["-m", "ipykernel_launcher", "-f", "x.json"]')
+        )
+
+    assert ran.replay("scaled").verdict == "bitwise"
+    assert ran.replay("made").verdict == "not replayed"
+
+
+@pytest.mark.parametrize("callable_", ["__main__:scale", "steps:Class.scale", "steps:nothing"])
+def test_what_is_no_function_of_a_module_is_replayed_with_its_program(ran: Project, callable_: str) -> None:
+    as_steps(ran, callable_)
+
+    verdict = ran.replay("scaled")
+
+    assert (verdict.verdict, verdict.notes) == ("bitwise", ())
+
+
+def test_a_step_that_comes_out_otherwise_by_itself_is_replayed_with_its_program(ran: Project) -> None:
+    # An index is in no digest, and is not kept: by itself the step gets another one.
+    ran.write(
+        steps=STEPS.replace("frame = frame[names]", "frame = frame[names].iloc[frame.index.argsort()]"),
+        program=PROGRAM.replace('"b": np.arange(9.0)}', '"b": np.arange(9.0)}, index=range(9, 0, -1)'),
+    )
+    ran.run("program.py")
+    as_steps(ran, "steps:scale")
+
+    verdict = ran.replay("scaled")
+
+    assert (verdict.verdict, verdict.notes) == ("bitwise", ())
