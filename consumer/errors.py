@@ -4,6 +4,7 @@ ConsumerError
 ├── DatabaseBusy        another process has the file         → wait, or stop it
 ├── DatabaseUnreadable  not a lineage database               → name another file
 ├── SourceError         a file or broker cannot be read      → mend the source, or choose
+├── BundleError         a bundle cannot be made or believed  → as the text says, or ask whoever made it
 └── QuestionError       the question names nothing, or more than one thing → ask again
 """
 
@@ -22,6 +23,10 @@ class DatabaseUnreadable(ConsumerError):
 
 class SourceError(ConsumerError):
     """A source of events cannot be read."""
+
+
+class BundleError(ConsumerError):
+    """A bundle cannot be made, or is not to be believed."""
 
 
 class QuestionError(ConsumerError):

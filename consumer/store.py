@@ -140,6 +140,11 @@ class Store:
         [row] = self.connection.execute(named("store")["counts"]).fetchall()
         return row[0], row[1]
 
+    def folder(self) -> Path | None:
+        """Where the database lies, and beside it what did not fit into events; None for one in memory."""
+        [(path,)] = self.connection.execute(named("store")["file"]).fetchall()
+        return Path(path).parent if path else None
+
     def rebuild(self) -> None:
         """Make the hot tables again from the facts."""
         with self.transaction():

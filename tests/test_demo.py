@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_projects import git, process_environment
 from emitted import events_in
 from validation import validate_event
 
@@ -118,6 +120,44 @@ def test_the_lines_to_try_work(demo: Demo) -> None:
     assert [row["name"] for row in metrics] == ["accuracy", "auc"] * 3
     assert len({row["max"] for row in statistics}) == 2
     assert sensitive == [{"job_name": "split", "recipes": 2, "outcomes": 2}]
+
+
+def test_the_training_is_reproduced_bitwise_from_a_bundle_alone_in_an_empty_folder(
+    demo: Demo, tmp_path: Path
+) -> None:
+    code, project, empty = (tmp_path / name for name in ("code", "project", "empty"))
+    for folder in (code, project / "data", empty):
+        folder.mkdir(parents=True)
+    (project / ".relineage").mkdir()
+    shutil.copy(ROOT / "demo" / "pipeline.py", code)
+    git(code, "init", "--quiet")
+    git(code, "add", "pipeline.py")
+    git(code, "commit", "--quiet", "-m", "the pipeline")
+    shutil.copy(demo.folder / "as-it-is" / "raw.csv", project / "data")
+
+    def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=folder, env=process_environment(), capture_output=True, text=True, check=True
+        )
+
+    run(sys.executable, code / "pipeline.py", "data", "--seed", "42", folder=project)
+    # The forest in memory has no form in a store: that it is not in the bundle is told.
+    made = subprocess.run(
+        [RELINEAGE, "bundle", "data/model.joblib", "--data", "-o", empty / "model.lineage"],
+        cwd=project, env=process_environment(), capture_output=True, text=True,
+    )  # fmt: skip
+    assert made.returncode in (0, 1), made.stderr
+    assert made.stderr.count("\n") <= 1, made.stderr
+    shutil.rmtree(code)
+    shutil.rmtree(project)
+
+    replayed = run(RELINEAGE, "replay", "model.lineage", "--yes", folder=empty)
+
+    assert "reproduced bitwise" in replayed.stdout
+    assert list(empty.iterdir()) == [empty / "model.lineage"]
+    traced = run(RELINEAGE, "trace", "model.lineage", "--format", "json", folder=empty)
+    steps = [row["writer_job_name"] for row in json.loads(traced.stdout)]
+    assert steps == ["train", "augment", "split", "clean", "load", None]
 
 
 def test_a_folder_that_is_not_its_own_is_left_alone(tmp_path: Path) -> None:

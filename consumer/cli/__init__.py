@@ -35,6 +35,7 @@ COMMANDS = {
     "letters": "List the messages that are no events.",
     "status": "What the database holds.",
     "rebuild": "Make the tables again from the stored events.",
+    "bundle": "Everything known of one thing, as one file to keep beside it.",
     "digest": "Digest files and folders.",
     "code": "List and tidy the snapshots of code.",
     "store": "Look into the store of contents, take out of it, tidy it.",
@@ -80,7 +81,7 @@ def relineage() -> None:
 
     X is a run id, a name (`features/train`, `fraud/features/train`), with `@version` or not, a job, a digest or the
     first 8 or more hex digits of one, or a file: its content is looked for. `run:`, `job:`, `dataset:` or `digest:` in
-    front say which is meant.
+    front say which is meant. A bundle stands for what it is of.
 
     Questions first take in what is new in `.relineage/events`. The folder is found upwards from the working directory.
     Errors end with code 2.

@@ -25,7 +25,6 @@ from ...emitter.digests.compare import Comparison, Rows, compare
 from ...emitter.digests.plain import bytes_content
 from ..display import printable
 from ..errors import QuestionError
-from ..home import find_home
 from ..replay.contents import content_said, texts
 
 if TYPE_CHECKING:
@@ -80,11 +79,8 @@ def compare_command(
                 opened.append(stack.enter_context(question(database)))
             return opened[0]
 
-        home = find_home(Path.cwd()) if database is None else database.parent
-        objects = None if home is None else home / "objects"
         one, two = (
-            _file(path, digested) if (path := _path(text)) else _recorded(text, store(), objects)
-            for text in (a, b)
+            _file(path, digested) if (path := _path(text)) else _recorded(text, store()) for text in (a, b)
         )
     try:
         found, values = _compared(one, two, tolerance)
@@ -163,7 +159,7 @@ def _file(path: Path, digested: Callable[[Path], Content]) -> Side:
     return Side(content=content, path=None if path.is_dir() else path, note=content.absent)
 
 
-def _recorded(x: str, store: Store, objects: Path | None) -> Side:
+def _recorded(x: str, store: Store) -> Side:
     from ..named import named
     from .output import dataset_name
     from .subject import meant
@@ -184,7 +180,7 @@ def _recorded(x: str, store: Store, objects: Path | None) -> Side:
     content, model = contents[0], models[0] if models else {}
     note = None
     if (details := content.get("details")) is not None:
-        kept = _object(objects, str(details))
+        kept = _object(store.folder(), str(details))
         if kept is None:
             note = f"what did not fit into its facets is in {details}.json, which is not beside this database"
         else:
@@ -194,11 +190,11 @@ def _recorded(x: str, store: Store, objects: Path | None) -> Side:
 
 
 def _object(folder: Path | None, name: str) -> dict[str, Any] | None:
-    """The object of that name, if it is there and its bytes are what the name says."""
+    """The object of that name beside a database, if it is there and its bytes are what the name says."""
     if folder is None or _OBJECT.fullmatch(name) is None:
         return None
     try:
-        data = (folder / f"{name}.json").read_bytes()
+        data = (folder / "objects" / f"{name}.json").read_bytes()
         found = json.loads(data) if name == bytes_content(data).version else None
     except (OSError, ValueError):
         return None

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from ..ask import Ask, Difference
+from .asked import asked
 from .output import Section, plain_path, print_json, print_table, short
-from .session import database_option, format_option, question
-from .subject import meant
+from .session import database_option, format_option
 
 
 @click.command("diff")
@@ -23,9 +23,8 @@ def command(a: str, b: str, format_: str, database: Path | None) -> int:
 
     Exit code 1 when something differs, 0 when nothing does.
     """
-    with question(database) as store:
-        one, two = (meant(store.connection, x, by_content_only=True) for x in (a, b))
-        found = Ask(store.connection).run_diff(one, two)
+    with asked(database, a, b, by_content_only=True) as two:
+        found = Ask(two.connection).run_diff(*two.x)
     if format_ == "json":
         print_json([asdict(difference) for difference in found])
     elif found:

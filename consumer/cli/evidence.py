@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import duckdb
@@ -25,6 +26,7 @@ from ...emitter.errors import Damaged, StoreError
 from ...emitter.process import process_id
 from ...emitter.store import Store as Objects
 from ..ask import Check, Hop
+from ..bundle.code import holds
 from ..named import named
 from ..replay.code import has_commit
 from .reached import Finding, Reach, Version, recorded_versions, worst
@@ -44,6 +46,7 @@ def with_evidence(
     *,
     objects: Objects | None = None,
     deep: bool = False,
+    packed: Sequence[Path] | None = None,
 ) -> list[Check]:
     """The checks, with those filled in that need files, git, or this machine.
 
@@ -55,6 +58,8 @@ def with_evidence(
         looking_at: Told of each file and object before it is digested, which may take a while.
         objects: The store of contents.
         deep: Digest whatever can be reached, outputs and objects too.
+        packed: The repositories of a bundle. Then its objects are digested, and nothing else is looked at: the paths
+            in its events are those of another machine.
     """
     run_ids = sorted({check.run_id for check in checks})
     models = _models(connection, run_ids)
@@ -62,12 +67,15 @@ def with_evidence(
     wanted = {_version(hop) for hop in hops if hop.reader_run_id is not None and hop.version is not None}
     wanted.update(one for some in (*models.values(), *written.values()) for one in some)
     reach = Reach(
-        recorded=recorded_versions(wanted, connection), objects=objects, deep=deep, looking_at=looking_at
-    )
+        recorded=recorded_versions(wanted, connection), objects=objects, deep=deep or packed is not None,
+        looking_at=looking_at, bundled=packed is not None,
+    )  # fmt: skip
     data = _data(hops, models, reach)
     filled = {
         "inputs_unchanged": {run_id: worst(list(found.values())) for run_id, found in data.items()},
-        "code_reachable": _code_reachable(run_ids, connection, folder, objects),
+        "code_reachable": _code_reachable(run_ids, connection, folder, objects)
+        if packed is None
+        else _code_in_bundle(run_ids, connection, packed, objects),
         "weights_known": _weights(models, data),
     }
     added: dict[str, tuple[str, Mapping[str, Finding]]] = {
@@ -173,6 +181,31 @@ def _code_reachable(
                 places = [one for one in (here, other) if one is not None]
                 found[key] = _in_git(places, commit, snapshot, dirty, recorded_in, root, folder)
         result[run_id] = found[key]
+    return result
+
+
+def _code_in_bundle(
+    run_ids: Sequence[str],
+    connection: duckdb.DuckDBPyConnection,
+    packed: Sequence[Path],
+    objects: Objects | None,
+) -> dict[str, Finding]:
+    rows = connection.execute(named("evidence")["code"], {"run_ids": run_ids}).fetchall()
+    result = {}
+    for run_id, _, commit, snapshot, dirty, _ in rows:
+        if snapshot is not None and snapshot.startswith("b3-"):
+            result[run_id] = _in_store(snapshot, objects)
+            continue
+        asked = [snapshot] if snapshot is not None else []
+        asked += [commit] if commit is not None and (snapshot is None or dirty is False) else []
+        there = next((one for one in asked if _COMMIT.fullmatch(one) and holds(packed, one)), None)
+        if there is not None:
+            result[run_id] = Finding("passed", f"commit {there[:12]} is in the bundle")
+        elif asked and which("git") is None:
+            said = f"commit {asked[0][:12]} cannot be looked for: git is not installed here"
+            result[run_id] = Finding("unknown", said)
+        elif asked:
+            result[run_id] = Finding("unknown", f"commit {asked[0][:12]} is not in the bundle")
     return result
 
 

@@ -40,12 +40,14 @@ class Reach:
         objects: The store of contents.
         deep: Whether objects are digested, too.
         looking_at: Told of each path or object before it is digested.
+        bundled: The objects are those of a bundle, and the paths those of another machine: they are not looked at.
     """
 
     recorded: Mapping[Version, tuple[frozenset[str], tuple[str, ...]]]
     objects: Objects | None
     deep: bool
     looking_at: Callable[[str], None]
+    bundled: bool = False
     _paths: dict[str, frozenset[str] | str] = field(default_factory=dict)
     _objects: dict[str, str | None] = field(default_factory=dict)
 
@@ -64,6 +66,8 @@ class Reach:
         damaged, kept = self._stored(digests)
         if damaged is not None:
             return Finding("failed", damaged)
+        if self.bundled:
+            return self._judge_bundled(name, kept, written_by, verb)
         # os.path.exists: what events call a file may be too long to be one, and Path.exists would raise.
         here = [path for path in paths if Path(path).is_absolute() and os.path.exists(path)]  # noqa: PTH110
         looked = [(path, self._at(path)) for path in here]
@@ -79,6 +83,13 @@ class Reach:
         if paths:
             return Finding("unknown", f"{paths[0]} is not on this machine")
         return Finding("unknown", f"{name} cannot be looked at from here")
+
+    def _judge_bundled(self, name: str, kept: bool, written_by: str | None, verb: str) -> Finding:
+        if kept:
+            return Finding("passed", f"{name} is in the bundle as it was {verb}")
+        if written_by is not None:
+            return Finding("passed", f"{name} is what {written_by} wrote")
+        return Finding("unknown", f"{name} is not in the bundle; --data puts it there")
 
     def _at(self, path: str) -> frozenset[str] | str:
         if path not in self._paths:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..bundle.mark import is_bundle
 from ..named import named
 from .session import database_option, question
 
@@ -18,6 +19,8 @@ def command(database: Path | None) -> int:
 
     Not needed in daily life: they are kept up to date with every batch, and answers are the same afterwards.
     """
+    if database is not None and is_bundle(database):
+        raise click.UsageError("a bundle has no tables: they are made from its events whenever it is asked")
     with question(database) as store:
         began = time.monotonic()
         store.rebuild()

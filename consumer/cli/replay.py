@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,10 +29,10 @@ from ..replay.record import record
 from ..replay.recorded import Recorded, read_run
 from ..replay.replaying import Means
 from ..replay.verdicts import Replayed
+from .asked import asked
 from .comparing import parsed_tolerance
-from .contents import objects_of
 from .output import print_json, terminal
-from .session import database_option, format_option, question
+from .session import database_option, format_option
 from .subject import meant
 from .why import print_causes
 
@@ -81,33 +81,36 @@ def command(
     first; without a terminal it needs --yes. Your work tree, your events and your files stay as they are; the replay is
     recorded as a run of relineage/replay.
 
-    RUN is any X whose run is known. All runs of its process are done again. What the program prints goes to standard
-    error. Exit code 0: reproduced, bitwise or within the tolerance; 1: not reproduced, with the first column or tensor
-    that differs, and why; 2: not replayed, with the reason.
+    RUN is any X whose run is known, also a bundle that was made with --data. All runs of its process are done again.
+    What the program prints goes to standard error. Exit code 0: reproduced, bitwise or within the tolerance; 1: not
+    reproduced, with the first column or tensor that differs, and why; 2: not replayed, with the reason.
     """
     allowed = parsed_tolerance(tolerance) if tolerance is not None else None
     if keep is not None and keep.exists():
         raise click.BadParameter(f"{keep} is there already", param_hint="--keep")
-    with question(database) as store:
+    with ExitStack() as stack:
+        found = stack.enter_context(asked(database, x))
         if closure:
-            processes = read_closure(store.connection, meant(store.connection, x))
+            processes = read_closure(found.connection, found.x[0])
         else:
-            run = read_run(store.connection, run_meant(store.connection, x))
+            run = read_run(found.connection, run_meant(found.connection, found.x[0]))
             processes = [Wanted(run=run, run_ids=(run.run_id,))]
-    # From here on others may use the database: a replay may take as long as its run.
-    if not yes:
-        _ask_first([one.run for one in processes])
-    means = Means(
-        repositories=[Path.cwd()],
-        objects=objects_of(Path.cwd()),
-        tolerance=allowed,
-        tolerance_text=tolerance,
-        environment=environment,
-        keep=keep,
-        say=lambda line: click.echo(f"│ {printable(line)}", err=True),
-    )
-    verdicts = []
-    with _ended_by_signals():
+        means = Means(
+            repositories=found.repositories(),
+            objects=found.objects(),
+            here=not found.elsewhere,
+            tolerance=allowed,
+            tolerance_text=tolerance,
+            environment=environment,
+            keep=keep,
+            say=lambda line: click.echo(f"│ {printable(line)}", err=True),
+        )
+        if not found.elsewhere:
+            stack.close()  # others may use the database: a replay may take as long as its run
+        if not yes:
+            _ask_first([one.run for one in processes])
+        stack.enter_context(_ended_by_signals())
+        verdicts = []
         began = datetime.now(UTC)
         for verdict in replay_closure(processes, means):
             verdicts.append(verdict)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 import duckdb
 
+from ..bundle.mark import is_bundle
 from ..consume import take_in
 from ..errors import ConsumerError, DatabaseUnreadable, SourceError
 from ..home import DATABASE, EVENTS, find_home
@@ -48,11 +49,17 @@ def format_option(*formats: str) -> Callable[[Function], Function]:
 
 @contextmanager
 def question(database: Path | None) -> Iterator[Store]:
-    """The open database for a question, with what is new in its `.relineage/events` taken in.
+    """The open database for a question, with what is new in its `.relineage/events` taken in; or that of a bundle.
 
     Raises:
         ConsumerError: There is none, or it cannot be opened or written.
     """
+    if database is not None and is_bundle(database):
+        from ..bundle.opening import opened as opened_bundle  # most questions are put to no bundle
+
+        with opened_bundle(database) as bundle:
+            yield bundle.store
+        return
     home = find_home(Path.cwd())
     own = None if home is None else home / DATABASE
     path = own if database is None else database

@@ -8,17 +8,20 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import duckdb
 
 from ..ask import Ask, Thing
 from ..named import named
+from .asked import asked
 from .listing import with_short_run_ids
 from .output import Section, dataset_name, plain_path, print_sections, short, shortened
-from .session import database_option, format_option, question
-from .subject import meant
+from .session import database_option, format_option
+
+if TYPE_CHECKING:
+    from ..bundle.manifest import Manifest
 
 # Sections of one row, read downwards.
 _UPRIGHT = {"run", "job", "dataset", "environment"}
@@ -30,11 +33,22 @@ _UPRIGHT = {"run", "job", "dataset", "environment"}
 @database_option
 def command(x: str, format_: str, database: Path | None) -> int:
     """Everything about one run, job (with its latest run), dataset, version, digest or file. Times are UTC."""
-    with question(database) as store:
-        thing = Ask(store.connection).thing(meant(store.connection, x))
-        sections = _sections(store.connection, thing, whole=format_ == "json")
+    with asked(database, x) as found:
+        thing = Ask(found.connection).thing(found.x[0])
+        sections = [_section_of(bundle.manifest, whole=format_ == "json") for bundle in found.bundles]
+        sections += _sections(found.connection, thing, whole=format_ == "json")
     print_sections(sections, format_)
     return 0
+
+
+def _section_of(manifest: Manifest, *, whole: bool) -> Section:
+    """What a bundle says of itself."""
+    said = manifest.model_dump(exclude={"format", "of"} if whole else {"format", "of", "missing"})
+    if not whole:
+        said |= {name: len(said[name]) for name in ("runs", "besides", "commits", "folders", "members")}
+        said["missing"] = [f"{one.what} {one.name}: {one.reason}" for one in manifest.missing]
+    row = {"of": manifest.of.x, **said}
+    return Section("bundle", list(row), [list(row.values())], upright=True)
 
 
 def _sections(connection: duckdb.DuckDBPyConnection, thing: Thing, *, whole: bool) -> list[Section]:

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.text import Text
 
 from ..ask import Ask, Hop
+from .asked import asked
 from .output import Section, print_json, print_table, terminal
-from .session import database_option, format_option, question
-from .subject import meant
+from .session import database_option, format_option
 from .tree import Lineage
 
 
@@ -34,10 +34,9 @@ def command(x: str, up: bool, all_producers: bool, format_: str, database: Path 
         raise click.UsageError(
             "--all-producers goes with --up: every reader of X is followed downwards anyway"
         )
-    with question(database) as store:
-        ask = Ask(store.connection)
-        asked = meant(store.connection, x)
-        hops = ask.upstream(asked, all_producers=all_producers) if up else ask.downstream(asked)
+    with asked(database, x) as found:
+        ask = Ask(found.connection)
+        hops = ask.upstream(found.x[0], all_producers=all_producers) if up else ask.downstream(found.x[0])
         runs = {} if up else ask.runs(hop.reader_run_id for hop in hops if hop.reader_run_id)
     if format_ == "json":
         print_json([asdict(hop) for hop in hops])

@@ -21,11 +21,10 @@ from rich.text import Text
 from ..ask import Ask, Check
 from ..display import printable
 from ..named import named
-from .contents import objects_of
+from .asked import asked
 from .evidence import with_evidence
 from .output import calm_table, print_json, terminal
-from .session import database_option, format_option, question
-from .subject import meant
+from .session import database_option, format_option
 from .tree import distinct_digits
 
 SIGNS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "unknown": ("?", "yellow")}
@@ -44,16 +43,15 @@ def command(x: str, deep: bool, format_: str, database: Path | None) -> int:
     Files that are on this machine are digested again, the store is looked into, git is asked for the code in the
     repository around the working directory and in that of the run, and the packages are compared with those that are
     installed here. That X was done again and came out the same is told, too, and is no check: relineage replay does
-    it. Exit code 0 only if nothing failed and nothing is unknown, else 1.
+    it. Of a bundle only what is in it is looked at. Exit code 0 only if nothing failed and nothing is unknown, else 1.
     """
-    with question(database) as store, _looking() as looking_at:
-        ask = Ask(store.connection)
-        asked = meant(store.connection, x, by_content_only=True)
+    with asked(database, x, by_content_only=True) as found, _looking() as looking_at:
+        ask = Ask(found.connection)
         checks = with_evidence(
-            ask.reproducibility(asked), ask.upstream(asked), store.connection, Path.cwd(), looking_at,
-            objects=objects_of(Path.cwd()), deep=deep,
+            ask.reproducibility(found.x[0]), ask.upstream(found.x[0]), found.connection, Path.cwd(), looking_at,
+            objects=found.objects(), deep=deep, packed=found.packed(),
         )  # fmt: skip
-        replays = _replays(store.connection, checks)
+        replays = _replays(found.connection, checks)
     counts = Counter(check.status for check in checks)
     sound = bool(checks) and counts["passed"] == len(checks)
     if format_ == "json":

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from ..ask import Ask, Cause
 from ..display import printable
+from .asked import asked
 from .output import print_json, short, terminal
-from .session import database_option, format_option, question
-from .subject import meant
+from .session import database_option, format_option
 
 
 @click.command("why")
@@ -28,9 +28,8 @@ def command(a: str, b: str, format_: str, database: Path | None) -> int:
     Each with the job in which it arose, its values in A and in B, and the way to the result. Exit code 1 when something
     differs, 0 when nothing does.
     """
-    with question(database) as store:
-        one, two = (meant(store.connection, x, by_content_only=True) for x in (a, b))
-        causes = Ask(store.connection).why(one, two)
+    with asked(database, a, b, by_content_only=True) as found:
+        causes = Ask(found.connection).why(*found.x)
     if format_ == "json":
         print_json([asdict(cause) for cause in causes])
     elif not causes:

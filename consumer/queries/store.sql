@@ -33,6 +33,10 @@ select next_offset, fingerprint from store.source_offset where source = $source 
 select count(*) > 0 and not bool_or(schema_name = 'store' and table_name = 'migration')
 from duckdb_tables() where database_name = current_database();
 
+-- name: file
+-- The file of the database; null for one in memory.
+select path from duckdb_databases() where database_name = current_database();
+
 -- name: one_thread
 -- No work in parallel.
 set threads = 1;

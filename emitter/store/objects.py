@@ -15,6 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,24 @@ class Store:
         with self._place.local(found.name) as file:
             if not holds(file, found.digest):
                 raise self._damaged(found)
+
+    @contextmanager
+    def opened(self, found: Object) -> Iterator[Path]:
+        """A local file with the bytes of an object as they lie there, not digested: of a folder the list of its files.
+
+        Raises:
+            StoreError, OSError: It cannot be read.
+        """
+        with self._place.local(found.name) as file:
+            yield file
+
+    def parts(self, folder: Object) -> list[Object]:
+        """The files of a folder, as objects.
+
+        Raises:
+            Damaged: The list of its files is not what its name says, or one of them is not there.
+        """
+        return [one for _, one in self._members(folder)]
 
     def unused(self, referred: Collection[str], before: float) -> list[Object]:
         """The objects that no digest of a collection refers to, and that were put or referred to before a time.

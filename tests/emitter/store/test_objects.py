@@ -364,3 +364,32 @@ def test_content_that_says_nothing_of_the_data_is_not_believed(store: Store):
     with pytest.raises(Refused):
         store.put(wrong, b"abc")
     assert list(store.scan()) == []
+
+
+def test_the_bytes_of_an_object_can_be_read_as_they_lie_there(
+    store: Store, kept: Callable[[object], str]
+) -> None:
+    found = store.find(kept(b"some bytes"))
+    assert found is not None
+    with store.opened(found) as file:
+        assert file.read_bytes() == b"some bytes"
+        assert file.stat().st_size == found.bytes
+
+
+def test_the_parts_of_a_folder_are_its_files(
+    store: Store, kept: Callable[[object], str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "images"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("a", "deep/b", "deep/the same as b"):
+        (folder / name).write_text(name[:6])
+    found = store.find(kept(folder))
+    assert found is not None
+    parts = store.parts(found)
+    assert len(parts) == 3
+    assert {one.digest for one in parts} == {
+        content_of(path).digests[0] for path in folder.rglob("*") if path.is_file()
+    }
+    store.remove(parts[0], time.time() + 60)
+    with pytest.raises(Damaged, match="is not in the store"):
+        store.parts(found)
