@@ -134,6 +134,12 @@ def undigested(reason: str, producer: str) -> Description:
     return Description(facets=facets, absent=reason)
 
 
+def with_modality(description: Description, modality: str) -> Description:
+    """The same, of something that depicts what somebody says."""
+    content = {**description.facets["relineage_content"], "modality": modality}
+    return replace(description, facets={**description.facets, "relineage_content": content})
+
+
 def _named(data: object) -> str:
     return str(data) if isinstance(data, Path) else f"this {type(data).__name__}"
 

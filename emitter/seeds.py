@@ -174,6 +174,7 @@ class Seeding:
     _before: dict[str, str] = field(default_factory=dict)
     _after: dict[str, str] = field(default_factory=dict)
     _overlapped: bool = False
+    _paused: _State | None = None
 
     def begin(self) -> None:
         """Keep the caller's states and seed both generators."""
@@ -206,6 +207,25 @@ class Seeding:
                 above = _OPEN[position]
                 above._callers = self._callers
                 above._overlapped = self._overlapped = True
+
+    def pause(self) -> None:
+        """Give the caller's states back for a while: a generator has yielded."""
+        with _LOCK:
+            if not _OPEN or _OPEN[-1] is not self or self._callers is None:
+                return  # another run has begun since: they overlap, and `end` says so
+            self._paused = _State.take()
+            _OPEN.pop()
+            self._callers.put_back()
+
+    def resume(self) -> None:
+        """Go on with its own states after `pause`, and keep what the caller's are now."""
+        with _LOCK:
+            if self._paused is None:
+                return
+            self._callers, paused = _State.take(), self._paused
+            self._paused = None
+            paused.put_back()
+            _OPEN.append(self)
 
     def record(self) -> SeedRecord:
         """What there is to say now; the states at the end once it has ended."""
