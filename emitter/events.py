@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .clock import iso
 from .guard import Guard
 from .identity import Identity, Part, identify
-from .limits import EVENT_BYTES, FACET_BYTES, fit, size_of
+from .limits import EVENT_BYTES, FACET_BYTES, fit, size_of_facets
 from .naming import DatasetName
 from .ours import Measured, cost_facet, metrics_facet, seeds_facet, step_facet, thinned
 from .parameters import Parameters
@@ -158,14 +158,14 @@ def document(
         "job": {"namespace": facts.run.namespace, "name": facts.run.name, "facets": job_facets},
         **_datasets(facts.entries, lambda entry: entry.facets),
     }
-    size = size_of(run_facets)
+    size = size_of_facets(run_facets)
     if size > FACET_BYTES:  # else none of them can be too large
         for key, facet in run_facets.items():
             run_facets[key], cut = fit(facet)
             if cut:
                 every = keep({key: facet})
                 log.warning("%s of run %s is cut to 64 kB; the whole is %s", key, facts.run.run_id, every)
-        size = size_of(run_facets)
+        size = size_of_facets(run_facets)
     if size + sum(entry.size for entry in facts.entries) > EVENT_BYTES:
         # Many datasets, each within its bounds: all of them give way alike.
         facets = sum(len(entry.facets) for entry in facts.entries)

@@ -87,6 +87,7 @@ class Lineage:
         self._transport = transport
         self._sender = Sender(self.settings, transport, self.home)
         self._open: dict[str, Run] = {}
+        self._seen: dict[Path | None, Surroundings] = {}
         self._lock = threading.Lock()
         self._process = os.getpid()
         self._registered = False
@@ -138,6 +139,8 @@ class Lineage:
     @overload
     def step(
         self,
+        function: None = None,
+        /,
         *,
         job: str | None = None,
         operation: str | None = None,
@@ -152,7 +155,7 @@ class Lineage:
 
     def step(
         self,
-        function: F | None = None,
+        function: Callable[..., Any] | None = None,
         /,
         *,
         job: str | None = None,
@@ -190,7 +193,7 @@ class Lineage:
         """
         from .steps import step
 
-        def decorate(function: F) -> F:
+        def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
             return step(
                 self, function, job=job, operation=operation, seed=seed, cache=cache, inputs=inputs,
                 params=params, outputs=outputs, names=names, modality=modality,
@@ -242,7 +245,7 @@ class Lineage:
         """What is captured without asking; `caller` is the file that opened the run."""
         from .surroundings import look_around
 
-        return look_around(
+        seen = look_around(
             self._repositories,
             caller,
             self.environ,
@@ -251,6 +254,11 @@ class Lineage:
             self._folder,
             process_id(),
         )
+        before = self._seen.get(caller)
+        if before is not None and before == seen:
+            return before  # its facets are made
+        self._seen[caller] = seen
+        return seen
 
     def opened(self, run: Run) -> None:
         """Remember a run that has begun."""

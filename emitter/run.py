@@ -381,7 +381,7 @@ class Run:
             return {"generators that could not be seeded"}
         record = self._seeding.record()
         used = {one for one in record.uncovered if not one.startswith("not observed: ")}
-        if any(one.state_after != one.state_before for one in record.libraries):
+        if any(one.state_before is None or one.state_after != one.state_before for one in record.libraries):
             used.add("seeded")
         return used | self._within
 

@@ -36,8 +36,10 @@ class Surroundings:
     adapter_version: str
     script: Path | None
     caller: Path | None
-    _facets: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    _digests: dict[object, tuple[str | None, str | None]] = field(default_factory=dict)
+    # What is made of it once; two that are equal without these say the same.
+    _facets: dict[str, Mapping[str, Any]] = field(default_factory=dict, compare=False)
+    _job_facets: dict[str, Mapping[str, Any]] = field(default_factory=dict, compare=False)
+    _digests: dict[object, tuple[str | None, str | None]] = field(default_factory=dict, compare=False)
 
     def code(self) -> tuple[str | None, str | None]:
         """Digest of the code and null, or null and the reason."""
@@ -50,6 +52,7 @@ class Surroundings:
 
     def run_facets(self, standard: StandardFacets, producer: str) -> dict[str, Mapping[str, Any]]:
         """`processing_engine`, `relineage_environment`, `environmentVariables`."""
+        from ..facets.encode import Settled
         from .ours import environment_facet
 
         if self._facets:
@@ -60,27 +63,31 @@ class Surroundings:
         }
         if self.variables:
             facets["environmentVariables"] = standard.variables(self.variables)
-        self._facets.update(facets)
-        return facets
+        self._facets.update({key: Settled(facet) for key, facet in facets.items()})
+        return dict(self._facets)
 
     def job_facets(self, standard: StandardFacets) -> dict[str, Mapping[str, Any]]:
         """`sourceCodeLocation`, where there is a repository."""
+        from ..facets.encode import Settled
+
         if self.repository is None:
             return {}
+        if self._job_facets:
+            return dict(self._job_facets)
         path = None
         for file in (self.caller, self.script):
             if file is not None and file.resolve().is_relative_to(self.repository.root.resolve()):
                 path = file.resolve().relative_to(self.repository.root.resolve()).as_posix()
                 break
-        return {
-            "sourceCodeLocation": standard.source_code(
-                url=self.repository.web_url(path),
-                repository=self.repository.remote,
-                path=path,
-                version=self.repository.commit,
-                branch=self.repository.branch,
-            )
-        }
+        location = standard.source_code(
+            url=self.repository.web_url(path),
+            repository=self.repository.remote,
+            path=path,
+            version=self.repository.commit,
+            branch=self.repository.branch,
+        )
+        self._job_facets["sourceCodeLocation"] = Settled(location)
+        return dict(self._job_facets)
 
 
 def look_around(

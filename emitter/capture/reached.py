@@ -3,11 +3,13 @@
 import inspect
 import textwrap
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from .code import Code, _digest
 
 
+@cache
 def callable_code(function: Callable[..., Any]) -> Code:
     """The digest of a callable's source; null with the reason where there is none."""
     try:

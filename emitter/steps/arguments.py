@@ -4,10 +4,11 @@ The rule, in one function (`is_data`):
 
 | an argument is | if it is |
 |---|---|
-| data | a frame, series, Arrow table or array, numpy array, torch tensor or module, scikit-learn estimator, bytes, or a `pathlib.Path` (whose content counts, not its name) |
+| data | a frame, series, Arrow table or array, numpy array, torch tensor or module, scikit-learn estimator, bytes |
+| data | a `pathlib.Path`: its content counts, not its name |
 | data | a text, a list of texts, or a list or dict of plain JSON values, with more than 4,096 bytes in it |
-| taken apart | a list, tuple, dict, named tuple or dataclass that holds data of the first kind: each part by itself |
-| a parameter | anything else; what has no defined form (an open file, a client) keeps the task from being told, with the reason |
+| taken apart | a list, tuple, dict, named tuple or dataclass that holds one of the first: each part by itself |
+| a parameter | anything else; what has no defined form (an open file, a client) keeps the task from being told |
 
 So a list of column names is a parameter and ten thousand texts are data. A step says otherwise by the names of its
 parameters: `inputs=("texts",)`, `params=("weights",)`. How what is data is digested is decided elsewhere.
@@ -117,11 +118,7 @@ def _sort(found: Arguments, name: str, value: object, said: Said, parameter: str
 def _is_large(value: object) -> bool:
     """Whether it has more than 4,096 bytes and can be digested as a text, a list of texts or JSON."""
     if isinstance(value, str):
-        return (
-            len(value.encode("utf-8", "surrogatepass")) > PLAIN_BYTES
-            if len(value) * 4 > PLAIN_BYTES
-            else False
-        )
+        return len(value) * 4 > PLAIN_BYTES and len(value.encode("utf-8", "surrogatepass")) > PLAIN_BYTES
     if not isinstance(value, list | dict):
         return False
     if len(value) <= PLAIN_BYTES:

@@ -1,8 +1,8 @@
 """When a call of a step may be answered from an earlier one, and when its result is kept for later ones.
 
-A result is handed out only for the same recipe: operation, inputs by role and content, parameters, code, and the seed that was
-given. A call that used no chance at all is kept without its seed, so that it is found whatever the seed is. Decides
-that neither is done
+A result is handed out only for the same recipe: operation, inputs by role and content, parameters, code, and the seed
+that was given. A call that used no chance at all is kept without its seed, so that it is found whatever the seed is.
+Decides that neither is done
 
 - without a recipe (an input without a digest, a parameter without a form, code that is not known);
 - with code that is dirty, unless the step says `cache="dirty"`: what is not committed cannot be looked up later;
@@ -243,9 +243,7 @@ def _value(said: Mapping[str, Any], store: "Store") -> Any:
         value = made_again(said["form"], lambda role: _loaded(outputs[role], store, Path(folder)))
         found = dict(parts(value, "output"))
         if found.keys() != outputs.keys() or form_of(value, "output") != said["form"]:
-            raise Unusable(
-                "it comes back in another form: libraries have changed since, or this one loses something"
-            )
+            raise Unusable("it comes back in another form: a library has changed, or loses something of it")
         for role, one in found.items():
             try:
                 digest = content_of(as_state(one) or one).version

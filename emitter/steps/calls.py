@@ -8,7 +8,7 @@ decided in `wrapping.py`, what may be answered without running it in `cached.py`
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from inspect import BoundArguments, Signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -64,7 +64,6 @@ class Step:
     modality: str | Mapping[str, str] | None
     caller: Path | None
     why_not_cached: str | None = None
-    _codes: dict[object, tuple[str | None, str | None]] = field(default_factory=dict)
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> BoundArguments | None:
         """The arguments by name, defaults included; null where they do not fit: the function says so itself."""
@@ -76,16 +75,11 @@ class Step:
         return bound
 
     def code(self) -> tuple[str | None, str | None]:
-        """Digest of the code and null, or null and the reason; looked at again when a notebook has grown."""
-        from ..capture.code import executed_cells
+        """Digest of the code as it is now and null, or null and the reason."""
         from ..capture.reached import callable_code
 
-        cells = executed_cells()
-        key = None if cells is None else len(cells)
-        if key not in self._codes:
-            code = callable_code(self.function)
-            self._codes[key] = (code.digest, code.missing)
-        return self._codes[key]
+        code = callable_code(self.function)
+        return code.digest, code.missing
 
     def entropy(self) -> Entropy | None:
         """The seed of the next call: of the step's seed, the job and how many calls there were; null without a seed."""
@@ -225,7 +219,7 @@ def said_of_cache(why: str, not_kept: str | None) -> str:
 
 
 def _worker() -> str:
-    """What tells the workers of a pool apart, which all count from where their parent stood; empty in the first process."""
+    """What tells the workers of a pool apart, which all count from where their parent stood; empty in the parent."""
     module = sys.modules.get("multiprocessing.process")
     identity = module.current_process()._identity if module is not None else ()
     return "".join(f" in worker {number}" for number in identity)

@@ -1,8 +1,8 @@
 """Frames and Arrow tables: what of them the digest leaves out, and how they are made again from an Arrow table.
 
-Decides what two frames must have in common beside their digest to be taken for the same: the order and types of columns,
-kinds of missing values in columns of objects, index, and names of axes. Libraries that are not imported are not looked
-at.
+Decides what two frames must have in common beside their digest to be taken for the same: the order and types of
+columns, kinds of missing values in columns of objects, index, and names of axes. Libraries that are not imported are
+not looked at.
 """
 
 import sys

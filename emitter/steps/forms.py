@@ -1,10 +1,10 @@
 """How the result of a step is described so that it can be made again, of the same types, from the store of contents.
 
 Decides which objects have such a form: pandas and polars frames and series, Arrow tables, numpy arrays and scalars,
-torch tensors on the CPU, dicts of arrays or tensors, texts, bytes, lists of texts, plain JSON values, paths; and tuples, named
-tuples, dataclasses, lists and dicts of them. What has none (an estimator, a module, an open file) is refused with the
-reason. A form says all that the digest leaves out: types of columns, the index, the order of elements in memory. So a
-form that is kept has been tried: the object made from it has the same digest and the same form (`cached.py`).
+torch tensors on the CPU, dicts of arrays or tensors, texts, bytes, lists of texts, plain JSON values, paths; and
+tuples, named tuples, dataclasses, lists and dicts of them. What has none (an estimator, a module, an open file) is
+refused with the reason. A form says all that the digest leaves out: types of columns, the index, the order of elements
+in memory. A form that is kept has been tried: what is made from it has the same digest and form (`cached.py`).
 
 pandas' and polars' sides are in `form_frames.py`. Nothing is unpickled.
 """
