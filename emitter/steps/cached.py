@@ -236,6 +236,15 @@ def _value(said: Mapping[str, Any], store: "Store") -> Any:
         Unusable: Something is not in the store, damaged, or not what was kept.
         Formless: It cannot be made again here.
     """
+    try:
+        return _checked_value(said, store)
+    except (Unusable, Formless):
+        raise
+    except Exception as error:  # of whatever library makes it again
+        raise Unusable(f"{type(error).__name__}: {error}") from error
+
+
+def _checked_value(said: Mapping[str, Any], store: "Store") -> Any:
     from ..digests import Refused, content_of
 
     outputs = {output["role"]: output for output in said["outputs"]}

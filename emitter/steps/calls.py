@@ -136,17 +136,17 @@ class StepCall:
             yield
 
     def returned(self, result: Any) -> None:
-        """Declare what the function has returned and written, and end the run."""
+        """Declare what the function has returned and written, and end the run, unless the function has ended it."""
         run = self.run
+        if run.ended:
+            return
         with self._ours("restoring generators"):
             run.settle_chance()
         kept: Kept | None = None
-        if self.step.cache and not run.ended:
+        if self.step.cache:
             kept = self._outputs_to_keep(result)
         else:
             self._outputs(result, store=None)
-        if run.ended:
-            return
         run.end()
         if kept is not None:
             with self._ours("keeping a result in the cache of steps"):

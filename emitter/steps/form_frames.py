@@ -6,6 +6,7 @@ not looked at.
 """
 
 import sys
+from base64 import b64decode, b64encode
 from typing import Any
 
 Form = dict[str, Any]
@@ -15,16 +16,14 @@ def form_of(value: Any) -> Form | None:
     """The form of a frame, series or Arrow table; null for anything else, and for what cannot come back the same."""
     pandas, polars, arrow = (sys.modules.get(name) for name in ("pandas", "polars", "pyarrow"))
     if arrow is not None and type(value) is arrow.Table:
-        if value.schema.metadata:
-            return None
-        fields = [[field.name, str(field.type), field.nullable] for field in value.schema]
-        return {"is": "frame", "of": "pyarrow.Table", "columns": fields}
+        schema = b64encode(value.schema.serialize().to_pybytes()).decode()
+        return {"is": "frame", "of": "pyarrow.Table", "schema": schema}
     if polars is not None and type(value) in (polars.DataFrame, polars.Series):
         frame = value if isinstance(value, polars.DataFrame) else value.to_frame()
         columns = [[name, str(dtype)] for name, dtype in frame.schema.items()]
         return {"is": "frame", "of": f"polars.{type(value).__name__}", "columns": columns}
     if pandas is not None and type(value) is pandas.DataFrame:
-        if value.attrs or not value.columns.is_unique or value.columns.nlevels > 1:
+        if value.attrs or type(value.columns) is not pandas.Index or not value.columns.is_unique:
             return None
         columns = [[name, *_pandas_type(column)] for name, column in value.items()]
         labels = [str(value.columns.dtype), value.columns.name]
@@ -52,11 +51,8 @@ def made_again(form: Form, table: Any) -> Any:
         return frame if kind == "DataFrame" else frame.to_series()
     import pyarrow as pa
 
-    chosen = table.select([name for name, _, _ in form["columns"]]).replace_schema_metadata(None)
-    fields = [
-        pa.field(name, chosen.schema.field(name).type, nullable) for name, _, nullable in form["columns"]
-    ]
-    return chosen.cast(pa.schema(fields))
+    schema = pa.ipc.read_schema(pa.py_buffer(b64decode(form["schema"])))
+    return table.select(schema.names).cast(schema)
 
 
 def _pandas(value: Any, of: str, columns: list[Any], labels: list[Any] | None) -> Form | None:
@@ -84,10 +80,10 @@ def _pandas_type(column: Any) -> list[Any]:
 def _index(index: Any) -> Form | None:
     import pandas
 
-    if type(index) is pandas.RangeIndex and index.start == 0 and index.step == 1:
-        return {"range": len(index), "name": index.name} if index.name is None else None
     if index.nlevels > 1 or not (index.name is None or isinstance(index.name, str)):
         return None
+    if type(index) is pandas.RangeIndex:
+        return {"range": [index.start, index.stop, index.step], "name": index.name}
     if type(index) is pandas.DatetimeIndex and index.freq is not None:
         return None
     return {"of": type(index).__name__, "name": index.name, "type": _pandas_type(index.to_series())}
@@ -97,19 +93,19 @@ def _made_pandas(form: Form, kind: str, table: Any) -> Any:
     import pandas
 
     index = form["index"]
-    made_index = None
-    if "range" not in index:
+    rows: Any
+    if "range" in index:
+        rows = pandas.RangeIndex(*index["range"], name=index["name"])
+    else:
         name = index["name"] if index["name"] is not None else "__index_level_0__"
-        made_index = pandas.Index(_made_column(table.column(name), *index["type"]), name=index["name"])
-    if kind == "Series":
-        [[name, dtype, more]] = form["columns"]
+        values = _made_column(table.column(name), *index["type"])
+        rows = pandas.Index(values.array, dtype=values.dtype, name=index["name"])
+    columns = {}
+    for name, dtype, more in form["columns"]:
         values = _made_column(table.column("" if name is None else name), dtype, more)
-        return pandas.Series(values.array, index=made_index, name=name)
-    columns = {
-        name: pandas.Series(_made_column(table.column(name), dtype, more).array, index=made_index)
-        for name, dtype, more in form["columns"]
-    }
-    rows = pandas.RangeIndex(table.num_rows) if made_index is None else made_index
+        columns[name] = pandas.Series(values.array, index=rows, dtype=values.dtype, name=name)
+    if kind == "Series":
+        return next(iter(columns.values()))
     frame = pandas.DataFrame(columns, index=rows)
     if form["labels"] is not None:
         frame.columns = pandas.Index(list(columns), dtype=form["labels"][0], name=form["labels"][1])

@@ -6,7 +6,7 @@ tuples, named tuples, dataclasses, lists and dicts of them. What has none (an es
 refused with the reason. A form says all that the digest leaves out: types of columns, the index, the order of elements
 in memory. A form that is kept has been tried: what is made from it has the same digest and form (`cached.py`).
 
-pandas' and polars' sides are in `form_frames.py`. Nothing is unpickled.
+Frames are in `form_frames.py`. Nothing is unpickled.
 """
 
 import json
@@ -60,6 +60,8 @@ def made_again(form: Form, load: Load) -> Any:
         return _named(form, load)
     if kind == "json":
         return json.loads(form["text"])
+    if kind == "numpy scalar":
+        return _numpy().dtype(form["dtype"]).type(json.loads(form["text"]))
     if kind == "path":
         return load(form["role"])
     return _LEAVES[kind](form, load(form["role"]))
@@ -101,6 +103,8 @@ def _simple(value: Any) -> Form | None:
         return {"is": type(value).__name__}
     if type(value) is list and value and all(type(one) is str or one is None for one in value):
         return {"is": "texts"}
+    if (scalar := _scalar(value)) is not None:
+        return scalar
     if type(value) in (bool, int, float, list, dict):
         try:
             text = json.dumps(value, allow_nan=False)
@@ -113,6 +117,22 @@ def _simple(value: Any) -> Form | None:
             else None
         )
     return None
+
+
+def _scalar(value: Any) -> Form | None:
+    """A numpy scalar that JSON holds."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(value, numpy.generic) or value.dtype.kind not in "biufU":
+        return None
+    if value.dtype.kind == "f" and (value.dtype.itemsize > 8 or not numpy.isfinite(value)):
+        return None
+    return {"is": "numpy scalar", "dtype": value.dtype.str, "text": json.dumps(value.item())}
+
+
+def _numpy() -> Any:
+    import numpy
+
+    return numpy
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -141,10 +161,8 @@ def _arrays(value: Any) -> Form | None:
 
 
 def _array(value: Any) -> Form | None:
-    """dtype and layout of one numpy array or scalar, or torch tensor; null for what comes back as something else."""
+    """dtype and layout of one numpy array or torch tensor; null for what comes back as something else."""
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
-    if numpy is not None and isinstance(value, numpy.generic):
-        return {"of": "numpy scalar", "dtype": value.dtype.str} if value.dtype.names is None else None
     if numpy is not None and type(value) is numpy.ndarray:
         order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
         return (
@@ -157,8 +175,7 @@ def _array(value: Any) -> Form | None:
 
 
 def _made_array(form: Form, array: Any) -> Any:
-    import numpy
-
+    numpy = _numpy()
     if form["of"] == "torch":
         torch = sys.modules.get("torch")
         if torch is None:
@@ -170,8 +187,7 @@ def _made_array(form: Form, array: Any) -> Any:
             f"u{array.dtype.itemsize}"
         )  # bfloat16 and other types of ml_dtypes
         return torch.from_numpy(bits.copy()).view(dtype).reshape(array.shape)
-    made = numpy.array(array, dtype=numpy.dtype(form["dtype"]), order=form.get("order", "C"))
-    return made[()] if form["of"] == "numpy scalar" else made
+    return numpy.array(array, dtype=numpy.dtype(form["dtype"]), order=form["order"])
 
 
 def _named(form: Form, load: Load) -> Any:
