@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..events import Call
+from ..naming import is_url
 from ..process import calls_before
 from ..seeds import Entropy, child_entropy
 from .arguments import Arguments, Said, sort_out
@@ -162,6 +163,11 @@ class StepCall:
             hit.used()
         return hit.value
 
+    def not_kept(self) -> None:
+        """Say what the cache did for a call whose result is never kept."""
+        if self.step.cache:
+            self.run.call_is(cache=said_of_cache(self._why, self._why))
+
     def declare(
         self,
         direction: Literal["input", "output"],
@@ -178,6 +184,8 @@ class StepCall:
             modality = said if isinstance(said, str) else said.get(role)
         held = as_state(data)
         name = self.step.names.get(role)
+        if isinstance(data, str) and role in self.step.said.outputs:  # the place of something
+            data, name = (None, data) if is_url(data) else (Path(data), name)
         self.run.declare(
             direction, data if held is None else held, name, role, store=store, modality=modality, tell=tell
         )

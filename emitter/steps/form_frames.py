@@ -95,7 +95,8 @@ def _made_pandas(form: Form, kind: str, table: Any) -> Any:
     index = form["index"]
     rows: Any
     if "range" in index:
-        rows = pandas.RangeIndex(*index["range"], name=index["name"])
+        start, stop, step = index["range"]
+        rows = pandas.RangeIndex(start, stop, step, name=index["name"])
     else:
         name = index["name"] if index["name"] is not None else "__index_level_0__"
         values = _made_column(table.column(name), *index["type"])

@@ -63,7 +63,7 @@ def made_again(form: Form, load: Load) -> Any:
     if kind == "numpy scalar":
         return _numpy().dtype(form["dtype"]).type(json.loads(form["text"]))
     if kind == "path":
-        return load(form["role"])
+        return _path(form, load(form["role"]))
     return _LEAVES[kind](form, load(form["role"]))
 
 
@@ -98,7 +98,7 @@ def _leaf(value: Any, role: str) -> Form:
 
 def _simple(value: Any) -> Form | None:
     if isinstance(value, Path):
-        return {"is": "path"}
+        return {"is": "path", "path": str(value)}
     if type(value) in (str, bytes):
         return {"is": type(value).__name__}
     if type(value) is list and value and all(type(one) is str or one is None for one in value):
@@ -188,6 +188,13 @@ def _made_array(form: Form, array: Any) -> Any:
         )  # bfloat16 and other types of ml_dtypes
         return torch.from_numpy(bits.copy()).view(dtype).reshape(array.shape)
     return numpy.array(array, dtype=numpy.dtype(form["dtype"]), order=form["order"])
+
+
+def _path(form: Form, found: Path) -> Path:
+    given = Path(form["path"])
+    if given.absolute() != found:
+        raise Formless(f"{given} is another place in this working directory")
+    return given
 
 
 def _named(form: Form, load: Load) -> Any:

@@ -2,8 +2,8 @@
 
 Decides that the first 16 items are outputs of their own, `output[0]` to `output[15]`, which later steps are bound to;
 and that of a generator that yields more, all items together are one more output, `output`: a table with a row for each
-thing yielded, in order (item, role, digest), so that the outcome covers all of them and the run stays small. Ten thousand
-batches are 16 datasets and a table.
+thing yielded, in order (item, role, digest), so that the outcome covers all of them and the run stays small: ten
+thousand batches are 16 datasets and a table.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,7 @@ class Items:
         for role, one in parts(returned, "return"):
             self._call.declare("output", role, one)
         if not run.ended:
+            self._call.not_kept()
             run.end()
 
     def _note(self, position: int, role: str, one: Any) -> None:

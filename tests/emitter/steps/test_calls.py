@@ -226,6 +226,18 @@ def test_a_file_that_a_function_writes_is_an_output_and_its_place_no_part_of_the
     assert len({step_of(event)["outcome"] for event in events}) == 1
 
 
+def test_a_text_that_is_said_to_be_written_is_a_path_or_a_url(project):
+    steps = project.module("""
+        @lineage.step(outputs=["file"])
+        def save(file): return None if "://" in file else Path(file).write_text("hello" * 30) and None
+    """)
+    steps.save("out.txt"), steps.save("s3://bucket/key")
+
+    file, url = (event["outputs"][0] for event in project.ends())
+    assert (file["namespace"], file["name"]) == ("file", f"{project.folder}/out.txt")
+    assert (url["namespace"], url["name"]) == ("s3://bucket", "key")
+
+
 def test_what_a_function_records_itself_is_recorded_once(project):
     steps = project.module("""
         @lineage.step

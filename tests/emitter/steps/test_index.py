@@ -26,7 +26,13 @@ def test_an_entry_is_found_by_its_recipe(index):
     keep(index, bytes=3, metrics=[["auc", float("nan"), None]])
     entry = index.find(RECIPE)
 
-    assert entry.said == {"format": 1, "recipe": RECIPE, "run": "r", "bytes": 3, "metrics": [["auc", "NaN", None]]}
+    assert entry.said == {
+        "format": 1,
+        "recipe": RECIPE,
+        "run": "r",
+        "bytes": 3,
+        "metrics": [["auc", "NaN", None]],
+    }
     assert index.find(OTHER) is None
     assert (index.folder / ".gitignore").read_text() == "*\n"
 
@@ -110,4 +116,6 @@ def test_many_processes_may_write_one_recipe(index, tmp_path):
     several = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path)]) for _ in range(3)]
 
     assert [one.wait(60) for one in several] == [0, 0, 0]
-    assert [file.name for file in index.folder.iterdir() if file.name != ".gitignore"] == [f"{'ab' * 32}.json"]
+    assert [file.name for file in index.folder.iterdir() if file.name != ".gitignore"] == [
+        f"{'ab' * 32}.json"
+    ]

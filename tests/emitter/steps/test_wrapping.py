@@ -352,7 +352,9 @@ def test_steps_run_in_worker_processes_and_no_two_calls_draw_the_same(tmp_path, 
     (tmp_path / ".relineage").mkdir()
     main = 'if __name__ == "__main__":\n' + textwrap.indent(textwrap.dedent(POOLS[pool]), "    ")
     (tmp_path / "job.py").write_text(textwrap.dedent(WORK) + main)
-    done = subprocess.run([sys.executable, "job.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "job.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
 
     assert done.returncode == 0, done.stderr
     ends = [event for event in events_in(tmp_path) if event["eventType"] == "COMPLETE"]
