@@ -36,6 +36,7 @@ COMMANDS = {
     "rebuild": "Make the tables again from the stored events.",
     "digest": "Digest files and folders.",
     "store": "Look into the store of contents, take out of it, tidy it.",
+    "cache": "What steps have kept of their results, and why a call was computed.",
 }
 ERROR = 2
 INTERRUPTED = 130
