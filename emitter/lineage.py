@@ -20,6 +20,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from .datasets import Told
 from .guard import Guard
 from .home import existing_home, find_home
 from .process import process_id
@@ -84,6 +85,7 @@ class Lineage:
         )
         self.guard = Guard(strict=strict)
         self.pace = Pace()
+        self.told = Told()
         self._transport = transport
         self._sender = Sender(self.settings, transport, self.home)
         self._open: dict[str, Run] = {}

@@ -309,6 +309,7 @@ class Run:
                 hurry=not store,  # what this call wants kept is digested, whatever its size
                 keep=lineage.keep if store or (store is None and lineage.settings.store) else None,
                 home=lineage.existing_home() if isinstance(data, Path) else None,
+                told=lineage.told,
             )
         return undigested("describing it failed; the log says how", lineage.producer)
 
