@@ -62,7 +62,9 @@ def measure(kafka: str) -> Iterator[tuple[str, str]]:
 
 
 def _measure(lineage: Lineage) -> Iterator[tuple[str, str]]:
-    frame = pd.DataFrame(np.random.default_rng(7).normal(size=(1000, 20)), columns=[f"f{i}" for i in range(20)])
+    frame = pd.DataFrame(
+        np.random.default_rng(7).normal(size=(1000, 20)), columns=[f"f{i}" for i in range(20)]
+    )
 
     def nothing(rate: float = 0.1) -> None:
         """Nothing to digest."""
@@ -92,5 +94,8 @@ def _measure(lineage: Lineage) -> Iterator[tuple[str, str]]:
     began = time.perf_counter()
     for _ in counting(ITEMS):
         pass
-    yield f"an item of a generator ({ITEMS:,} numbers)", f"{(time.perf_counter() - began) / ITEMS * 1e3:.2f} ms"
+    yield (
+        f"an item of a generator ({ITEMS:,} numbers)",
+        f"{(time.perf_counter() - began) / ITEMS * 1e3:.2f} ms",
+    )
     lineage.close()

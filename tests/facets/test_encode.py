@@ -226,7 +226,9 @@ facets = st.dictionaries(
 )
 
 
-@given(facets, facets, st.sets(st.sampled_from(["a", "b", "password", "relineage_environment", 'odd"\n', "ü"])))
+@given(
+    facets, facets, st.sets(st.sampled_from(["a", "b", "password", "relineage_environment", 'odd"\n', "ü"]))
+)
 def test_a_settled_facet_is_written_as_any_other_secrets_redacted(
     run: dict[str, Any], job: dict[str, Any], keys: set[str]
 ):
