@@ -2,6 +2,7 @@
 
 import importlib.util
 import itertools
+import logging
 import sys
 import textwrap
 
@@ -11,22 +12,31 @@ from emitted import events_in
 
 _NUMBERS = itertools.count()
 HEAD = """
-import asyncio, dataclasses, typing
+import asyncio, dataclasses, logging, typing
 from pathlib import Path
 import numpy as np
 import pandas as pd
 from relineage.emitter import Lineage, current_run
 lineage = Lineage(namespace="n", environ={})
-ran = []
+def note(what): logging.getLogger("ran").info("%s", what)
 """
 
 
-class Project:
-    """A git repository with a `.relineage`, as the working directory."""
+class Project(logging.Handler):
+    """A git repository with a `.relineage`, as the working directory.
+
+    `ran` is what functions have noted since the last module was imported. They do not note it in a variable of theirs,
+    whose value would be a part of their code.
+    """
 
     def __init__(self, folder, monkeypatch):
+        super().__init__()
         self.folder = folder
+        self.ran = []
         self._monkeypatch = monkeypatch
+
+    def emit(self, record):
+        self.ran.append(record.getMessage())
 
     def module(self, text, *, file="steps.py", commit=True):
         """The module of a text, imported anew, as in another process."""
@@ -40,6 +50,7 @@ class Project:
         module = importlib.util.module_from_spec(spec)
         self._monkeypatch.setitem(sys.modules, name, module)
         spec.loader.exec_module(module)
+        self.ran.clear()
         return module
 
     def ends(self, job=None):
@@ -60,4 +71,9 @@ def project(tmp_path, monkeypatch):
     (folder / ".relineage" / ".gitignore").write_text("*\n")
     monkeypatch.chdir(folder)
     git(folder, "init", "--quiet")
-    return Project(folder, monkeypatch)
+    project = Project(folder, monkeypatch)
+    log = logging.getLogger("ran")
+    log.setLevel(logging.INFO)
+    log.addHandler(project)
+    yield project
+    log.removeHandler(project)

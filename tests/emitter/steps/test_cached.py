@@ -11,12 +11,12 @@ from step_events import content, roles, step_of
 TEXT = """
     @lineage.step(cache=True)
     def clean(frame, low: float = 0.0):
-        ran.append("clean")
+        note("clean")
         return frame[frame.a > low], {"kept": 1, "a": [0.5]}
 
     @lineage.step(cache=True)
     def augment(array, scale: float = 1.0):
-        ran.append("augment")
+        note("augment")
         return array + np.random.normal(scale=scale, size=array.shape)
 
     FRAME = pd.DataFrame({"a": np.arange(20.0), "t": ["x", None] * 10})
@@ -33,7 +33,7 @@ def test_the_same_recipe_is_answered_by_the_stored_output_and_the_event_says_who
     first, told = steps.clean(steps.FRAME)
     second, again = steps.clean(steps.FRAME.copy())
 
-    assert steps.ran == ["clean"]
+    assert project.ran == ["clean"]
     assert second is not first
     steps.pd.testing.assert_frame_equal(second, first)
     assert list(again) == list(told) == ["kept", "a"]
@@ -63,7 +63,7 @@ def test_what_is_handed_out_is_known_by_its_name_to_the_next_step(project):
     frame, _ = steps.clean(steps.FRAME)
     steps.learn(frame)
 
-    assert steps.ran == []
+    assert project.ran == []
     assert roles(project.end("learn")) == {"frame": "clean/output[0]"}
 
 
@@ -81,7 +81,7 @@ def test_another_parameter_or_input_is_computed(project, call):
     steps.clean(steps.FRAME)
     eval(call, vars(steps))
 
-    assert steps.ran == ["clean", "clean"]
+    assert project.ran == ["clean", "clean"]
 
 
 def test_another_code_is_computed(project):
@@ -90,7 +90,7 @@ def test_another_code_is_computed(project):
     changed = project.module(TEXT.replace("frame.a > low", "frame.a >= low"))
     changed.clean(changed.FRAME)
 
-    assert changed.ran == ["clean"]
+    assert project.ran == ["clean"]
     assert cache_of(project.ends()[1]) == "computed: nothing is kept for this recipe; kept"
 
 
@@ -98,7 +98,7 @@ def test_chance_with_a_seed_repeats_from_the_cache_and_each_call_is_another_reci
     def epochs(seed):
         steps = project.module(TEXT)
         with steps.lineage.run("training", seed=seed):
-            return [steps.augment(steps.ARRAY).tolist() for _ in range(3)], len(steps.ran)
+            return [steps.augment(steps.ARRAY).tolist() for _ in range(3)], len(project.ran)
 
     first, ran = epochs(7)
     assert ran == 3
@@ -117,7 +117,7 @@ def test_chance_without_a_seed_is_neither_kept_nor_handed_out(project):
     with steps.lineage.run("drawn"):
         steps.augment(steps.ARRAY)
         steps.augment(steps.ARRAY)
-    assert len(steps.ran) == 4
+    assert len(project.ran) == 4
 
 
 def test_what_used_no_chance_is_found_whatever_the_seed(project):
@@ -126,7 +126,7 @@ def test_what_used_no_chance_is_found_whatever_the_seed(project):
         with steps.lineage.run("training", seed=seed):
             steps.clean(steps.FRAME)
             steps.clean(steps.FRAME)
-        assert steps.ran == (["clean"] if seed is None and len(project.ends("clean")) == 2 else [])
+        assert project.ran == (["clean"] if seed is None and len(project.ends("clean")) == 2 else [])
 
 
 def test_chance_of_a_run_inside_counts_too(project):
@@ -146,7 +146,7 @@ def test_chance_of_a_run_inside_counts_too(project):
         with steps.lineage.run("training", seed=7):
             results.append(steps.outer(steps.ARRAY).tolist())
     assert results[0] == results[1]
-    assert steps.ran == []
+    assert project.ran == []
 
 
 def test_chance_that_no_seed_decides_is_not_kept(project, monkeypatch):
@@ -173,14 +173,14 @@ def test_dirty_code_is_neither_kept_nor_handed_out_unless_asked(project):
     (project.folder / "notes.txt").write_text("untracked")
     dirty = project.module(TEXT, commit=False)
     dirty.clean(dirty.FRAME)
-    assert dirty.ran == ["clean"]
+    assert project.ran == ["clean"]
     assert cache_of(project.ends()[1]) == (
         'computed and not kept: the code is dirty: commit it, or say cache="dirty"'
     )
     asked = project.module(TEXT.replace("cache=True", 'cache="dirty"'), commit=False)
     asked.clean(asked.FRAME)
     asked.clean(asked.FRAME)
-    assert len(asked.ran) <= 1
+    assert len(project.ran) <= 1
 
 
 def test_without_a_recipe_nothing_is_kept(project):
@@ -225,7 +225,7 @@ def test_what_is_not_kept_and_why(project, body, reason):
         from sklearn.linear_model import LinearRegression
         @lineage.step(cache=True)
         def job(frame, columns):
-            ran.append(1)
+            note(1)
             {body}
     """)
 
@@ -235,7 +235,7 @@ def test_what_is_not_kept_and_why(project, body, reason):
             steps.job(frame, ["a"])
 
     call(), call()
-    assert steps.ran == [1, 1]
+    assert project.ran == ["1", "1"]
     for event in project.ends():
         assert f"; not kept: {reason}" in cache_of(event)
 
@@ -265,14 +265,14 @@ def test_a_failed_call_is_not_kept(project):
     steps = project.module("""
         @lineage.step(cache=True)
         def job(x):
-            ran.append(x)
+            note(x)
             return 1 / x
     """)
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             steps.job(0)
 
-    assert steps.ran == [0, 0]
+    assert project.ran == ["0", "0"]
     assert not (project.folder / ".relineage" / "cache-steps").exists()
 
 
@@ -280,14 +280,14 @@ def test_metrics_are_told_again(project):
     steps = project.module("""
         @lineage.step(cache=True)
         def evaluate(x):
-            ran.append(x)
+            note(x)
             current_run().metric("auc", 0.5, 3)
             current_run().metric("loss", float("nan"))
             return x
     """)
     steps.evaluate(1), steps.evaluate(1)
 
-    assert steps.ran == [1]
+    assert project.ran == ["1"]
     one, two = (event["run"]["facets"]["relineage_metrics"]["metrics"] for event in project.ends())
     assert one == two == [{"name": "auc", "value": 0.5, "step": 3}, {"name": "loss", "value": "NaN"}]
 
@@ -332,7 +332,7 @@ def test_what_is_lost_damaged_or_forged_is_computed_again_and_kept_anew(project,
         result = call()
         steps.pd.testing.assert_frame_equal(result[0], before[0])
 
-    assert len(steps.ran) == 4
+    assert len(project.ran) == 4
     for event in project.ends()[2:]:
         assert "computed: what is kept for this recipe cannot be used: " in cache_of(event)
         assert reason in cache_of(event)
@@ -342,19 +342,19 @@ def test_a_path_is_given_back_if_it_is_as_it_was_and_put_back_if_it_has_gone(pro
     steps = project.module("""
         @lineage.step(cache=True)
         def export(text):
-            ran.append(1)
+            note(1)
             Path("out.txt").write_text(text * 30)
             return Path("out.txt")
     """)
     file = steps.export("hello")
     assert steps.export("hello") == file == steps.Path("out.txt")
-    assert len(steps.ran) == 1
+    assert len(project.ran) == 1
     file.unlink()
     assert steps.export("hello").read_text() == "hello" * 30
-    assert len(steps.ran) == 1
+    assert len(project.ran) == 1
     file.write_text("changed")
     steps.export("hello")
-    assert len(steps.ran) == 2
+    assert len(project.ran) == 2
     assert "out.txt is there and has changed" in cache_of(project.ends()[-1])
 
 
@@ -403,9 +403,9 @@ def test_a_coroutine_is_answered_too(project):
     steps = project.module("""
         @lineage.step(cache=True)
         async def later(x):
-            ran.append(x)
+            note(x)
             await asyncio.sleep(0)
             return x + 1
     """)
     assert [steps.asyncio.run(steps.later(1)) for _ in range(2)] == [2, 2]
-    assert steps.ran == [1]
+    assert project.ran == ["1"]

@@ -12,7 +12,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.linear_model import LinearRegression
@@ -122,6 +122,7 @@ def test_polars_and_arrow_come_back_as_they_were(tmp_path):
     assert and_back(table, tmp_path).equals(table, check_metadata=True)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 @given(
     arrays.arrays(
         st.sampled_from(["f8", "f4", "f2", "i8", "u1", "?", "c16", ">i4", "U3", "S2", "M8[s]"]),
