@@ -101,11 +101,10 @@ def encode(event: Mapping[str, Any]) -> bytes:
         plain = _plain(event, MAX_DEPTH)
     except _NoFormError as error:
         raise TypeError(f"no JSON form at ${''.join(reversed(error.way))}: {error.reason}") from None
-    text = _dumps(plain) if not settled else _joined(_pieces(plain, settled), known=False)
-    if may_hold_secret(text.encode()):
-        plain = redact(plain)
-        text = _dumps(plain)
-    return (_joined(_pieces(plain, settled), known=True) if settled else text).encode()
+    pieces = _pieces(plain, settled)
+    if may_hold_secret("".join(checked for checked, _ in pieces).encode()):
+        pieces = _pieces(redact(plain), settled)
+    return "".join(checked + known for checked, known in pieces).encode()
 
 
 _Pieces = list[tuple[str, str]]  # what is looked through for secrets, and what is known to have none
@@ -129,6 +128,8 @@ def _without_settled(event: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[
 
 def _pieces(plain: dict[str, Any], settled: dict[str, dict[str, Settled]]) -> _Pieces:
     """The text of an event in pieces, its settled facets as they stand; the entities that have some come last."""
+    if not settled:
+        return [(_dumps(plain), "")]
     pieces = [("{" + _members({key: one for key, one in plain.items() if key not in settled}), "")]
     for entity, facets in settled.items():
         told = plain[entity]
@@ -145,10 +146,6 @@ def _pieces(plain: dict[str, Any], settled: dict[str, dict[str, Settled]]) -> _P
 def _members(value: dict[str, Any]) -> str:
     """What stands between the braces, with a comma behind it if it is anything."""
     return _dumps(value)[1:-1] + "," if value else ""
-
-
-def _joined(pieces: _Pieces, *, known: bool) -> str:
-    return "".join(checked + settled if known else checked for checked, settled in pieces)
 
 
 def _plain(value: Any, depth: int) -> Any:
