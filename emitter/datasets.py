@@ -8,6 +8,7 @@ data). Each time `relineage_content.absent` says why. Names, roles and instants 
 import logging
 import os
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -29,6 +30,9 @@ log = logging.getLogger("relineage")
 
 AUTO_SECONDS = 2.0
 
+_TABLES_REMEMBERED = 32
+
+Facets = Mapping[str, Mapping[str, Any]]
 # Puts what was digested into the store: content and data → URL of the object; null where that failed.
 Keep = Callable[["Content", Any], str | None]
 
@@ -69,6 +73,7 @@ def describe(
     hurry: bool = True,
     keep: Keep | None = None,
     home: Path | None = None,
+    told: "Told | None" = None,
 ) -> Description:
     """Describe data of any kind; null is a name without data.
 
@@ -82,6 +87,7 @@ def describe(
         hurry: With `auto`, leave undigested what should take longer than two seconds.
         keep: Puts what was digested into the store; null if that is not wanted.
         home: The `.relineage` in which digests of files are remembered; null without one.
+        told: What was told of the columns of tables before.
 
     Raises:
         Refused: Only if `strict`: the data has no defined form.
@@ -109,9 +115,17 @@ def describe(
         return _without_digest(data, f'it would take {how_long} (digest="full" does it)', standard, producer)
     try:
         started = time.perf_counter()
-        content, statistics, held = _digested(data, cache, rows=mode == "full")
-        if mode == "auto" and (cache is None or not cache.hits):  # rows are no part of the estimate
-            pace.took(work, time.perf_counter() - started)
+        content, held = _digested(data, cache, rows=mode == "full")
+        columns = told.find(content) if told is not None else None
+        # Rows are no part of the estimate; what was known already tells nothing of the pace.
+        learn = mode == "auto" and columns is None and (cache is None or not cache.hits)
+        if columns is None:
+            statistics = _statistics(held)
+            if learn:
+                pace.took(work, time.perf_counter() - started)
+            columns = _of_columns(content, statistics, standard, producer)
+            if told is not None:
+                told.remember(content, columns)
     except Refused as refusal:
         if strict:
             raise
@@ -125,7 +139,7 @@ def describe(
             if strict:
                 raise
             warning = f"{_named(data)} is not stored: {refusal}"
-    return replace(_described(data, content, statistics, stored, standard, producer), warning=warning)
+    return replace(_described(data, content, columns, stored, standard, producer), warning=warning)
 
 
 def undigested(reason: str, producer: str) -> Description:
@@ -134,36 +148,68 @@ def undigested(reason: str, producer: str) -> Description:
     return Description(facets=facets, absent=reason)
 
 
+def with_modality(description: Description, modality: str) -> Description:
+    """The same, of something that depicts what somebody says."""
+    content = {**description.facets["relineage_content"], "modality": modality}
+    return replace(description, facets={**description.facets, "relineage_content": content})
+
+
 def _named(data: object) -> str:
     return str(data) if isinstance(data, Path) else f"this {type(data).__name__}"
 
 
-def _digested(
-    data: Any, cache: "DigestCache | None", *, rows: bool
-) -> tuple["Content", Sequence["FeatureStatistics"], Any]:
-    """The identities of data, statistics of its columns, and the data, as Arrow if it is a table."""
+class Told:
+    """What was told of the columns of the tables that were described last: a frame that one step hands to the next has
+    the same statistics, which take longer than its digest. Safe for threads and forks: it needs no lock.
+    """
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._facets: OrderedDict[object, Facets] = OrderedDict()
+
+    def find(self, content: "Content") -> "Facets | None":
+        """The facets of the same content with its columns in the same order."""
+        return self._facets.get(self._key(content))
+
+    def remember(self, content: "Content", facets: "Facets") -> None:
+        """Note them, and forget the oldest."""
+        if facets:
+            self._facets[self._key(content)] = facets
+            if len(self._facets) > _TABLES_REMEMBERED:
+                self._facets.popitem(last=False)
+
+    def _key(self, content: "Content") -> object:
+        return content.version, tuple(column.name for column in content.columns)
+
+
+def _digested(data: Any, cache: "DigestCache | None", *, rows: bool) -> tuple["Content", Any]:
+    """The identities of data, and the data, as Arrow if it is a table."""
     from .digests import content_of
     from .digests.tables import is_table, to_arrow
 
     if is_table(data):
-        from .statistics import feature_statistics
-
-        table = to_arrow(data)  # once, for both: pandas' texts are turned into Arrow's here
+        table = to_arrow(data)  # once, for digest and statistics: pandas' texts are turned into Arrow's here
         content = content_of(table, rows=rows)
         if isinstance(data, list):
             content = replace(content, modality="text")
-        return content, feature_statistics(table), table
-    return content_of(data, rows=rows, cache=cache), (), data
+        return content, table
+    return content_of(data, rows=rows, cache=cache), data
 
 
-def _described(
-    data: Any,
-    content: "Content",
-    statistics: Sequence["FeatureStatistics"],
-    stored: str | None,
-    standard: StandardFacets,
-    producer: str,
-) -> Description:
+def _statistics(held: Any) -> Sequence["FeatureStatistics"]:
+    """Of the columns of what is a table in memory."""
+    from .digests.tables import is_table
+
+    if not is_table(held):
+        return ()
+    from .statistics import feature_statistics
+
+    return feature_statistics(held)
+
+
+def _of_columns(
+    content: "Content", statistics: Sequence["FeatureStatistics"], standard: StandardFacets, producer: str
+) -> Facets:
     facets: dict[str, Mapping[str, Any]] = {}
     if content.columns:
         facets["schema"] = standard.schema((column.name, column.type) for column in content.columns)
@@ -172,6 +218,18 @@ def _described(
             content.rows, content.bytes, {one.name: _column_metrics(one) for one in statistics}
         )
         facets["relineage_featureStats"] = features_facet(statistics, producer)
+    return facets
+
+
+def _described(
+    data: Any,
+    content: "Content",
+    columns: Facets,
+    stored: str | None,
+    standard: StandardFacets,
+    producer: str,
+) -> Description:
+    facets = dict(columns)
     kind = _dataset_type(data, content)
     if kind is not None:
         facets["datasetType"] = standard.dataset_type(*kind)

@@ -38,7 +38,7 @@ class Declaration:
 
     direction: str
     data: object
-    name: str | None
+    name: str | DatasetName | None
     version: str | None
     role: str
     instant: datetime
@@ -103,6 +103,8 @@ def make_entry(
 
 
 def _name(said: Declaration, known: Known | None) -> DatasetName:
+    if isinstance(said.name, DatasetName):
+        return said.name
     if said.name is not None:
         return of_text(said.name, said.namespace)
     if known is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .clock import iso
 from .guard import Guard
 from .identity import Identity, Part, identify
-from .limits import EVENT_BYTES, FACET_BYTES, fit, size_of
+from .limits import EVENT_BYTES, FACET_BYTES, fit, size_of_facets
 from .naming import DatasetName
 from .ours import Measured, cost_facet, metrics_facet, seeds_facet, step_facet, thinned
 from .parameters import Parameters
@@ -66,6 +66,25 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Call:
+    """What is known besides of a run that is one call of a step.
+
+    Attributes:
+        callable: The function, `module:qualified.name`.
+        code: Digest of its source and of what it reaches; null with the reason in `code_missing`.
+        code_missing: Why there is none.
+        served_from: The run whose outputs were handed out; null where the function ran.
+        cache: What the cache of steps did; null where it was not asked.
+    """
+
+    callable: str
+    code: str | None
+    code_missing: str | None
+    served_from: str | None = None
+    cache: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunFacts:
     """What a run knows when an event is made.
 
@@ -86,6 +105,7 @@ class RunFacts:
         cost: What it has taken so far; null if it never began.
         message: Why the run failed or was aborted.
         error: The exception, if there was one.
+        call: Of a step; null for any other run.
     """
 
     event_type: str
@@ -104,6 +124,7 @@ class RunFacts:
     cost: "Cost | None"
     message: str | None
     error: BaseException | None
+    call: Call | None = None
 
 
 def document(
@@ -137,14 +158,14 @@ def document(
         "job": {"namespace": facts.run.namespace, "name": facts.run.name, "facets": job_facets},
         **_datasets(facts.entries, lambda entry: entry.facets),
     }
-    size = size_of(run_facets)
+    size = size_of_facets(run_facets)
     if size > FACET_BYTES:  # else none of them can be too large
         for key, facet in run_facets.items():
             run_facets[key], cut = fit(facet)
             if cut:
                 every = keep({key: facet})
                 log.warning("%s of run %s is cut to 64 kB; the whole is %s", key, facts.run.run_id, every)
-        size = size_of(run_facets)
+        size = size_of_facets(run_facets)
     if size + sum(entry.size for entry in facts.entries) > EVENT_BYTES:
         # Many datasets, each within its bounds: all of them give way alike.
         facets = sum(len(entry.facets) for entry in facts.entries)
@@ -177,10 +198,23 @@ def _place(facts: RunFacts, standard: StandardFacets, producer: str, keep: Keep)
 
 def _step(facts: RunFacts, standard: StandardFacets, producer: str, keep: Keep) -> dict[str, Any]:
     code, code_missing = None, None
-    if facts.surroundings is not None:
+    call = facts.call
+    if call is not None:
+        code, code_missing = call.code, call.code_missing
+    elif facts.surroundings is not None:
         code, code_missing = facts.surroundings.code()
     identity = _identity(facts, code, code_missing)
-    return {"relineage_step": step_facet(facts.operation, code, facts.parameters, identity, producer)}
+    facet = step_facet(
+        facts.operation,
+        code,
+        facts.parameters,
+        identity,
+        producer,
+        callable_name=call.callable if call is not None else None,
+        served_from=call.served_from if call is not None else None,
+        cache=call.cache if call is not None else None,
+    )
+    return {"relineage_step": facet}
 
 
 def _chance(facts: RunFacts, standard: StandardFacets, producer: str, keep: Keep) -> dict[str, Any]:
@@ -230,23 +264,45 @@ def _identity(facts: RunFacts, code: str | None, code_missing: str | None) -> Id
         if facts.event_type in TERMINAL:
             why = f"the run ended in {facts.event_type}"
         return Identity(task=None, recipe=None, outcome=None, missing=why)
+    return identity_of(
+        operation=facts.operation,
+        parameters=facts.parameters,
+        entries=facts.entries,
+        gaps=facts.gaps,
+        code=code,
+        code_missing=code_missing,
+        given_seed=facts.given_seed,
+    )
+
+
+def identity_of(
+    *,
+    operation: str,
+    parameters: Parameters,
+    entries: Sequence[Entry],
+    gaps: Sequence[str],
+    code: str | None,
+    code_missing: str | None,
+    given_seed: int | None,
+) -> Identity:
+    """Task, recipe and outcome of what is known; arguments as in `RunFacts`."""
 
     def parts(direction: str) -> list[Part]:
         return [
             Part(role=entry.role, digest=entry.digest, name=entry.name.name)
-            for entry in facts.entries
+            for entry in entries
             if entry.direction == direction
         ]
 
     return identify(
-        operation=facts.operation,
+        operation=operation,
         inputs=parts("input"),
         outputs=parts("output"),
-        parameters=facts.parameters.forms,
-        unknown=(*facts.parameters.formless, *facts.gaps),
+        parameters=parameters.forms,
+        unknown=(*parameters.formless, *gaps),
         code=code,
         code_missing=code_missing,
-        given_seed=facts.given_seed,
+        given_seed=given_seed,
     )
 
 

@@ -21,6 +21,15 @@ def size_of(value: object) -> int:
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
 
 
+def size_of_facets(facets: Mapping[str, Any]) -> int:
+    """Bytes of the facets of one entity on the wire; of those that do not change any more they are known."""
+    known: dict[str, int] = {
+        key: facet.wire_bytes for key, facet in facets.items() if hasattr(facet, "wire_bytes")
+    }
+    rest = {key: facet for key, facet in facets.items() if key not in known}
+    return size_of(rest) + sum(len(key.encode()) + 4 + size for key, size in known.items())
+
+
 def fit(facet: Mapping[str, Any], limit_bytes: int = FACET_BYTES) -> tuple[dict[str, Any], bool]:
     """A facet that is small enough, and whether something was left out.
 

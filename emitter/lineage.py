@@ -15,12 +15,13 @@ import atexit
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from .datasets import Told
 from .guard import Guard
 from .home import existing_home, find_home
 from .process import process_id
@@ -35,10 +36,12 @@ if TYPE_CHECKING:
     from .capture.code import Repositories
     from .capture.sources import Keep
     from .digests import Content
+    from .steps.calls import Cache
     from .store import Store
     from .surroundings import Surroundings
 
 CLOSE_SECONDS = 5.0
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Lineage:
@@ -100,8 +103,11 @@ class Lineage:
             transport = None
         self.guard = Guard(strict=strict)
         self.pace = Pace()
-        self._sender = Sender(self.settings, transport, self._home)
+        self.told = Told()
+        self._transport = transport
+        self._sender = Sender(self.settings, transport, self.home)
         self._open: dict[str, Run] = {}
+        self._seen: dict[Path | None, Surroundings] = {}
         self._lock = threading.Lock()
         self._process = os.getpid()
         self._registered = False
@@ -161,6 +167,74 @@ class Lineage:
         run.begin()
         return run
 
+    @overload
+    def step(self, function: F, /) -> F: ...
+
+    @overload
+    def step(
+        self,
+        function: None = None,
+        /,
+        *,
+        job: str | None = None,
+        operation: str | None = None,
+        seed: int | None = None,
+        cache: "Cache" = False,
+        inputs: Iterable[str] = (),
+        params: Iterable[str] = (),
+        outputs: Iterable[str] = (),
+        names: Mapping[str, str] | None = None,
+        modality: str | Mapping[str, str] | None = None,
+    ) -> Callable[[F], F]: ...
+
+    def step(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        job: str | None = None,
+        operation: str | None = None,
+        seed: int | None = None,
+        cache: "Cache" = False,
+        inputs: Iterable[str] = (),
+        params: Iterable[str] = (),
+        outputs: Iterable[str] = (),
+        names: Mapping[str, str] | None = None,
+        modality: str | Mapping[str, str] | None = None,
+    ) -> Any:
+        """Make each call of a function a run: `@lineage.step`, or `@lineage.step(seed=7)`.
+
+        Arguments that are data (frames, arrays, models, paths, long texts) become inputs with their parameter's name
+        as role, all others typed parameters; what is returned becomes outputs. Functions, methods, coroutines and
+        generators. docs/steps.md says which argument is what.
+
+        Args:
+            function: The function, where nothing else is said.
+            job: The job's name. Default: the function's, of a method with its class: `Trainer.fit`.
+            operation: What is done, where the job's name does not say it; part of the task's identity.
+            seed: Any integer ≥ 0. The n-th call in a process is seeded by (seed, job, n): calls differ, and repeat in
+                the next process. Without one, a call derives its seed from the run around it, if there is one.
+            cache: Hand out what an earlier call with the same recipe has returned, if it is kept. `"dirty"`: also if
+                the work tree has changes that are not committed.
+            inputs: Names of parameters that are data whatever they hold.
+            params: Names of parameters that are none whatever they hold.
+            outputs: Names of parameters with paths to which the function writes.
+            names: Role → name of the dataset. Default: `<job>/<role>`, or what the object is called already.
+            modality: What the outputs depict, such as `image`, `audio`, `text` or `embedding`; of all, or by role.
+
+        Raises:
+            TypeError, ValueError: An argument cannot be used.
+        """
+        from .steps import step
+
+        def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+            return step(
+                self, function, job=job, operation=operation, seed=seed, cache=cache, inputs=inputs,
+                params=params, outputs=outputs, names=names, modality=modality,
+            )  # fmt: skip
+
+        return decorate if function is None else decorate(function)
+
     def close(self, timeout_seconds: float = CLOSE_SECONDS) -> bool:
         """Abort the runs that are open and close the transport; a later run opens it again.
 
@@ -181,7 +255,7 @@ class Lineage:
 
     def objects(self) -> Path:
         """The folder for what did not fit into a facet: `.relineage/objects`."""
-        return self._home() / "objects"
+        return self.home() / "objects"
 
     def keep(self, content: "Content", data: object) -> str | None:
         """Put what was digested into the store; its URL, or null where that failed.
@@ -194,7 +268,7 @@ class Lineage:
         refusal = None
         with self.guard.protecting("storing data"):
             try:
-                return self._store.put(content, data)
+                return self.contents().put(content, data)
             except Refused as refused:  # said at the caller's line, as of digests
                 refusal = refused
         if refusal is not None:
@@ -214,7 +288,7 @@ class Lineage:
         """What is captured without asking; `caller` is the file that opened the run."""
         from .surroundings import look_around
 
-        return look_around(
+        seen = look_around(
             self._repositories,
             caller,
             self.environ,
@@ -225,6 +299,11 @@ class Lineage:
             keep=self._keeper_of_sources(),
             snapshots=self.settings.snapshot,
         )
+        before = self._seen.get(caller)
+        if before is not None and before == seen:
+            return before  # its facets are made
+        self._seen[caller] = seen
+        return seen
 
     def _keeper_of_sources(self) -> "Keep | str":
         """What puts a folder into the store, or why that is not done unasked."""
@@ -272,7 +351,7 @@ class Lineage:
     def _store(self) -> "Store":
         from .store import open_store
 
-        return open_store(self.settings.store_location or self._home() / "store", self._folder)
+        return open_store(self.settings.store_location or self.home() / "store", self._folder)
 
     @cached_property
     def _repositories(self) -> "Repositories":
@@ -284,8 +363,20 @@ class Lineage:
         """The `.relineage` of this project, if it has one."""
         return existing_home(self._folder) if self._plan is None else self._plan.home
 
-    def _home(self) -> Path:
+    def home(self) -> Path:
+        """The `.relineage` of this project, made if there is none."""
         return find_home(self._folder) if self._plan is None else self._plan.home
+
+    def contents(self) -> "Store":
+        """The store of contents."""
+        return self._store
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Functions that hold one go to worker processes: there it is one of the same settings, one a process."""
+        environ = None if self.environ is os.environ else tuple(sorted(self.environ.items()))
+        chosen = self.settings
+        said = (chosen.namespace, chosen.strict, chosen.digest, chosen.store, environ, str(self._folder))
+        return (_same_again, (self._transport, said))
 
     def _make(
         self, job: str, seed: int | None, params: object, operation: str | None, deterministic: bool
@@ -327,3 +418,26 @@ class Lineage:
                 run.abort("the interpreter ended while the run was open")
         with self.guard.protecting("closing the transport"):
             self._sender.close(CLOSE_SECONDS)
+
+
+def _same_again(transport: EventTransport | None, said: tuple[Any, ...]) -> Lineage:
+    return _one_a_process(said) if transport is None else _made(transport, said)
+
+
+@lru_cache(maxsize=64)
+def _one_a_process(said: tuple[Any, ...]) -> Lineage:
+    return _made(None, said)
+
+
+def _made(transport: EventTransport | None, said: tuple[Any, ...]) -> Lineage:
+    namespace, strict, digest, store, environ, folder = said
+    made = Lineage(
+        namespace,
+        transport=transport,
+        strict=strict,
+        digest=digest,
+        store=store,
+        environ=None if environ is None else dict(environ),
+    )
+    made._folder = Path(folder)
+    return made

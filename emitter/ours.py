@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 if TYPE_CHECKING:
     from .capture.environment import Environment
@@ -51,19 +52,30 @@ def seeds_facet(record: "SeedRecord", producer: str) -> dict[str, Any]:
 
 
 def step_facet(
-    operation: str, code: str | None, parameters: "Parameters", identity: "Identity", producer: str
+    operation: str,
+    code: str | None,
+    parameters: "Parameters",
+    identity: "Identity",
+    producer: str,
+    *,
+    callable_name: str | None = None,
+    served_from: str | None = None,
+    cache: str | None = None,
 ) -> dict[str, Any]:
     """`relineage_step`."""
     from ..facets.step import Parameter, RelineageStepRunFacet
 
     return RelineageStepRunFacet(
         operation=operation,
+        callable=callable_name,
         code=code,
         parameters=tuple(Parameter(name=one.name, type=one.type, value=one.text) for one in parameters.shown),
         task=identity.task,
         recipe=identity.recipe,
         outcome=identity.outcome,
         missing=identity.missing,
+        served_from=UUID(served_from) if served_from is not None else None,
+        cache=cache,
     ).to_wire(producer)
 
 

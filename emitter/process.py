@@ -5,6 +5,8 @@ Decides what becomes of them in a forked child.
 """
 
 import os
+import threading
+from collections.abc import Hashable
 from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -19,6 +21,18 @@ if TYPE_CHECKING:
 CLOCK: Final = Clock()
 KNOWN: Final = KnownObjects()
 CURRENT: Final[ContextVar["Run | None"]] = ContextVar("relineage_run", default=None)
+_CALLS: Final[dict[Hashable, int]] = {}
+_COUNTING = threading.Lock()
+
+
+def calls_before(of: Hashable) -> int:
+    """How often this was asked before in this process: for the seeds of the calls of a step. A fork goes on counting
+    where its parent stood.
+    """
+    with _COUNTING:
+        count = _CALLS.get(of, 0)
+        _CALLS[of] = count + 1
+    return count
 
 
 @cache
@@ -30,6 +44,8 @@ def process_id() -> UUID:
 
 
 def _after_fork() -> None:
+    global _COUNTING  # another thread may have held it
+    _COUNTING = threading.Lock()
     CLOCK.after_fork()
     KNOWN.after_fork()
 

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from .clock import new_run_id
 from .cost import Meter
-from .datasets import Description, describe, undigested
+from .datasets import Description, describe, undigested, with_modality
 from .endings import ending_of, message_of
 from .entries import Declaration, make_entry
 from .errors import RunStateError
-from .events import Entry, RunFacts, document
+from .events import Call, Entry, RunFacts, document
 from .guard import Stopwatch, warn
 from .limits import keep
+from .naming import DatasetName
 from .ours import Measured
 from .parameters import Parameters, parameters_of
 from .process import CLOCK, CURRENT, KNOWN
@@ -62,10 +63,11 @@ class Run:
         job: str,
         *,
         operation: str | None,
-        seed: int | None,
+        seed: int | Entropy | None,
         params: object,
         caller: Path | None,
         deterministic: bool = False,
+        call: Call | None = None,
     ) -> None:
         """Prepare; nothing is sent and nothing is seeded before it begins."""
         self.id = new_run_id()
@@ -73,8 +75,10 @@ class Run:
         self.job = job
         self._lineage = lineage
         self._operation = operation or job
-        self._seed = entropy_of(seed) if seed is not None else None
+        self._seed = seed if isinstance(seed, Entropy) or seed is None else entropy_of(seed)
         self._deterministic = deterministic
+        self._call = call
+        self._within: set[str] = set()  # what the runs inside of this one tell of chance
         self._parameters = Parameters()
         self._gaps = ["the parameters could not be read"]  # what keeps the task from being told
         with lineage.guard.protecting("reading params"):
@@ -160,6 +164,7 @@ class Run:
         role: str = "input",
         digest: DigestMode | None = None,
         store: bool | None = None,
+        modality: str | None = None,
     ) -> Data:
         """Record that the run reads something, and return it.
 
@@ -175,6 +180,7 @@ class Run:
             digest: `auto`, `full` or `none` for this call; default: the `Lineage`'s.
             store: Keep it in the store, under its digest, which is then made however long it takes; default:
                 the `Lineage`'s, and within the time that `digest` allows.
+            modality: What it depicts, such as `image`, `audio`, `text` or `embedding`. Default: what its type tells.
 
         Returns:
             `data`, the very object.
@@ -182,7 +188,7 @@ class Run:
         Raises:
             Refused: Only if strict: the data has no defined digest.
         """
-        self._declare("input", data, name, version, role, digest, store)
+        self._declare("input", data, name, version, role, digest, store, modality)
         return data
 
     def output(
@@ -194,9 +200,10 @@ class Run:
         role: str = "output",
         digest: DigestMode | None = None,
         store: bool | None = None,
+        modality: str | None = None,
     ) -> Data:
         """Record that the run has made something, as it is now, and return it. Arguments as for `input`."""
-        self._declare("output", data, name, version, role, digest, store)
+        self._declare("output", data, name, version, role, digest, store, modality)
         return data
 
     def metric(self, name: str, value: float, step: int | None = None) -> None:
@@ -295,11 +302,15 @@ class Run:
         self,
         direction: Literal["input", "output"],
         data: object,
-        name: str | None,
+        name: str | DatasetName | None,
         version: str | int | None,
         role: str,
         mode: DigestMode | None,
         store: bool | None,
+        modality: str | None = None,
+        *,
+        known: Description | None = None,  # what is said of it already, so that nobody looks at the data
+        tell: bool = True,  # false where the run ends at once
     ) -> None:
         lineage = self._lineage
         with self._stopwatch.running(), lineage.guard.protecting(f"recording an {direction}"):
@@ -308,7 +319,7 @@ class Run:
             said = Declaration(
                 direction=direction,
                 data=data,
-                name=str(name) if name else None,
+                name=name if isinstance(name, DatasetName) else str(name) if name else None,
                 version=None if version is None else str(version),
                 role=str(role),
                 instant=CLOCK.now(),
@@ -326,13 +337,16 @@ class Run:
             gap = f"the {direction} with role {said.role!r} could not be recorded"
             with self._lock:
                 self._gaps.append(gap)
-            description = self._described(data, mode or lineage.settings.digest, store, direction)
+            description = known or self._described(data, mode or lineage.settings.digest, store, direction)
+            if modality is not None:
+                description = with_modality(description, modality)
             entry = make_entry(said, description, KNOWN, lineage.standard, lineage.producer, self._keep)
             with self._lock:
                 self._gaps.remove(gap)
                 self._entries.setdefault(entry.key, entry)  # said again: the first instant holds
                 # What is stored and named by no event is tidied away after a day; the run may take longer.
-                self._tell(at_once=description.facets["relineage_content"].get("stored") is not None)
+                if tell:
+                    self._tell(at_once=description.facets["relineage_content"].get("stored") is not None)
             if description.warning is not None:
                 warn(description.warning)
 
@@ -352,6 +366,7 @@ class Run:
                 hurry=not store and not replayed,  # what is to be kept is digested, whatever its size
                 keep=keep,
                 home=lineage.existing_home() if isinstance(data, Path) else None,
+                told=lineage.told,
             )
         return undigested("describing it failed; the log says how", lineage.producer)
 
@@ -404,12 +419,29 @@ class Run:
         try:
             with self._stopwatch.running():
                 with self._lineage.guard.protecting("restoring generators", strict=strict):
-                    if self._seeding is not None:
-                        self._seeding.end()
+                    self._settle_chance()
                 with self._lineage.guard.protecting(f"sending {event_type}", strict=strict):
                     self._send(event_type, message, error)
         finally:
             self._leave()
+
+    def _settle_chance(self) -> None:
+        """Give the caller's generators back, and tell the run around this one what was used; again: nothing more."""
+        if self._seeding is None:
+            return
+        self._seeding.end()
+        if self._outer is not None:
+            self._outer._within |= self._chance_used()
+
+    def _chance_used(self) -> set[str]:
+        """What was used of chance so far, inner runs included: `seeded` generators, and sources that nothing fixed."""
+        if self._seeding is None:
+            return {"generators that could not be seeded"}
+        record = self._seeding.record()
+        used = {one for one in record.uncovered if not one.startswith("not observed: ")}
+        if any(one.state_before is None or one.state_after != one.state_before for one in record.libraries):
+            used.add("seeded")
+        return used | self._within
 
     def _leave(self) -> None:
         if self._seeding is not None:
@@ -441,6 +473,7 @@ class Run:
                 cost=self._meter.read(self.overhead_seconds) if self._meter is not None else None,
                 message=message,
                 error=error,
+                call=self._call,
             )
             self._sent_at = time.monotonic()
             lineage.send(document(facts, lineage.standard, lineage.producer, self._keep, lineage.guard))

@@ -7,6 +7,7 @@ where none of these says it (package `relineage.facets`). Pure.
 
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from .naming import DatasetName
@@ -95,8 +96,14 @@ class StandardFacets:
 
     def job_type(self) -> dict[str, Any]:
         """`jobType`: what every run of ours is, a batch that ends."""
+        return self._job_type
+
+    @cached_property
+    def _job_type(self) -> dict[str, Any]:
+        from ..facets.encode import Settled
+
         fields = {"processingType": "BATCH", "integration": "RELINEAGE", "jobType": "JOB"}
-        return self._facet("jobType", fields)
+        return Settled(self._facet("jobType", fields))
 
     def source_code(
         self, url: str, repository: str | None, path: str | None, version: str | None, branch: str | None

@@ -48,10 +48,12 @@ class Surroundings:
     script: Path | None
     caller: Path | None
     refusal: str | None
-    keep: Keep | str
+    keep: Keep | str = field(compare=False)
     snapshots: bool
-    _facets: dict[object, dict[str, Mapping[str, Any]]] = field(default_factory=dict)
-    _digests: dict[object, tuple[str | None, str | None]] = field(default_factory=dict)
+    # What is made of it once; two that are equal without these say the same.
+    _facets: dict[object, dict[str, Mapping[str, Any]]] = field(default_factory=dict, compare=False)
+    _job_facets: dict[str, Mapping[str, Any]] = field(default_factory=dict, compare=False)
+    _digests: dict[object, tuple[str | None, str | None]] = field(default_factory=dict, compare=False)
 
     def code(self) -> tuple[str | None, str | None]:
         """Digest of the code and null, or null and the reason."""
@@ -64,6 +66,7 @@ class Surroundings:
 
     def run_facets(self, standard: StandardFacets, producer: str) -> dict[str, Mapping[str, Any]]:
         """`processing_engine`, `relineage_environment`, `environmentVariables`."""
+        from ..facets.encode import Settled
         from .ours import environment_facet
 
         kept, lacking = self._kept()
@@ -76,8 +79,8 @@ class Surroundings:
         }
         if self.variables:
             facets["environmentVariables"] = standard.variables(self.variables)
-        self._facets[key] = facets
-        return dict(facets)
+        self._facets[key] = {name: Settled(facet) for name, facet in facets.items()}
+        return dict(self._facets[key])
 
     def _kept(self) -> tuple[Kept, tuple[str, ...]]:
         """What was kept of the code, and what is not covered by it."""
@@ -130,22 +133,26 @@ class Surroundings:
 
     def job_facets(self, standard: StandardFacets) -> dict[str, Mapping[str, Any]]:
         """`sourceCodeLocation`, where there is a repository."""
+        from ..facets.encode import Settled
+
         if self.repository is None:
             return {}
+        if self._job_facets:
+            return dict(self._job_facets)
         path = None
         for file in (self.caller, self.script):
             if file is not None and file.resolve().is_relative_to(self.repository.root.resolve()):
                 path = file.resolve().relative_to(self.repository.root.resolve()).as_posix()
                 break
-        return {
-            "sourceCodeLocation": standard.source_code(
-                url=self.repository.web_url(path),
-                repository=self.repository.remote,
-                path=path,
-                version=self.repository.commit,
-                branch=self.repository.branch,
-            )
-        }
+        location = standard.source_code(
+            url=self.repository.web_url(path),
+            repository=self.repository.remote,
+            path=path,
+            version=self.repository.commit,
+            branch=self.repository.branch,
+        )
+        self._job_facets["sourceCodeLocation"] = Settled(location)
+        return dict(self._job_facets)
 
 
 def look_around(

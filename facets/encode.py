@@ -20,6 +20,8 @@ Decided here:
   | Mapping | object; a key that is no text is written as its form's text |
   | list, tuple, set, frozenset | array; a set's in the order of its elements' JSON |
 
+- A facet that does not change any more (`Settled`) is brought into this form once, redaction included, and its text is
+  put into each event that holds it: packages and machine are the larger part of most events.
 - A lone surrogate (from a file name that is no UTF-8) becomes the six characters of its escape, `\\udc80`;
   a pair of them the character they mean.
 
@@ -36,6 +38,7 @@ from collections.abc import Mapping, Set
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import cached_property
 from math import isfinite
 from os import PathLike, fspath
 from typing import Any, Final
@@ -66,6 +69,24 @@ class _NoFormError(Exception):
         self.way: list[str] = []
 
 
+class Settled(dict[str, Any]):
+    """A facet of a run or job that nobody changes any more, so that its bytes are made once."""
+
+    @cached_property
+    def text(self) -> str:
+        """As it stands in an event, secrets replaced.
+
+        Raises:
+            TypeError: as `encode`.
+        """
+        return encode(self).decode()
+
+    @property
+    def wire_bytes(self) -> int:
+        """Size on the wire."""
+        return len(self.text.encode())
+
+
 def encode(event: Mapping[str, Any]) -> bytes:
     """The event as the bytes that go on the wire.
 
@@ -75,12 +96,56 @@ def encode(event: Mapping[str, Any]) -> bytes:
     """
     if not isinstance(event, Mapping):
         raise TypeError(f"an event is a mapping, not {type(event).__name__}")
+    event, settled = _without_settled(event)
     try:
         plain = _plain(event, MAX_DEPTH)
     except _NoFormError as error:
         raise TypeError(f"no JSON form at ${''.join(reversed(error.way))}: {error.reason}") from None
-    document = _dumps(plain).encode()
-    return _dumps(redact(plain)).encode() if may_hold_secret(document) else document
+    pieces = _pieces(plain, settled)
+    if may_hold_secret("".join(checked for checked, _ in pieces).encode()):
+        pieces = _pieces(redact(plain), settled)
+    return "".join(checked + known for checked, known in pieces).encode()
+
+
+_Pieces = list[tuple[str, str]]  # what is looked through for secrets, and what is known to have none
+
+
+def _without_settled(event: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, dict[str, Settled]]]:
+    """The event without its settled facets, and those by entity: `run` or `job`."""
+    settled: dict[str, dict[str, Settled]] = {}
+    for entity in ("run", "job"):
+        told = event.get(entity)
+        facets = told.get("facets") if isinstance(told, dict) else None
+        if not isinstance(told, dict) or not isinstance(facets, dict):
+            continue
+        found = {key: facet for key, facet in facets.items() if type(facet) is Settled and type(key) is str}
+        if found:
+            settled[entity] = found
+            rest = {key: facet for key, facet in facets.items() if key not in found}
+            event = {**event, entity: {**told, "facets": rest}}
+    return event, settled
+
+
+def _pieces(plain: dict[str, Any], settled: dict[str, dict[str, Settled]]) -> _Pieces:
+    """The text of an event in pieces, its settled facets as they stand; the entities that have some come last."""
+    if not settled:
+        return [(_dumps(plain), "")]
+    pieces = [("{" + _members({key: one for key, one in plain.items() if key not in settled}), "")]
+    for entity, facets in settled.items():
+        told = plain[entity]
+        others = _members({key: one for key, one in told.items() if key != "facets"})
+        unsettled = _members(told["facets"])
+        pieces.append((f'"{entity}":{{{others}"facets":{{{unsettled}', ""))
+        pieces += [("", f"{_dumps(_plain_key(key))}:{facet.text},") for key, facet in facets.items()]
+        pieces[-1] = (pieces[-1][0], pieces[-1][1][:-1])
+        pieces.append(("}},", ""))
+    pieces[-1] = ("}}}", "")
+    return pieces
+
+
+def _members(value: dict[str, Any]) -> str:
+    """What stands between the braces, with a comma behind it if it is anything."""
+    return _dumps(value)[1:-1] + "," if value else ""
 
 
 def _plain(value: Any, depth: int) -> Any:

@@ -28,6 +28,7 @@ class RelineageStepRunFacet(Facet):
 
     KEY: ClassVar[str] = "relineage_step"
     BASE: ClassVar[Base] = "RunFacet"
+    VERSION: ClassVar[str] = "1-0-1"
 
     operation: str
     """What was asked for, by name: it is part of the task."""
@@ -55,3 +56,6 @@ class RelineageStepRunFacet(Facet):
 
     served_from: UUID | None = None
     """The run whose outputs were handed out instead of computing them again."""
+
+    cache: str | None = None
+    """What the cache of steps did, where it was asked: `served`, or why not, and whether the outputs are kept."""

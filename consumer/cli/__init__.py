@@ -39,6 +39,7 @@ COMMANDS = {
     "digest": "Digest files and folders.",
     "code": "List and tidy the snapshots of code.",
     "store": "Look into the store of contents, take out of it, tidy it.",
+    "cache": "What steps have kept of their results, and why a call was computed.",
 }
 ERROR = 2
 INTERRUPTED = 130

@@ -27,7 +27,8 @@ ISO 8601, and nothing is left out unless `--limit` says so. A table or tree that
 | exit code | means |
 |---|---|
 | 0 | an answer; `verify`: nothing failed or is unknown; `store verify`: no damage; `why`, `diff`, `letters`: nothing |
-| 1 | `verify`: a check failed or is unknown; `store verify`: damage; `why`, `diff`: a difference; `letters`: a letter |
+| 1 | `verify`: a check failed or is unknown; `store verify`: damage; `why`, `diff`: a difference; `letters`: a letter;\
+ `cache why-miss`: a miss |
 | 1 | `bundle`: it is made, and something could not be had |
 | 2 | an error: wrong usage, an X that is unknown or several things, a database, source or bundle that cannot be read |
 | 130 | interrupted |

@@ -165,7 +165,7 @@ def caller_file(frame: FrameType | None) -> Path | None:
     while frame is not None:
         name = frame.f_code.co_filename
         if not _is_machinery(name):
-            return _own_file(name)
+            return own_file(name)
         frame = frame.f_back
     return None
 
@@ -182,7 +182,8 @@ def _is_machinery(file_name: str) -> bool:
 
 
 @cache
-def _own_file(file_name: str) -> Path | None:
+def own_file(file_name: str) -> Path | None:
+    """The file, if it is there and not an installed package's."""
     file = Path(os.path.abspath(file_name))  # noqa: PTH100
     return file if file.is_file() and "site-packages" not in file.parts else None
 

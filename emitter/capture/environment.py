@@ -66,14 +66,15 @@ def environment(
         folder: The working directory.
         process: One id for this process.
     """
-    packages = installed_packages(tuple(_folders_with_times(path)))
+    folders = tuple(_folders_with_times(path))
+    packages = installed_packages(folders)
     return Environment(
         python=_python(),
         platform=_platform(),
         cpu=_cpu(),
         gpus=_gpus(),
         packages=packages,
-        packages_digest=packages_digest(packages),
+        packages_digest=_digest_of_installed(folders),
         argv=tuple(argv),
         command=tuple(orig_argv[1:]),
         directory=str(folder),
@@ -83,7 +84,11 @@ def environment(
 
 def allowed_variables(environ: Mapping[str, str], more: Sequence[str] = ()) -> dict[str, str]:
     """The variables on the allow-list, and those that the user named, as far as they are set."""
-    return {name: environ[name] for name in (*ALLOWED_VARIABLES, *more) if name in environ}
+    names = (*ALLOWED_VARIABLES, *more)
+    present = set(names).intersection(
+        environ
+    )  # one pass: asking os.environ for what is not there takes longer
+    return {name: environ[name] for name in names if name in present}
 
 
 @cache
@@ -104,6 +109,11 @@ def installed_packages(folders: tuple[tuple[str, int], ...]) -> Mapping[str, str
                 normal = re.sub(r"[-_.]+", "-", match["name"]).lower()  # PyPA's name normalisation
                 found.setdefault(normal, match["version"])
     return dict(sorted(found.items()))
+
+
+@cache
+def _digest_of_installed(folders: tuple[tuple[str, int], ...]) -> str:
+    return packages_digest(installed_packages(folders))
 
 
 def packages_digest(packages: Mapping[str, str]) -> str:

@@ -440,3 +440,24 @@ def test_a_path_that_no_file_can_have_is_a_warning(output, folder, name):
         entry = output(folder / name, name="strange")
 
     assert "cannot be read" in content(entry)["absent"]
+
+
+def test_a_table_that_is_described_again_has_the_same_figures_without_another_look(folder, monkeypatch):
+    looks = []
+    from relineage.emitter import statistics
+
+    look = statistics.feature_statistics
+    monkeypatch.setattr(statistics, "feature_statistics", lambda table: looks.append(1) or look(table))
+    frame = pd.DataFrame({"a": np.arange(20.0), "b": list("xy") * 10})
+    lineage = Lineage(namespace="n")
+    for data in (frame, frame.copy(), pa.Table.from_pandas(frame), frame[["b", "a"]], frame * 2):
+        with lineage.run("job") as run:
+            run.input(data, name="t")
+
+    inputs = [event["inputs"][0]["facets"] for event in events_in(folder) if event["inputs"]]
+    assert len(looks) == 3
+    assert inputs[0] == inputs[1]
+    for key in ("schema", "dataQualityMetrics", "relineage_featureStats"):
+        assert inputs[2][key] == inputs[0][key]
+        assert inputs[4][key] != inputs[0][key] or key == "schema"
+    assert [one["name"] for one in inputs[3]["schema"]["fields"]] == ["b", "a"]

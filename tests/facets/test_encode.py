@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relineage.facets import encode, redact
-from relineage.facets.encode import MAX_DEPTH
+from relineage.facets.encode import MAX_DEPTH, Settled
 
 Point = namedtuple("Point", "x y")
 
@@ -207,3 +207,57 @@ def test_any_text_and_any_float_makes_a_legal_document(event: dict[str, Any]):
     document = strict(encode(event))
 
     assert len(document) == len({key.encode("utf-16", "surrogatepass") for key in event})
+
+
+def settled(event: dict[str, Any], keys: set[str]) -> dict[str, Any]:
+    """The same event with some of its run's and job's facets settled."""
+    entities = {}
+    for entity in ("run", "job"):
+        facets = {
+            key: Settled(facet) if key in keys else facet for key, facet in event[entity]["facets"].items()
+        }
+        entities[entity] = {**event[entity], "facets": facets}
+    return {**event, **entities}
+
+
+facets = st.dictionaries(
+    st.sampled_from(["a", "b", "password", "relineage_environment", 'odd"\n', "ü"]),
+    st.dictionaries(st.sampled_from(["x", "name", "value", "api_key", "packages"]), events | st.text()),
+)
+
+
+@given(
+    facets, facets, st.sets(st.sampled_from(["a", "b", "password", "relineage_environment", 'odd"\n', "ü"]))
+)
+def test_a_settled_facet_is_written_as_any_other_secrets_redacted(
+    run: dict[str, Any], job: dict[str, Any], keys: set[str]
+):
+    event = {"eventType": "START", "run": {"runId": "1", "facets": run}, "job": {"facets": job}, "inputs": []}
+    plain, made = strict(encode(event)), strict(encode(settled(event, keys)))
+
+    assert made == plain
+    assert encode(settled(event, keys)) == encode(settled(event, keys))
+
+
+def test_a_secret_beside_or_in_a_settled_facet_never_reaches_the_bytes():
+    command = Settled({"command": ["--password", "hunter2", "https://u:hunter2@host/"]})
+    event = {"run": {"facets": {"env": command, "other": {"db_password": "hunter2"}}}}
+
+    assert b"hunter2" not in encode(event)
+    assert strict(encode(event))["run"]["facets"]["other"] == {"db_password": "[redacted]"}
+
+
+def test_a_settled_facet_is_encoded_once_and_elsewhere_it_is_a_dict():
+    facet = Settled({"x": 1})
+    assert encode({"run": {"facets": {"f": facet}}}) == b'{"run":{"facets":{"f":{"x":1}}}}'
+    facet["x"] = 2  # what nobody does
+    assert encode({"run": {"facets": {"f": facet}}}) == b'{"run":{"facets":{"f":{"x":1}}}}'
+    assert encode({"f": facet, "run": None, "job": {"facets": []}}) == (
+        b'{"f":{"x":2},"run":null,"job":{"facets":[]}}'
+    )
+    assert facet.wire_bytes == len(b'{"x":1}')
+
+
+def test_a_settled_facet_without_a_form_is_refused():
+    with pytest.raises(TypeError, match=r"\$\.x: a value of type builtins\.object"):
+        encode({"run": {"facets": {"f": Settled({"x": object()})}}})

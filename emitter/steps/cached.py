@@ -1,0 +1,294 @@
+"""When a call of a step may be answered from an earlier one, and when its result is kept for later ones.
+
+A result is handed out only for the same recipe: operation, inputs by role and content, parameters, code, and the seed
+that was given. A call that used no chance at all is kept without its seed, so that it is found whatever the seed is.
+Decides that neither is done
+
+- without a recipe (an input without a digest, a parameter without a form, code that is not known);
+- with code that is dirty, unless the step says `cache="dirty"`: what is not committed cannot be looked up later;
+- if chance was used that no given seed decides, or that nothing fixed;
+- if the function did more than return: changed an argument, recorded other inputs or outputs, wrote files;
+- if a result cannot be made again of the same types with the same digests, which is tried before it is kept.
+
+Each time the reason stands in `relineage_step.cache`. What is on the disk is decided in `index.py`.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..datasets import Description
+from ..identity import Identity, recipe_digest
+from ..naming import DatasetName
+from ..parameters import parameters_of
+from .forms import Formless, form_of, made_again
+from .index import Entry, Index, Unusable
+from .results import as_state, parts
+from .runs import given_text, plain_metrics
+
+if TYPE_CHECKING:
+    from ..store import Store
+    from .calls import StepCall
+    from .runs import StepRun
+
+# Digests that name objects in the store; a path's is that of its bytes, also where a table was found inside.
+_IN_MEMORY = ("b3-table1", "b3-tensors1", "b3-bytes1")
+_OF_PATHS = ("b3-folder1", "b3-bytes1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """What an earlier call has returned, made again, and what its run said of it."""
+
+    value: Any
+    entry: Entry
+    index: Index
+
+    @property
+    def run_id(self) -> str:
+        """The run that made it."""
+        return str(self.entry.said["run"])
+
+    def declare(self, run: "StepRun") -> None:
+        """Its outputs as that run wrote them, and its metrics."""
+        objects = dict(parts(self.value, "output"))
+        for output in self.entry.said["outputs"]:
+            name = DatasetName(namespace=output["namespace"], name=output["name"])
+            run.output_described(
+                objects[output["role"]], name, output["role"], _description(output), output["version"]
+            )
+        for name, value, step in self.entry.said["metrics"]:
+            run.metric(name, float(value) if isinstance(value, str) else value, step)
+        run.chance_was(set(self.entry.said["chance"]))
+
+    def used(self) -> None:
+        """Note it in the index."""
+        self.index.used(self.entry)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """An entry that is written and becomes visible when its run has completed."""
+
+    index: Index
+    half: Path
+    recipe: str
+
+    def publish(self) -> None:
+        """Make it visible."""
+        self.index.publish(self.half, self.recipe)
+
+
+def ask(call: "StepCall") -> Hit | str:
+    """What an earlier call of the same recipe has returned, or why the function has to run."""
+    run = call.run
+    if (reason := _never(call)) is not None:
+        return reason
+    home = call.step.lineage.existing_home()
+    if home is None:
+        return "nothing is kept for this recipe"
+    index = Index(home)
+    reason = "nothing is kept for this recipe"
+    for recipe in dict.fromkeys(_recipes(run.identity(), run.given_seed)):
+        try:
+            entry = index.find(recipe)
+            if entry is not None:
+                value = _value(entry.said, call.step.lineage.contents())
+                return Hit(value=value, entry=entry, index=index)
+        except (Unusable, Formless) as unusable:
+            reason = f"what is kept for this recipe cannot be used: {unusable}"
+    return reason
+
+
+def why_not(call: "StepCall", result: Any) -> str | None:
+    """Why a result will not be kept, as far as that is known before its outputs are recorded; null if it may be."""
+    run = call.run
+    if (reason := _never(call)) is not None:
+        return reason
+    used = run.chance_used()
+    if uncovered := sorted(used - {"seeded"}):
+        return f"chance was used that no seed decides: {', '.join(uncovered)}"
+    if used and run.given_seed is None:
+        return "chance was used and no seed was given"
+    if any(entry.direction == "output" for entry in run.entries):
+        return "the function recorded outputs besides what it returned"
+    beyond = {e.role for e in run.entries if e.direction == "input"} - {r for r, _ in call.arguments.inputs}
+    if beyond:
+        return f"the function read what is no argument: {', '.join(sorted(beyond))}"
+    if parameters_of(call.arguments.parameters).forms != run.parameter_forms:
+        return "the function changed a parameter"
+    try:
+        form_of(result, "output")
+    except Formless as formless:
+        return str(formless)
+    return _changed_input(call)
+
+
+def prepare(call: "StepCall", result: Any) -> Kept | str:
+    """Write the entry of a result whose outputs are recorded and stored, not visible yet; or why it is not kept."""
+    run, lineage = call.run, call.step.lineage
+    used = run.chance_used()
+    identity = run.identity()
+    assert identity.task is not None
+    outputs = [_output(entry) for entry in run.entries if entry.direction == "output"]
+    form = form_of(result, "output")
+    roles = [role for role, _ in parts(result, "output")]
+    if sorted(roles) != sorted(output["role"] for output in outputs):
+        return "an output could not be recorded"
+    said = {
+        "run": run.id,
+        "namespace": run.namespace,
+        "job": run.job,
+        "operation": call.step.operation,
+        "callable": call.step.callable,
+        "code": call.step.code()[0],
+        "seed": given_text(run.given_seed) if used else None,
+        "chance": sorted(used),
+        "inputs": [[e.role, e.digest] for e in run.entries if e.direction == "input"],
+        "parameters": [[one.name, one.type, one.text] for one in run.parameters],
+        "outputs": outputs,
+        "bytes": sum(output["bytes"] or 0 for output in outputs),
+        "form": form,
+        "metrics": plain_metrics(run.metrics),
+    }
+    try:
+        _value(said, lineage.contents())
+    except (Unusable, Formless) as unusable:
+        return f"it could not be made again from the store: {unusable}"
+    recipe = recipe_digest(identity.task, run.given_seed if used else None)
+    index = Index(lineage.home())
+    return Kept(index=index, half=index.prepare(recipe, said), recipe=recipe)
+
+
+def _never(call: "StepCall") -> str | None:
+    """Why neither an answer is looked for nor a result kept, by what is known before the function runs."""
+    run, step = call.run, call.step
+    if step.lineage.settings.disabled:
+        return "lineage is switched off"
+    if step.why_not_cached is not None:
+        return step.why_not_cached
+    repository = run.repository
+    if repository is not None and repository.dirty is not False and step.cache != "dirty":
+        return 'the code is dirty: commit it, or say cache="dirty"'
+    identity = run.identity()
+    return None if identity.recipe is not None else f"it has no recipe: {identity.missing}"
+
+
+def _recipes(identity: Identity, given_seed: int | None) -> list[str]:
+    """Its own, and that of the same task without a seed, under which calls that used no chance are kept."""
+    assert identity.task is not None
+    return [recipe_digest(identity.task, given_seed), recipe_digest(identity.task, None)]
+
+
+def _changed_input(call: "StepCall") -> str | None:
+    from ..digests import Refused, content_of
+
+    digests = {entry.role: entry.digest for entry in call.run.entries if entry.direction == "input"}
+    for role, data in call.arguments.inputs:
+        try:
+            now = content_of(as_state(data) or data).version
+        except Refused:
+            now = None
+        if now != digests.get(role):
+            return f"the function changed its input {role}"
+    return None
+
+
+def _output(entry: Any) -> dict[str, Any]:
+    facets = dict(entry.facets)
+    content = facets["relineage_content"]
+    return {
+        "role": entry.role,
+        "namespace": entry.name.namespace,
+        "name": entry.name.name,
+        "version": entry.version,
+        "digest": entry.digest,
+        "digests": list(content["digests"]) if "digests" in content else [],
+        "kind": content.get("kind"),
+        "distinctive": content.get("distinctive", False),
+        "rows": content.get("rows"),
+        "bytes": content.get("bytes"),
+        "path": entry.name.name
+        if content.get("carrier") is None and entry.name.namespace == "file"
+        else None,
+        "facets": facets,
+    }
+
+
+def _description(output: Mapping[str, Any]) -> Description:
+    facets = {key: facet for key, facet in output["facets"].items() if key not in ("version", "symlinks")}
+    return Description(
+        facets=facets,
+        digest=output["digest"],
+        version=output["digest"],
+        distinctive=bool(output["distinctive"]),
+        rows=output["rows"],
+        size=output["bytes"],
+    )
+
+
+def _value(said: Mapping[str, Any], store: "Store") -> Any:
+    """The result of an entry, digested again, each part of it.
+
+    Raises:
+        Unusable: Something is not in the store, damaged, or not what was kept.
+        Formless: It cannot be made again here.
+    """
+    try:
+        return _checked_value(said, store)
+    except (Unusable, Formless):
+        raise
+    except Exception as error:  # of whatever library makes it again
+        raise Unusable(f"{type(error).__name__}: {error}") from error
+
+
+def _checked_value(said: Mapping[str, Any], store: "Store") -> Any:
+    from ..digests import Refused, content_of
+
+    outputs = {output["role"]: output for output in said["outputs"]}
+    with tempfile.TemporaryDirectory(prefix="relineage-") as folder:
+        value = made_again(said["form"], lambda role: _loaded(outputs[role], store, Path(folder)))
+        found = dict(parts(value, "output"))
+        if found.keys() != outputs.keys() or form_of(value, "output") != said["form"]:
+            raise Unusable("it comes back in another form: a library has changed, or loses something of it")
+        for role, one in found.items():
+            try:
+                digest = content_of(as_state(one) or one).version
+            except Refused as refused:
+                raise Unusable(f"{role}: {refused}") from None
+            if digest != outputs[role]["digest"]:
+                raise Unusable(f"{role} comes back with another digest")
+    return value
+
+
+def _loaded(output: Mapping[str, Any], store: "Store", folder: Path) -> Any:
+    """What the store holds of an output: a table, arrays by name, bytes; a path is there as it was, or is put there."""
+    from ..digests import Content, Refused, content_of
+    from ..digests.loading import load
+    from ..errors import StoreError
+
+    path = Path(output["path"]) if output["path"] is not None else None
+    labels = _IN_MEMORY if path is None else _OF_PATHS
+    digest = next((one for label in labels for one in output["digests"] if one.startswith(f"{label}:")), "")
+    if path is not None and path.exists():
+        try:
+            if output["digest"] in content_of(path).digests:
+                return path
+        except Refused:
+            pass
+        raise Unusable(f"{output['role']}: {path} is there and has changed")
+    found = store.find(digest)
+    if found is None:
+        raise Unusable(f"{output['role']}, {digest or 'without a digest'}, is not in the store")
+    target = path or folder / f"{len(list(folder.iterdir()))}{Path(found.name).suffix}"
+    try:
+        store.fetch(digest, target)
+        if path is not None:
+            return path
+        if output["kind"] in ("table", "tensors"):
+            return load(target, Content(digests=tuple(output["digests"]), kind=output["kind"]))
+        return target.read_bytes()
+    except (StoreError, Refused, OSError) as error:
+        raise Unusable(f"{output['role']}: {error}") from None

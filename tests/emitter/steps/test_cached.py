@@ -1,0 +1,411 @@
+"""Calls that are answered from earlier ones, and calls that must not be."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from cli_projects import process_environment
+from step_events import content, roles, step_of
+
+TEXT = """
+    @lineage.step(cache=True)
+    def clean(frame, low: float = 0.0):
+        note("clean")
+        return frame[frame.a > low], {"kept": 1, "a": [0.5]}
+
+    @lineage.step(cache=True)
+    def augment(array, scale: float = 1.0):
+        note("augment")
+        return array + np.random.normal(scale=scale, size=array.shape)
+
+    FRAME = pd.DataFrame({"a": np.arange(20.0), "t": ["x", None] * 10})
+    ARRAY = np.arange(20.0)
+"""
+
+
+def cache_of(event):
+    return step_of(event)["cache"]
+
+
+def test_the_same_recipe_is_answered_by_the_stored_output_and_the_event_says_whose_it_is(project):
+    steps = project.module(TEXT)
+    first, told = steps.clean(steps.FRAME)
+    second, again = steps.clean(steps.FRAME.copy())
+
+    assert project.ran == ["clean"]
+    assert second is not first
+    steps.pd.testing.assert_frame_equal(second, first)
+    assert list(again) == list(told) == ["kept", "a"]
+    computed, served = project.ends()
+    assert cache_of(computed) == "computed: nothing is kept for this recipe; kept"
+    assert cache_of(served) == "served"
+    assert "servedFrom" not in step_of(computed)
+    assert step_of(served)["servedFrom"] == computed["run"]["runId"]
+    for key in ("task", "recipe", "outcome"):
+        assert step_of(served)[key] == step_of(computed)[key]
+    assert roles(served, "outputs") == roles(computed, "outputs")
+    for role in ("output[0]", "output[1]"):
+        assert content(served, role) == content(computed, role)
+    assert [one["facets"] for one in served["outputs"]] == [one["facets"] for one in computed["outputs"]]
+
+
+def test_what_is_handed_out_is_known_by_its_name_to_the_next_step(project):
+    text = (
+        TEXT
+        + """
+    @lineage.step
+    def learn(frame): return 1
+    """
+    )
+    project.module(text).clean(project.module(text).FRAME)
+    steps = project.module(text)
+    frame, _ = steps.clean(steps.FRAME)
+    steps.learn(frame)
+
+    assert project.ran == []
+    assert roles(project.end("learn")) == {"frame": "clean/output[0]"}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "clean(FRAME, 3.0)",
+        "clean(FRAME, low=0)",
+        "clean(FRAME + FRAME.assign(t=''))",
+        "clean(FRAME.rename(columns={'t': 'u'}))",
+    ],
+)
+def test_another_parameter_or_input_is_computed(project, call):
+    steps = project.module(TEXT)
+    steps.clean(steps.FRAME)
+    eval(call, vars(steps))
+
+    assert project.ran == ["clean", "clean"]
+
+
+def test_another_code_is_computed(project):
+    steps = project.module(TEXT)
+    steps.clean(steps.FRAME)
+    changed = project.module(TEXT.replace("frame.a > low", "frame.a >= low"))
+    changed.clean(changed.FRAME)
+
+    assert project.ran == ["clean"]
+    assert cache_of(project.ends()[1]) == "computed: nothing is kept for this recipe; kept"
+
+
+def test_chance_with_a_seed_repeats_from_the_cache_and_each_call_is_another_recipe(project):
+    def epochs(seed):
+        steps = project.module(TEXT)
+        with steps.lineage.run("training", seed=seed):
+            return [steps.augment(steps.ARRAY).tolist() for _ in range(3)], len(project.ran)
+
+    first, ran = epochs(7)
+    assert ran == 3
+    assert epochs(7) == (first, 0)
+    assert epochs(8)[1] == 3
+
+
+def test_chance_without_a_seed_is_neither_kept_nor_handed_out(project):
+    steps = project.module(TEXT)
+    one, two = steps.augment(steps.ARRAY), steps.augment(steps.ARRAY)
+
+    assert not steps.np.array_equal(one, two)
+    assert [cache_of(event) for event in project.ends()] == [
+        "computed: nothing is kept for this recipe; not kept: chance was used and no seed was given"
+    ] * 2
+    with steps.lineage.run("drawn"):
+        steps.augment(steps.ARRAY)
+        steps.augment(steps.ARRAY)
+    assert len(project.ran) == 4
+
+
+def test_what_used_no_chance_is_found_whatever_the_seed(project):
+    for seed in (None, 7, 8, None):
+        steps = project.module(TEXT)
+        with steps.lineage.run("training", seed=seed):
+            steps.clean(steps.FRAME)
+            steps.clean(steps.FRAME)
+        assert project.ran == (["clean"] if seed is None and len(project.ends("clean")) == 2 else [])
+
+
+def test_chance_of_a_run_inside_counts_too(project):
+    text = (
+        TEXT
+        + """
+    @lineage.step(cache=True)
+    def outer(array): return augment(array) * 2
+    """
+    )
+    steps = project.module(text)
+    assert steps.outer(steps.ARRAY).tolist() != steps.outer(steps.ARRAY).tolist()
+    assert "chance was used and no seed was given" in cache_of(project.ends("outer")[0])
+    results = []
+    for _ in range(2):
+        steps = project.module(text)
+        with steps.lineage.run("training", seed=7):
+            results.append(steps.outer(steps.ARRAY).tolist())
+    assert results[0] == results[1]
+    assert project.ran == []
+
+
+def test_chance_that_no_seed_decides_is_not_kept(project, monkeypatch):
+    steps = project.module(
+        TEXT
+        + """
+    @lineage.step(cache=True, seed=1)
+    def odd(): return 1.0
+    """
+    )
+    monkeypatch.setattr(
+        "relineage.emitter.run.Run._chance_used", lambda run: {"seeded", "numpy.random.default_rng()"}
+    )
+    steps.odd()
+
+    assert cache_of(project.end()).endswith(
+        "not kept: chance was used that no seed decides: numpy.random.default_rng()"
+    )
+
+
+def test_dirty_code_is_neither_kept_nor_handed_out_unless_asked(project):
+    steps = project.module(TEXT)
+    steps.clean(steps.FRAME)
+    (project.folder / "notes.txt").write_text("untracked")
+    dirty = project.module(TEXT, commit=False)
+    dirty.clean(dirty.FRAME)
+    assert project.ran == ["clean"]
+    assert cache_of(project.ends()[1]) == (
+        'computed and not kept: the code is dirty: commit it, or say cache="dirty"'
+    )
+    asked = project.module(TEXT.replace("cache=True", 'cache="dirty"'), commit=False)
+    asked.clean(asked.FRAME)
+    asked.clean(asked.FRAME)
+    assert len(project.ran) <= 1
+
+
+def test_without_a_recipe_nothing_is_kept(project):
+    steps = project.module("""
+        @lineage.step(cache=True)
+        def ask(client): return 1
+    """)
+    steps.ask(object()), steps.ask(object())
+
+    assert cache_of(project.ends()[0]).startswith(
+        "computed and not kept: it has no recipe: parameter 'client'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("frame['b'] = 1; return 1", "the function changed its input frame"),
+        ("columns.append('z'); return 1", "the function changed a parameter"),
+        (
+            "current_run().input(np.arange(20.0), role='more'); return 1",
+            "the function read what is no argument: more",
+        ),
+        (
+            "current_run().output(np.arange(20.0), role='more'); return 1",
+            "the function recorded outputs besides what it returned",
+        ),
+        ("return object()", "a builtins.object cannot be made again from the store"),
+        ("return (1, {1: frame})", "a builtins.dict cannot be made again from the store"),
+        (
+            "return LinearRegression()",
+            "a sklearn.linear_model._base.LinearRegression cannot be made again from the store",
+        ),
+        (
+            "return frame.assign(o=pd.Series([None, np.nan] * 10, dtype='object'))",
+            "it could not be made again from the store: it comes back in another form",
+        ),
+    ],
+)
+def test_what_is_not_kept_and_why(project, body, reason):
+    steps = project.module(f"""
+        from sklearn.linear_model import LinearRegression
+        @lineage.step(cache=True)
+        def job(frame, columns):
+            note(1)
+            {body}
+    """)
+
+    def call():
+        frame = steps.pd.DataFrame({"a": steps.np.arange(20.0)})
+        with pytest.warns() if "object()" in body else pytest.MonkeyPatch.context():
+            steps.job(frame, ["a"])
+
+    call(), call()
+    assert project.ran == ["1", "1"]
+    for event in project.ends():
+        assert f"; not kept: {reason}" in cache_of(event)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("@lineage.step(cache=True)\n        def job(): yield 1", None),
+        (
+            "@lineage.step(cache=True, outputs='file')\n        def job(file='f.txt'): Path(file).touch()",
+            "computed and not kept: it writes files itself",
+        ),
+    ],
+)
+def test_generators_and_functions_that_write_files_are_never_answered(project, text, reason):
+    steps = project.module(f"\n        {text}\n")
+    result = steps.job()
+    assert result is None or list(result) == [1]
+
+    if reason is None:
+        assert cache_of(project.end()) == "computed and not kept: it yields its results one by one"
+    else:
+        assert cache_of(project.end()) == reason
+
+
+def test_a_failed_call_is_not_kept(project):
+    steps = project.module("""
+        @lineage.step(cache=True)
+        def job(x):
+            note(x)
+            return 1 / x
+    """)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            steps.job(0)
+
+    assert project.ran == ["0", "0"]
+    assert not (project.folder / ".relineage" / "cache-steps").exists()
+
+
+def test_metrics_are_told_again(project):
+    steps = project.module("""
+        @lineage.step(cache=True)
+        def evaluate(x):
+            note(x)
+            current_run().metric("auc", 0.5, 3)
+            current_run().metric("loss", float("nan"))
+            return x
+    """)
+    steps.evaluate(1), steps.evaluate(1)
+
+    assert project.ran == ["1"]
+    one, two = (event["run"]["facets"]["relineage_metrics"]["metrics"] for event in project.ends())
+    assert one == two == [{"name": "auc", "value": 0.5, "step": 3}, {"name": "loss", "value": "NaN"}]
+
+
+# What lies in the store is not believed.
+
+
+def objects(project):
+    return sorted((project.folder / ".relineage" / "store" / "objects").rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        ("lose", "is not in the store"),
+        ("damage", "is not what"),
+        ("forge", "is not what"),
+        ("entry", "its entry is damaged"),
+    ],
+)
+def test_what_is_lost_damaged_or_forged_is_computed_again_and_kept_anew(project, harm, reason):
+    steps = project.module(TEXT)
+    expected = steps.clean(steps.FRAME)
+    other = steps.clean(steps.FRAME, 5.0)
+    tables = [file for file in objects(project) if file.suffix == ".parquet"]
+    assert len(tables) == 2
+    if harm == "entry":
+        for file in (project.folder / ".relineage" / "cache-steps").glob("*.json"):
+            file.write_bytes(file.read_bytes()[:-20])
+    data = [file.read_bytes() for file in tables]
+    for file, swapped in zip(tables, reversed(data), strict=True):
+        if harm in ("lose", "damage", "forge"):
+            file.unlink()
+        if harm == "damage":
+            file.write_bytes(b"PAR1")
+        if harm == "forge":
+            file.write_bytes(swapped)
+    for call, before in (
+        (lambda: steps.clean(steps.FRAME), expected),
+        (lambda: steps.clean(steps.FRAME, 5.0), other),
+    ):
+        result = call()
+        steps.pd.testing.assert_frame_equal(result[0], before[0])
+
+    assert len(project.ran) == 4
+    for event in project.ends()[2:]:
+        assert "computed: what is kept for this recipe cannot be used: " in cache_of(event)
+        assert reason in cache_of(event)
+
+
+def test_a_path_is_given_back_if_it_is_as_it_was_and_put_back_if_it_has_gone(project):
+    steps = project.module("""
+        @lineage.step(cache=True)
+        def export(text):
+            note(1)
+            Path("out.txt").write_text(text * 30)
+            return Path("out.txt")
+    """)
+    file = steps.export("hello")
+    assert steps.export("hello") == file == steps.Path("out.txt")
+    assert len(project.ran) == 1
+    file.unlink()
+    assert steps.export("hello").read_text() == "hello" * 30
+    assert len(project.ran) == 1
+    file.write_text("changed")
+    steps.export("hello")
+    assert len(project.ran) == 2
+    assert "out.txt is there and has changed" in cache_of(project.ends()[-1])
+
+
+def test_the_cache_works_across_processes_and_many_may_use_it_at_once(project):
+    (project.folder / "job.py").write_text(
+        "import sys, numpy as np, pandas as pd\n"
+        "from relineage.emitter import Lineage\n"
+        "lineage = Lineage(namespace='n')\n"
+        "@lineage.step(cache='dirty')\n"
+        "def square(array):\n    print('ran'); return array ** 2\n"
+        "for number in range(int(sys.argv[1])):\n"
+        "    assert square(np.arange(20.0) + number)[3] == (3 + number) ** 2\n"
+        "assert lineage.close()\n"
+    )
+
+    def start():
+        return subprocess.Popen(
+            [sys.executable, "job.py", "10"], stdout=subprocess.PIPE, env=process_environment(), text=True
+        )
+
+    several = [start() for _ in range(3)]
+    assert [one.communicate(timeout=120) and one.returncode for one in several] == [0, 0, 0]
+    out, _ = start().communicate(timeout=120)
+
+    assert out == ""
+    assert {cache_of(event) for event in project.ends()[-10:]} == {"served"}
+    entries = list((project.folder / ".relineage" / "cache-steps").iterdir())
+    assert len([file for file in entries if file.suffix == ".json"]) == 10
+    assert not [file for file in entries if file.name.startswith(".") and file.name != ".gitignore"]
+
+
+def test_an_entry_says_in_plain_words_what_it_is_of(project):
+    steps = project.module(TEXT)
+    steps.clean(steps.FRAME)
+    (file,) = (project.folder / ".relineage" / "cache-steps").glob("*.json")
+    said = json.loads(file.read_bytes().partition(b"\n")[2])
+
+    assert said["run"] == project.end()["run"]["runId"]
+    assert said["recipe"] == step_of(project.end())["recipe"]
+    assert [role for role, _ in said["inputs"]] == ["frame"]
+    assert said["parameters"] == [["low", "float", "0.0"]]
+    assert said["chance"] == []
+
+
+def test_a_coroutine_is_answered_too(project):
+    steps = project.module("""
+        @lineage.step(cache=True)
+        async def later(x):
+            note(x)
+            await asyncio.sleep(0)
+            return x + 1
+    """)
+    assert [steps.asyncio.run(steps.later(1)) for _ in range(2)] == [2, 2]
+    assert project.ran == ["1"]
