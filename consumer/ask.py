@@ -67,7 +67,11 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """One row of `why`: something that differs, the first cause at rank 1, and the way from it to the result."""
+    """One row of `why`: something that differs, the first cause at rank 1, and the way from it to the result.
+
+    `grade` is `cause`, `unknown` (it may differ: too little is recorded), or `also` (it differs, and something else is the
+    cause or explains it as well). `run_a` and `run_b` are the runs in which it arose.
+    """
 
     rank: int
     job_name: str | None
@@ -76,6 +80,9 @@ class Cause:
     a: str | None
     b: str | None
     path: str | None
+    grade: str
+    run_a: str | None
+    run_b: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,9 @@ DEFINITIONS = (
     "macros/resolve.sql",
     "macros/trace.sql",
     "macros/compare.sql",
+    "macros/edges.sql",
+    "macros/facts.sql",
+    "macros/why.sql",
     "macros/versions.sql",
 )
 # In the order in which the truth views need them, see `rebuild`.

@@ -1,0 +1,146 @@
+"""How long `why` takes to name the cause between two models with 100,000 runs upstream each.
+
+The yardstick, in the same store and run: one hash join over all reads and writes, and reading once what all runs say of
+their parameters and seeds. Nobody can tell why two results differ everywhere without doing both.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from hashlib import sha256
+from statistics import median
+from typing import Any
+from uuid import UUID
+
+from relineage.consumer.ingest.batch import Batch, Message
+from relineage.consumer.store import Store
+
+TITLE = "two models with 100,000 runs upstream each"
+NEEDS_KAFKA = False
+COLUMNS = ("what", "wall", "CPU")
+DEEP, CHAINS = 1_000, 100  # chains of steps that end in one model
+HEAP = 100_000  # a binary tree of steps, the model on top
+BATCH_MESSAGES = 20_000
+REPETITIONS = 5
+BEGIN = datetime(2026, 1, 15, tzinfo=UTC)
+HASH_JOIN = """select count(*) from store.read r join store.write w using (version_key)
+               where r.run_id <> w.run_id and r.holds and w.holds"""
+FACETS = """select count(distinct hash(body ->> ['$.parameters', '$.code', '$.entropy'])) from store.facet
+            where key in ('relineage_step', 'relineage_seeds')"""
+BASE = {"_producer": "https://example.com/benchmark", "_schemaURL": "https://example.com/schema"}
+PACKAGES = {f"package-{n}": f"{n}.{n % 7}.{n % 3}" for n in range(40)}
+
+
+def digest(label: str, *parts: object) -> str:
+    """A digest of its own for everything that is told apart."""
+    return f"b3-{label}1:{sha256(repr(parts).encode()).hexdigest()}"
+
+
+def run_id(side: int, number: int) -> str:
+    """A run id that says which run of which of the executions it is."""
+    return str(UUID(int=(7 << 76) | (2 << 62) | side << 32 | number))
+
+
+def entry(name: str, role: str, content: str, instant: datetime, io: str) -> dict[str, Any]:
+    """One version of a dataset, as the emitter tells it."""
+    told = {
+        "version": BASE | {"datasetVersion": content},
+        "relineage_content": BASE | {"digests": [content], "kind": "table", "rows": 1000, "distinctive": True},
+    }
+    facets = {"relineage_io": BASE | {"role": role, "instant": instant.isoformat(), "origin": "declared"}}
+    return {"namespace": "lake", "name": name, "facets": told, io: facets}
+
+
+def message(
+    side: int, number: int, job: str, reads: list[tuple[str, str]], writes: tuple[str, str], minute: int, alpha: str
+) -> bytes:
+    """A run: of (dataset, content) pairs it reads many and writes one."""
+    at = BEGIN + timedelta(days=side, minutes=minute)
+    inputs = [
+        entry(name, f"input {place}", content, at, "inputFacets") for place, (name, content) in enumerate(reads)
+    ]
+    step = {
+        "operation": job, "code": digest("code", job), "task": digest("task", reads, alpha),
+        "recipe": digest("recipe", reads, alpha), "outcome": digest("outcome", writes),
+        "parameters": [{"name": "alpha", "type": "float", "value": alpha}, {"name": "n", "type": "int", "value": "3"}],
+    }  # fmt: skip
+    libraries = [{"library": name, "seed": "1" * 39, "stateBefore": digest("bytes", name),
+                  "stateAfter": digest("bytes", name, number)} for name in ("random", "numpy")]  # fmt: skip
+    seeds = {"entropy": "2a", "given": True, "derivation": "seedsequence1", "libraries": libraries}
+    environment = {
+        "python": "3.12.3", "platform": "Linux-6.8-x86_64", "packages": PACKAGES, "argv": ["pipeline.py"],
+        "process": str(UUID(int=side)),
+    }  # fmt: skip
+    document = {
+        "eventType": "COMPLETE",
+        "eventTime": (at + timedelta(seconds=30)).isoformat(),
+        "run": {
+            "runId": run_id(side, number),
+            "facets": {
+                "relineage_step": BASE | step,
+                "relineage_seeds": BASE | seeds,
+                "relineage_environment": BASE | environment,
+            },
+        },
+        "job": {"namespace": "benchmark", "name": job},
+        "inputs": inputs,
+        "outputs": [entry(*writes[:1], "output", writes[1], at + timedelta(seconds=20), "outputFacets")],
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def deep(side: int, changed: Callable[[int], bool]) -> Iterator[bytes]:
+    """Chains of steps that end in one model; `changed` tells of which chains the raw data is another one."""
+    for step in range(DEEP):
+        for chain in range(CHAINS):
+            variant = side if changed(chain) else 0
+            read = (f"deep/{chain}/{step}", digest("table", chain, step, variant))
+            write = (f"deep/{chain}/{step + 1}", digest("table", chain, step + 1, variant))
+            yield message(side, step * CHAINS + chain, f"step-{step}", [read], write, step, "0.1")
+    ends = [
+        (f"deep/{chain}/{DEEP}", digest("table", chain, DEEP, side if changed(chain) else 0)) for chain in range(CHAINS)
+    ]
+    yield message(side, DEEP * CHAINS, "fit", ends, ("deep/model", digest("tensors", side)), DEEP, "0.1")
+
+
+def heap(side: int, alpha: str) -> Iterator[bytes]:
+    """A binary tree: step n reads what 2n + 1 and 2n + 2 wrote; all steps have another parameter on each side."""
+
+    def table(number: int) -> tuple[str, str]:
+        variant = side if 2 * number + 1 < HEAP or number < HEAP else 0  # the raw data is the same
+        return f"heap/{number}", digest("table", "heap", number, variant)
+
+    for number in reversed(range(HEAP)):
+        reads = [table(child) for child in (2 * number + 1, 2 * number + 2)]
+        minute = HEAP.bit_length() - (number + 1).bit_length()
+        yield message(side, HEAP * 10 + number, f"merge-{number % 50}", reads, table(number), minute, alpha)
+
+
+def fill(store: Store, bodies: Iterator[bytes]) -> None:
+    """Take the messages in."""
+    batch: list[Message] = []
+    for offset, body in enumerate(bodies):
+        batch.append(Message(body=body, source="benchmark", offset=offset))
+        if len(batch) == BATCH_MESSAGES:
+            store.ingest(Batch(batch))
+            batch = []
+    store.ingest(Batch(batch))
+
+
+def ask(store: Store, query: str, values: dict[str, str] | None = None) -> list[tuple[Any, ...]]:
+    """All rows."""
+    return store.connection.execute(query, values).fetchall()
+
+
+def seconds(work: Callable[[], Any]) -> tuple[float, float]:
+    """Wall and CPU (of all threads), the medians of a few repetitions after a first one."""
+    work()
+    wall, cpu = [], []
+    for _ in range(REPETITIONS):
+        began, cpu_began = time.perf_counter(), time.process_time()
+        work()
+        wall.append(time.perf_counter() - began)
+        cpu.append(time.process_time() - cpu_began)
+    return median(wall), median(cpu)
