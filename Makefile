@@ -7,27 +7,29 @@
 PYTHON ?= python3
 VENV ?= .venv
 TORCH_VENV ?= .venv-torch
+TENSORFLOW_VENV ?= .venv-tensorflow
 ARGS ?=
 
 bin := $(VENV)/bin
 stamp := $(VENV)/.relineage-dev
 torch_stamp := $(TORCH_VENV)/.relineage-dev
+tensorflow_stamp := $(TENSORFLOW_VENV)/.relineage-dev
 links := $(addprefix .typing/relineage/,facets emitter consumer)
 ready := $(stamp) $(links)
 broker := $(bin)/python tools/kafka/broker.py run --
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # one broker and one report at a time
-.PHONY: help dev demo demo-kafka test test-torch test-golden check format bench clean
+.PHONY: help dev demo demo-kafka test test-torch test-tensorflow test-golden check format bench clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 dev: $(ready) ## make the virtual environment with everything to develop, test and try
 	@echo 'Ready: source $(bin)/activate'
 
 # An environment of an older pyproject.toml is brought up to date; a half-made one has no stamp.
-$(stamp) $(torch_stamp): pyproject.toml
+$(stamp) $(torch_stamp) $(tensorflow_stamp): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 		{ echo 'relineage needs Python 3.11, 3.12 or 3.13; $(PYTHON) is not one of them. Try: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 1; }
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
@@ -36,6 +38,7 @@ $(stamp) $(torch_stamp): pyproject.toml
 
 $(stamp): extras := consumer,dev
 $(torch_stamp): extras := dev-torch
+$(tensorflow_stamp): extras := dev-tensorflow
 
 # mypy and pyright do not follow the import hook of an editable install: they read the packages through links.
 .typing/relineage/%:
@@ -54,6 +57,9 @@ test: $(ready) ## run all tests, with a real Kafka broker (needs Java 17 or newe
 test-torch: $(torch_stamp) ## run the tests of models with torch, in .venv-torch (the first time it takes 6 GB and minutes)
 	$(TORCH_VENV)/bin/python -m pytest tests/with_torch $(ARGS)
 
+test-tensorflow: $(tensorflow_stamp) ## run the tests of seeds with TensorFlow and JAX, in .venv-tensorflow (the first time it takes 3 GB)
+	$(TENSORFLOW_VENV)/bin/python -m pytest tests/with_tensorflow $(ARGS)
+
 test-golden: ## run the golden tests with the oldest libraries on Python 3.11 and the newest on 3.13, in environments of their own
 	$(PYTHON) tools/golden.py $(ARGS)
 
@@ -71,5 +77,5 @@ bench: $(ready) ## run the benchmarks, with a real Kafka broker and the librarie
 	$(broker) $(bin)/python -m benchmarks $(ARGS)
 
 clean: ## remove everything that can be made again
-	rm -rf $(VENV) $(TORCH_VENV) .typing .kafka .relineage-demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TORCH_VENV) $(TENSORFLOW_VENV) .typing .kafka .relineage-demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

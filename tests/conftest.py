@@ -15,8 +15,10 @@ from relineage.emitter.capture.kept import KEPT, Kept
 from relineage.emitter.capture.snapshot import Snapshot
 from relineage.emitter.transport import message
 
-# torch takes gigabytes, so these have an environment and a command of their own: `make test-torch`.
-collect_ignore = [] if importlib.util.find_spec("torch") else ["with_torch"]
+# They take gigabytes, so these have environments and commands of their own: `make test-torch`, `make test-tensorflow`.
+collect_ignore = [
+    f"with_{name}" for name in ("torch", "tensorflow") if importlib.util.find_spec(name) is None
+]
 
 # The machine's own say where test material and a broker are; all others would change what is tested.
 _KEPT = frozenset({"RELINEAGE_TEST_KAFKA", "RELINEAGE_KAFKA_HOME", "RELINEAGE_SHARED"})
