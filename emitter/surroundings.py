@@ -130,20 +130,21 @@ class Surroundings:
 
     def job_facets(self, standard: StandardFacets) -> dict[str, Mapping[str, Any]]:
         """`sourceCodeLocation`, where there is a repository."""
-        if self.repository is None:
+        repository = self._kept()[0].repository  # as it was when the code was kept
+        if repository is None:
             return {}
         path = None
         for file in (self.caller, self.script):
-            if file is not None and file.resolve().is_relative_to(self.repository.root.resolve()):
-                path = file.resolve().relative_to(self.repository.root.resolve()).as_posix()
+            if file is not None and file.resolve().is_relative_to(repository.root.resolve()):
+                path = file.resolve().relative_to(repository.root.resolve()).as_posix()
                 break
         return {
             "sourceCodeLocation": standard.source_code(
-                url=self.repository.web_url(path),
-                repository=self.repository.remote,
+                url=repository.web_url(path),
+                repository=repository.remote,
                 path=path,
-                version=self.repository.commit,
-                branch=self.repository.branch,
+                version=repository.commit,
+                branch=repository.branch,
             )
         }
 
