@@ -52,7 +52,7 @@ class Surroundings:
     snapshots: bool
     # What is made of it once; two that are equal without these say the same.
     _facets: dict[object, dict[str, Mapping[str, Any]]] = field(default_factory=dict, compare=False)
-    _job_facets: dict[str, Mapping[str, Any]] = field(default_factory=dict, compare=False)
+    _job_facets: dict[object, dict[str, Mapping[str, Any]]] = field(default_factory=dict, compare=False)
     _digests: dict[object, tuple[str | None, str | None]] = field(default_factory=dict, compare=False)
 
     def code(self) -> tuple[str | None, str | None]:
@@ -135,24 +135,26 @@ class Surroundings:
         """`sourceCodeLocation`, where there is a repository."""
         from ..facets.encode import Settled
 
-        if self.repository is None:
+        repository = self._kept()[0].repository  # as it was when the code was kept
+        if repository is None:
             return {}
-        if self._job_facets:
-            return dict(self._job_facets)
+        key = (repository.commit, repository.branch)
+        if key in self._job_facets:
+            return dict(self._job_facets[key])
         path = None
         for file in (self.caller, self.script):
-            if file is not None and file.resolve().is_relative_to(self.repository.root.resolve()):
-                path = file.resolve().relative_to(self.repository.root.resolve()).as_posix()
+            if file is not None and file.resolve().is_relative_to(repository.root.resolve()):
+                path = file.resolve().relative_to(repository.root.resolve()).as_posix()
                 break
         location = standard.source_code(
-            url=self.repository.web_url(path),
-            repository=self.repository.remote,
+            url=repository.web_url(path),
+            repository=repository.remote,
             path=path,
-            version=self.repository.commit,
-            branch=self.repository.branch,
+            version=repository.commit,
+            branch=repository.branch,
         )
-        self._job_facets["sourceCodeLocation"] = Settled(location)
-        return dict(self._job_facets)
+        self._job_facets[key] = {"sourceCodeLocation": Settled(location)}
+        return dict(self._job_facets[key])
 
 
 def look_around(

@@ -63,13 +63,18 @@ def text_of_function(function: FunctionType) -> tuple[str, ast.AST]:
     code = function.__code__
     parsed = _parsed(code.co_filename, function.__module__)
     nodes = parsed.nodes.get((code.co_name, code.co_firstlineno), [])
-    if len(nodes) > 1:
-        nodes = [node for node in nodes if _holds(node, code)] or nodes
-        nodes.sort(key=lambda node: (node.end_lineno - node.lineno, node.end_col_offset - node.col_offset))
+    if len(nodes) > 1 and (places := _places(code)):
+        nodes = [node for node in nodes if _holds(node, places)] or nodes
+        nodes = [
+            min(
+                nodes, key=lambda node: (node.end_lineno - node.lineno, node.end_col_offset - node.col_offset)
+            )
+        ]
     same = any(code == one for one in parsed.codes.get((code.co_qualname, code.co_firstlineno), []))
     if not nodes or (not same and _is_plain(function.__module__)):
         raise NoText(f"{code.co_filename} has changed since {function.__qualname__} was loaded")
-    return parsed.segment(nodes[0]), nodes[0]
+    # Several lambdas of one line that cannot be told apart (Python 3.12 knows no places of constants) count together.
+    return "\n".join(map(parsed.segment, nodes)), ast.Module([*map(_as_statement, nodes)], [])
 
 
 def text_of_class(cls: type) -> str:
@@ -150,16 +155,23 @@ def _first_line(node: _Definition) -> int:
     return min([node.lineno, *(one.lineno for one in node.decorator_list)])
 
 
-def _holds(node: Any, code: CodeType) -> bool:
-    """Whether every place that the code knows of lies within the node: several lambdas may share a line."""
-    for line, end_line, column, end_column in code.co_positions():
-        if line is None or end_line is None or column is None or end_column is None or end_column == 0:
-            continue
-        if (line, column) < (node.lineno, node.col_offset):
-            return False
-        if (end_line, end_column) > (node.end_lineno, node.end_col_offset):
-            return False
-    return True
+def _as_statement(node: Any) -> Any:
+    return ast.Expr(node) if isinstance(node, ast.Lambda) else node
+
+
+def _places(code: CodeType) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Where the instructions of a code come from, as far as it knows: first and last line and column."""
+    return [
+        ((line, column), (end_line, end_column))
+        for line, end_line, column, end_column in code.co_positions()
+        if line is not None and end_line is not None and column is not None and end_column
+    ]
+
+
+def _holds(node: Any, places: list[tuple[tuple[int, int], tuple[int, int]]]) -> bool:
+    """Whether every place lies within the node."""
+    first, last = (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
+    return all(first <= begin and end <= last for begin, end in places)
 
 
 def _is_plain(module_name: str | None) -> bool:

@@ -83,6 +83,23 @@ def test_two_processes_with_the_same_code_have_the_same_snapshot(project: Path) 
     assert len(git(project, "for-each-ref", "refs/relineage").splitlines()) == 2
 
 
+def test_what_is_committed_while_a_script_runs_is_not_what_it_runs(project: Path) -> None:
+    git(project, "init", "-q")
+    git(project, "add", ".")
+    git(project, "commit", "-q", "-m", "one")
+    commit = git(project, "rev-parse", "HEAD")
+    change = "import subprocess\nopen('lib/helper.py', 'w').close()\nsubprocess.run(['git', 'commit', '-qam', 'two'])\n"
+    (project / "job.py").write_text(JOB + change + "with Lineage().run('again'): f()\n")
+    identity = {f"GIT_{who}_{what}": "a" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    told = ran(project, **identity)
+
+    assert git(project, "rev-parse", "HEAD") != commit
+    assert {one["commit"] for one in told} == {commit}
+    assert len({one["snapshot"] for one in told}) == 1
+    places = [event["job"]["facets"]["sourceCodeLocation"] for event in events_in(project)]
+    assert {place["version"] for place in places} == {commit}
+
+
 def kept_files(folder: Path, digest: str, target: Path) -> dict[str, str]:
     open_store(folder / ".relineage" / "store", folder).fetch(digest, target)
     return {

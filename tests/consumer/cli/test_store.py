@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,7 @@ import click
 import numpy as np
 import pandas as pd
 import pytest
-from cli_projects import in_a_process
+from cli_projects import in_a_process, process_environment
 
 from relineage.consumer.cli import store as store_command
 from relineage.emitter import Lineage
@@ -504,3 +506,20 @@ def test_without_a_project_and_a_store_it_says_what_to_name(
 
     assert said.code == 2
     assert "RELINEAGE_STORE names no store" in said.err
+
+
+def test_gc_keeps_the_sources_of_runs(folder: Path, relineage: Callable[..., Any]) -> None:
+    """Outside of git a run keeps its code here, and only names the folder of it."""
+    (folder / "job.py").write_text("from relineage.emitter import Lineage\nwith Lineage().run('a'): ...\n")
+    subprocess.run([sys.executable, "job.py"], cwd=folder, env=process_environment(), check=True)
+    run_job(folder)
+    shutil.rmtree(folder / ".relineage" / "events")
+    (folder / ".relineage" / "events").mkdir()
+    (folder / "job.py").write_text("from relineage.emitter import Lineage\nwith Lineage().run('b'): ...\n")
+    subprocess.run([sys.executable, "job.py"], cwd=folder, env=process_environment(), check=True)
+    grow_old(folder)
+
+    assert relineage("store", "gc", "--yes").code == 0
+    assert sorted(one.kind for one in objects(folder).scan()) == ["bytes", "folder"]
+    [kept] = [one for one in objects(folder).scan() if one.kind == "bytes"]
+    assert b"run('b')" in (folder / ".relineage" / "store" / kept.name).read_bytes()
