@@ -107,7 +107,7 @@ def _called(run: Recorded, wanted: Sequence[str], means: Means, folder: Path) ->
     try:
         with _ran(run, means, folder, {}, call) as ran:
             verdict = _judged(member, run, ran, means)
-    except (NotReplayed, StoreError) as reason:
+    except (NotReplayed, StoreError, OSError) as reason:
         return _not_replayed(member, str(reason), means)
     if means.keep is not None and verdict.reason is None:
         shutil.copytree(ran.home, means.keep, dirs_exist_ok=True)
@@ -126,7 +126,7 @@ def _replayed_program(
         with _ran(run, means, folder, remade) as ran:
             verdicts = [_judged(members[one], run, ran, means) for one in wanted]
             made = _files_made(run, ran)
-    except NotReplayed as reason:
+    except (NotReplayed, StoreError, OSError) as reason:  # a full disk, say
         return [_not_replayed(members[one], str(reason), means) for one in wanted], {}
     if means.keep is not None:
         shutil.copytree(ran.home, means.keep, dirs_exist_ok=True)

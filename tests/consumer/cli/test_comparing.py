@@ -1,6 +1,5 @@
 """`relineage digest --compare`: files, and versions whose data is gone."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from relineage.consumer.cli.comparing import content_said, parsed_tolerance
+from relineage.consumer.cli.comparing import parsed_tolerance
 from relineage.emitter import Lineage
 from relineage.emitter.digests import content_of
 from relineage.emitter.digests.closeness import Tolerance
-from relineage.emitter.ours import content_facet, model_facet
 
 Run = Callable[..., Any]
 ROWS = 150_000
@@ -204,32 +202,6 @@ def test_options_of_the_comparison_are_refused_without_it(folder: Path, relineag
 
 def test_a_tolerance_is_read_part_by_part() -> None:
     assert parsed_tolerance("atol=1e-9, rtol=0.5,ulps=4") == Tolerance(absolute=1e-9, relative=0.5, ulps=4)
-
-
-def test_what_facets_say_is_believed_only_as_far_as_a_digest_covers_it() -> None:
-    content = content_of(frame())
-    facet = json.loads(json.dumps(content_facet(content, None, "urn:x")))
-    assert content_said(facet, {}).columns == content.columns
-    facet["columns"][1]["leaves"] = facet["columns"][0]["leaves"]
-    said = content_said(facet, {}).columns
-    assert [bool(one.leaves) for one in said] == [True, False, True]
-    for spoilt in (
-        {**facet, "columns": facet["columns"][:2]},
-        {**facet, "columns": [*facet["columns"], 5, {"name": 1}, {"name": "x", "type": "y", "digest": "z"}]},
-        {**facet, "rows": 7},
-        {**facet, "rows": "many"},
-        {**facet, "digests": None, "columns": {"a": 1}},
-    ):
-        assert content_said(spoilt, {}).columns == ()
-    state = content_of({"w": np.ones(3), "b": np.zeros(2)})
-    told, model = content_facet(state, None, "urn:x"), json.loads(json.dumps(model_facet(state, "urn:x")))
-    found = content_said(json.loads(json.dumps(told)), model).model
-    assert found is not None
-    assert found.tensor_digests == state.model.tensor_digests
-    assert (
-        content_said(json.loads(json.dumps(told)), {"tensorDigests": model["tensorDigests"][:1]}).model
-        is None
-    )
 
 
 def test_digests_of_a_stranger_that_are_no_texts_are_passed_over(
