@@ -34,11 +34,12 @@ _NAMES = {
     "details": re.compile(r"details/[0-9a-f]{64}\.json"),
     "objects": re.compile(r"objects/b3-[a-z0-9]+/[0-9a-f]{2}/[0-9a-f]{62}(?:\.[a-z]+)?"),
 }
-_DEFLATED = {"events", "details"}
+_DEFLATED = frozenset({"events", "details"})
 
 MAX_MEMBERS = 100_000
 MAX_DIRECTORY_BYTES = 16 << 20
-# Events of one project deflate to a tenth, of one loop to a fiftieth; the format's limit is 1,032.
+# Events of one project deflate to a tenth, of one loop to a fiftieth; the format's limit is 1,032. What is denser than
+# this is a bomb, or is stored as it is.
 MAX_RATIO = 200
 _PIECE_BYTES = 1 << 20
 _END = b"PK\x05\x06"
@@ -52,6 +53,10 @@ def kind_of(name: str) -> str | None:
     return next((kind for kind, pattern in _NAMES.items() if pattern.fullmatch(name)), None)
 
 
+class TooDense(Exception):
+    """What was deflated is so small that a reader would take it for a bomb: store it."""
+
+
 class Writer:
     """A bundle that is being written to a new file.
 
@@ -59,13 +64,15 @@ class Writer:
         members: What was written, in order.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], *, deflated: bool = True) -> None:
         """Begin.
 
         Args:
             file: A new file, seekable.
+            deflated: Text is made smaller.
         """
         self.members: list[Member] = []
+        self._deflated = _DEFLATED if deflated else frozenset()
         self._zip = zipfile.ZipFile(file, "w", allowZip64=True)
         with self._zip.open(_info(MIMETYPE, len(MIME), deflated=False), "w") as member:
             member.write(MIME)
@@ -92,7 +99,12 @@ class Writer:
 
     @contextmanager
     def stream(self, name: str, size: int | None = None) -> Iterator[Writing]:
-        """A member that is written in pieces; of unknown size if that is null."""
+        """A member that is written in pieces; of unknown size if that is null.
+
+        Raises:
+            BundleError: There are too many.
+            TooDense: It must not be deflated.
+        """
         kind = kind_of(name)
         assert kind is not None, name
         if len(self.members) >= MAX_MEMBERS:
@@ -100,16 +112,19 @@ class Writer:
                 f"more than {MAX_MEMBERS:,} files are too many for one bundle: leave out --data, "
                 "and pass the store on besides"
             )
-        info = _info(name, size or 0, deflated=kind in _DEFLATED)
+        info = _info(name, size or 0, deflated=kind in self._deflated)
         with self._zip.open(info, "w", force_zip64=size is None) as member:
             writing = Writing(member)
             yield writing
+        if not _plausible(info.file_size, info.compress_size):
+            raise TooDense(name)
         self.members.append(Member(name=name, size=writing.size, sha256=writing.digest.hexdigest()))
 
     def finish(self, manifest: Manifest) -> None:
         """The manifest, and the end."""
         text = manifest.encoded()
-        with self._zip.open(_info(MANIFEST, len(text), deflated=True), "w") as member:
+        deflated = _plausible(len(text), len(zlib.compress(text)))
+        with self._zip.open(_info(MANIFEST, len(text), deflated=deflated), "w") as member:
             member.write(text)
         self._zip.close()
 
@@ -235,8 +250,7 @@ class Reader:
                 honest = info.file_size == info.compress_size
             else:
                 honest = info.compress_type == zipfile.ZIP_DEFLATED
-                # A few bytes may be all zeros.
-                honest &= info.file_size <= MAX_RATIO * max(info.compress_size, _PIECE_BYTES // MAX_RATIO)
+                honest &= _plausible(info.file_size, info.compress_size)
             if not honest:
                 raise self._dishonest(f"{name} says that {info.compress_size} bytes are {info.file_size}")
         if sum(info.compress_size for info in infos) > self._size:
@@ -268,6 +282,11 @@ class Reader:
 
     def _dishonest(self, reason: str) -> BundleError:
         return BundleError(f"{self.path} is refused: {reason}")
+
+
+def _plausible(size: int, deflated: int) -> bool:
+    """Whether text of that size may be that small; a few bytes may be all zeros."""
+    return size <= MAX_RATIO * max(deflated, _PIECE_BYTES // MAX_RATIO)
 
 
 def _info(name: str, size: int, *, deflated: bool) -> zipfile.ZipInfo:

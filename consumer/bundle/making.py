@@ -20,7 +20,7 @@ from typing import Protocol
 import duckdb
 
 from ..errors import BundleError
-from .archive import EVENTS, Writer
+from .archive import EVENTS, TooDense, Writer
 from .closure import Closure, RunCode, Wanted
 from .code import COMMIT, pack
 from .manifest import Manifest, Missing
@@ -103,23 +103,35 @@ def make(origin: Origin, x: str, target: Path, contents: Contents, *, data: bool
     try:
         with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".relineage-") as aside:
             file = Path(aside) / "bundle"
-            manifest = _write(origin, closure, file, Path(aside), contents, data=data)
+            gathered = contents.gather(closure.contents() if data else [], _folders(closure))
+            try:
+                manifest = _write(origin, closure, file, gathered, data=data, deflated=True)
+            except TooDense:
+                file.unlink()
+                manifest = _write(origin, closure, file, gathered, data=data, deflated=False)
             unchanged = _place(file, target, data=data)
     finally:
         closure.close()
     return Made(manifest=manifest, bytes=target.stat().st_size, unchanged=unchanged)
 
 
+def _folders(closure: Closure) -> dict[str, str]:
+    """The code that is none of git's: digest → the run whose it is."""
+    return {one.folder: one.name for one in closure.code() if one.folder is not None}
+
+
 def _write(
-    origin: Origin, closure: Closure, file: Path, aside: Path, contents: Contents, *, data: bool
+    origin: Origin, closure: Closure, file: Path, gathered: Gathered, *, data: bool, deflated: bool
 ) -> Manifest:
     missing: list[Missing] = []
-    runs = closure.code()
-    folders = {one.folder: one.name for one in runs if one.folder is not None}
-    gathered = contents.gather(closure.contents() if data else [], folders)
-    with file.open("xb") as written, Writer(written) as writer:
+    with (
+        file.open("xb") as written,
+        Writer(written, deflated=deflated) as writer,
+        tempfile.TemporaryDirectory(dir=file.parent) as name,
+    ):
+        aside = Path(name)
         count, as_of = _events(writer, closure, aside)
-        commits = _code(writer, runs, origin, aside, missing)
+        commits = _code(writer, closure.code(), origin, aside, missing)
         _details(writer, closure, origin, missing)
         for name in sorted(gathered.members):
             with gathered.members[name]() as kept, kept.open("rb") as source:
@@ -133,7 +145,7 @@ def _write(
             besides=closure.besides,
             events=count,
             commits=tuple(commits),
-            folders=tuple(sorted(folders)),
+            folders=tuple(sorted(_folders(closure))),
             data=data,
             members=tuple(writer.members),
             missing=_told(missing, origin.known_missing),

@@ -135,6 +135,11 @@ def asked(database: Path | None, *xs: str, by_content_only: bool = False) -> Ite
         yield Asked(store, whole, bundles)
 
 
+def is_in_bundle(x: str, database: Path | None) -> bool:
+    """Whether X, or the database in which it is looked for, is a bundle."""
+    return _bundle(x) is not None or (database is not None and is_bundle(database))
+
+
 def _bundle(x: str) -> Path | None:
     path = Path(x)
     return path if "\0" not in x and is_bundle(path) else None

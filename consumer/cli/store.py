@@ -7,7 +7,8 @@ something. What an object is and how it is checked is decided by the emitter's s
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from ...emitter.errors import Damaged, StoreError
 from ...emitter.store import Object, Store
 from ..ask import Ask, question_errors
 from ..display import printable
-from ..errors import QuestionError
+from ..errors import QuestionError, SourceError
 from ..named import named
+from .asked import asked, is_in_bundle
 from .contents import YOUNG_HOURS, contents, databases_option, each_database, yes_option
 from .listing import TABLE_LIMIT
 from .output import Section, print_json, print_table
@@ -53,13 +55,17 @@ def list_objects(x: str | None, limit: int | None, format_: str, database: Path 
     For a file: itself, and the table or tensors that it holds. The time is when an object was put there or referred to
     last, in UTC. A folder is a list of its files, which are objects of their own.
     """
-    with contents() as store:
-        if x is None:
+    if x is None:
+        with contents() as store:
             objects = list(store.scan())
-        else:
-            with question(database) as asked:
-                versions = _digests(asked.connection, x, meant(asked.connection, x))
-                objects = _found(store, (digest for digests in versions for digest in digests))
+    elif is_in_bundle(x, database):
+        with _bundled(x, database) as (store, connection, thing):
+            versions = _digests(connection, thing, thing)
+            objects = _found(store, (digest for digests in versions for digest in digests))
+    else:
+        with contents() as store, question(database) as found:
+            versions = _digests(found.connection, x, meant(found.connection, x))
+            objects = _found(store, (digest for digests in versions for digest in digests))
     objects.sort(key=lambda one: (-one.modified, one.digest))
     _print(objects, limit, format_)
     return 0
@@ -78,15 +84,19 @@ def get(x: str, output: Path | None, database: Path | None) -> int:
     Tables come as Parquet, tensors as safetensors, files byte for byte, folders with the names and bytes of their
     files; empty folders and modes are not kept. A file that is kept both itself and as the table that it holds comes
     itself. It is digested again first: what is not what its name says is never written. With a whole digest that is in
-    the store, no database is asked.
+    the store, no database is asked. Of a bundle, what is in it is given.
     """
-    with contents() as store:
-        found = store.find(x.removeprefix("digest:"))
-        if found is None:
-            with question(database) as asked:
-                found = _one(store, asked.connection, x)
-        target = output or Path(found.digest.partition(":")[2][:NAMED_BY_DIGITS] + _suffix(found))
-        store.fetch(found.digest, target)
+    if is_in_bundle(x, database):
+        with _bundled(x, database) as (store, connection, thing):
+            found = _one(store, connection, thing)
+            target = _fetched(store, found, output)
+    else:
+        with contents() as store:
+            known = store.find(x.removeprefix("digest:"))
+            if known is None:
+                with question(database) as asked_:
+                    known = _one(store, asked_.connection, x)
+            found, target = known, _fetched(store, known, output)
     click.echo(f"{found.digest}  {printable(str(target))}")
     return 0
 
@@ -171,6 +181,25 @@ def _digests(connection: duckdb.DuckDBPyConnection, x: str, thing: str) -> list[
         except Refused as refused:
             raise QuestionError(f"{printable(str(path))} cannot be digested: {refused}") from None
     return versions
+
+
+@contextmanager
+def _bundled(x: str, database: Path | None) -> Iterator[tuple[Store, duckdb.DuckDBPyConnection, str]]:
+    """The contents in a bundle, the database of its events, and what to ask it for."""
+    with asked(database, x) as found:
+        store = found.objects()
+        if store is None:
+            raise QuestionError("no contents are in the bundle: --data puts them there when it is made")
+        try:
+            yield store, found.connection, found.x[0]
+        except (StoreError, OSError) as error:
+            raise SourceError(str(error)) from error
+
+
+def _fetched(store: Store, found: Object, output: Path | None) -> Path:
+    target = output or Path(found.digest.partition(":")[2][:NAMED_BY_DIGITS] + _suffix(found))
+    store.fetch(found.digest, target)
+    return target
 
 
 def _found(store: Store, digests: Iterable[str]) -> list[Object]:

@@ -68,6 +68,17 @@ def test_events_keep_their_bytes_whatever_these_are(new_store: Any, tmp_path: Pa
         )
 
 
+def test_events_that_would_be_taken_for_a_bomb_are_stored_as_they_are(new_store: Any, tmp_path: Path) -> None:
+    store = new_store()
+    padded = json.loads(EVENT) | {"padding": "0" * 3_000_000}
+    store.ingest([EVENT, json.dumps(padded).encode()])
+    make(origin(store, tmp_path), RUN, tmp_path / "x.lineage", Given(), data=False)
+    with zipfile.ZipFile(tmp_path / "x.lineage") as archive:
+        assert archive.getinfo("events.ndjson").compress_type == zipfile.ZIP_STORED
+    with opened(tmp_path / "x.lineage") as bundle:
+        assert bundle.store.counts() == (2, 0)
+
+
 def test_a_file_that_grows_meanwhile_is_no_bundle(new_store: Any, tmp_path: Path) -> None:
     store = new_store()
     store.ingest([EVENT])

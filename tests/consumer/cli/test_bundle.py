@@ -216,6 +216,21 @@ def test_events_in_it_are_the_bytes_that_were_recorded(elsewhere: Path, made_pro
         assert set(archive.read("events.ndjson").splitlines()) == recorded
 
 
+def test_contents_are_listed_and_taken_out_of_a_bundle_as_of_the_store(
+    elsewhere: Path, made_project: Path, relineage: Relineage
+) -> None:
+    listed = relineage("store", "ls", "data.lineage", "--format", "json").json
+    assert [row["kind"] for row in listed] == ["bytes"]
+    assert relineage("store", "get", "data.lineage", "-o", "model.txt").code == 0
+    assert Path("model.txt").read_bytes() == (made_project / "model.txt").read_bytes()
+    raw = f"dataset:{made_project}/raw.csv"
+    assert relineage("store", "get", raw, "--database", "data.lineage", "-o", "raw.csv").code == 0
+    assert Path("raw.csv").read_bytes() == (made_project / "raw.csv").read_bytes()
+    said = relineage("store", "get", "model.lineage")
+    assert said.code == 2
+    assert "--data puts them there" in said.err
+
+
 @pytest.mark.parametrize("options", [[], ["--data"]])
 def test_the_bundle_of_a_bundle_is_that_bundle(
     options: list[str], elsewhere: Path, relineage: Relineage
