@@ -375,7 +375,15 @@ class Lineage:
         """Functions that hold one go to worker processes: there it is one of the same settings, one a process."""
         environ = None if self.environ is os.environ else tuple(sorted(self.environ.items()))
         chosen = self.settings
-        said = (chosen.namespace, chosen.strict, chosen.digest, chosen.store, environ, str(self._folder))
+        said = (
+            chosen.namespace,
+            chosen.strict,
+            chosen.digest,
+            chosen.store,
+            chosen.snapshot,
+            environ,
+            str(self._folder),
+        )
         return (_same_again, (self._transport, said))
 
     def _make(
@@ -430,13 +438,14 @@ def _one_a_process(said: tuple[Any, ...]) -> Lineage:
 
 
 def _made(transport: EventTransport | None, said: tuple[Any, ...]) -> Lineage:
-    namespace, strict, digest, store, environ, folder = said
+    namespace, strict, digest, store, snapshot, environ, folder = said
     made = Lineage(
         namespace,
         transport=transport,
         strict=strict,
         digest=digest,
         store=store,
+        snapshot=snapshot,
         environ=None if environ is None else dict(environ),
     )
     made._folder = Path(folder)
