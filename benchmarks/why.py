@@ -8,7 +8,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from hashlib import sha256
 from statistics import median
 from typing import Any

@@ -438,7 +438,7 @@ class Run:
         if self._seeding is None:
             return {"generators that could not be seeded"}
         record = self._seeding.record()
-        used = {one for one in record.uncovered if not one.startswith("not observed: ")}
+        used = set(record.uncovered)
         if any(one.state_before is None or one.state_after != one.state_before for one in record.libraries):
             used.add("seeded")
         return used | self._within
