@@ -1,4 +1,4 @@
-"""`python -m demo [FOLDER] [--kafka [HOST:PORT]]`: a pipeline three times, and what is known of it afterwards.
+"""`python -m demo [FOLDER] [--kafka [HOST:PORT]]`: a pipeline three times, what is known of it, and one replay.
 
 Decides what is run and what is asked. Every answer is what `relineage` prints: the same commands can be typed again
 in the folder, which is made anew each time.
@@ -149,6 +149,8 @@ def _ask(folder: Path, environment: dict[str, str]) -> None:
     for other in others:
         _say(f"\n# Why is {other} another one?")
         _relineage(["why", model, other], folder, environment, allowed=(1,))
+    _say("\n# Is it made again, from its code, its raw data and its seed, in a process of its own?")
+    _relineage(["replay", model, "--yes"], folder, environment)
     _say("\n# Three lines to try:")
     for question in QUESTIONS:
         _say(f'$ relineage sql "{question}"')
