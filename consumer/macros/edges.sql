@@ -43,8 +43,8 @@ create or replace macro store.reads_upstream(starts) as table (
             ) c
         )
     ),
-    run as (select distinct picked.run_id as run_id from walk),
-    linked as (select distinct version_key from link),
+    run as materialized (select distinct picked.run_id as run_id from walk),
+    linked as materialized (select distinct version_key from link),
     reading as materialized (
         select r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, 0 as depth,
                r.version_key is null or l.version_key is not null as doubtful
@@ -52,11 +52,11 @@ create or replace macro store.reads_upstream(starts) as table (
         where r.holds
     ),
     -- Outputs of one role among several.
-    crowd as (
+    crowd as materialized (
         select w.run_id, w.role from store.write w semi join run using (run_id) where w.holds group by w.run_id, w.role having count(*) > 1
     ),
-    weighed as (select * exclude (doubtful) from reading where doubtful),
-    bound as (
+    weighed as materialized (select * exclude (doubtful) from reading where doubtful),
+    bound as materialized (
         select b.run_id, b.dataset_key, b.role, b.version_key, b.bound_version_key, b.writer_run_id,
                min({role: w.role, dataset_key: w.dataset_key}) as o
         from store.bind('weighed') b
@@ -80,8 +80,8 @@ create or replace macro store.reads_upstream(starts) as table (
 
 -- What versions hold, for `asked` (version_key): content {version_key, dataset_key, version, rank, digest, digests}.
 create or replace macro store.contents(asked) as table (
-    with wanted as (select distinct version_key from query_table(asked) where version_key is not null),
-    digest as (
+    with wanted as materialized (select distinct version_key from query_table(asked) where version_key is not null),
+    digest as materialized (
         select version_key, min({rank: store.digest_rank(digest), digest: digest}) as least, list(digest order by digest) as digests
         from store.version_digest semi join wanted using (version_key) group by version_key
     )
@@ -120,7 +120,7 @@ create or replace macro store.keyed_edges(edges) as table (
         union
         select version_key from store.version_link where rank = 0
     ),
-    twin_read as (select distinct e.version_key from query_table(edges) e semi join twin using (version_key)),
+    twin_read as materialized (select distinct e.version_key from query_table(edges) e semi join twin using (version_key)),
     numbered as materialized (
         select row_number() over () as edge, e.*, c.content
         from query_table(edges) e left join store.contents('twin_read') c on c.version_key = e.version_key
@@ -128,14 +128,14 @@ create or replace macro store.keyed_edges(edges) as table (
     crowd as materialized (select reader, role from numbered group by reader, role having count(*) > 1),
     crowded_role as materialized (select distinct role from crowd),
     alone as materialized (select *, false as crowded, false as by_position, null::uuid[] as datasets from numbered anti join crowd using (reader, role)),
-    placed as (
+    placed as materialized (
         select *, row_number() over (partition by reader, role, dataset_key order by read_at, version_key) as n,
                row_number() over (partition by reader, role order by dataset_key, read_at, version_key) as position,
                count(*) over (partition by reader, role) as alike
         from numbered semi join crowd using (reader, role)
     ),
-    names as (select reader, role, list(dataset_key) as datasets from placed where alike <= 100 group by reader, role),
-    keyed as (
+    names as materialized (select reader, role, list(dataset_key) as datasets from placed where alike <= 100 group by reader, role),
+    keyed as materialized (
         select *, hash(role, 'alone') as match from alone
         union all
         select *, hash(role, dataset_key, 1::bigint) from alone semi join crowded_role using (role)

@@ -1,25 +1,6 @@
 -- What is recorded of runs beside their inputs and outputs, for `why` (why.sql): what they were asked to do, with which
 -- chance, and where they ran.
 
--- What the runs in `asked` (run_id) were asked to do and with which chance: one row a run.
-create or replace macro store.asked_of(asked) as table (
-    with wanted as materialized (select distinct run_id from query_table(asked) where run_id is not null),
-    run as (select r.run_id, r.step_seq, r.seeds_seq, r.given from store.run r semi join wanted using (run_id)),
-    step as (
-        select f.run_id, min(f.body ->> ['$.operation', '$.code', '$.parameters', '$.callable', '$.servedFrom']) as said
-        from store.facet f join run r on r.run_id = f.run_id and r.step_seq.event = f.event_digest
-        where f.key = 'relineage_step' and store.location_rank(f.location) = r.step_seq.rank group by f.run_id
-    ),
-    seeds as (
-        select f.run_id, min(f.body ->> ['$.entropy', '$.uncovered', '$.libraries']) as said
-        from store.facet f join run r on r.run_id = f.run_id and r.seeds_seq.event = f.event_digest
-        where f.key = 'relineage_seeds' and store.location_rank(f.location) = r.seeds_seq.rank group by f.run_id
-    )
-    select r.run_id, s.said[1] as operation, s.said[2] as code, s.said[3] as parameters, s.said[4] as callable, s.said[5] as served_from,
-           d.said[1] as entropy, r.given, d.said[2] as uncovered, d.said[3] as libraries
-    from run r left join step s using (run_id) left join seeds d using (run_id)
-);
-
 -- Whether a run has drawn from a generator that it was seeded for: its state has moved, or a seed of it was handed out.
 -- Null where nothing is recorded of that.
 create or replace macro store.has_drawn(libraries) as
@@ -38,16 +19,44 @@ create or replace macro store.only_names_things(used) as
 create or replace macro store.entropy_text(entropy, given) as
     case when length(entropy) <= 16 then ('0x' || entropy)::ubigint::varchar else entropy end || case when given then '' else ' (drawn)' end;
 
+-- What the runs in `asked` (run_id) were asked to do and with which chance: one row a run, or several equal ones where an
+-- event was delivered more than once. Of those without relineage_step the parameters are what executionParameters says.
+create or replace macro store.asked_of(asked) as table (
+    -- Through a list, so that the planner takes it for the small side that it mostly is.
+    with wanted as materialized (select unnest(list(distinct run_id)) as run_id from query_table(asked) where run_id is not null),
+    run as materialized (select r.run_id, r.step_seq, r.seeds_seq, r.given from store.run r join wanted using (run_id)),
+    said as materialized (
+        select f.run_id, f.key,
+               case f.key when 'relineage_step' then f.body ->> ['$.operation', '$.code', '$.parameters', '$.callable', '$.servedFrom']
+                          else f.body ->> ['$.entropy'] end as said,
+               case when f.key = 'relineage_seeds' then store.has_drawn(json_extract(f.body, '$.libraries')) end as drawn,
+               case when f.key = 'relineage_seeds' then nullif(store.chance_used(json_extract(f.body, '$.uncovered')), []) end as used
+        from store.facet f join run r on r.run_id = f.run_id
+        where f.key in ('relineage_step', 'relineage_seeds')
+            and f.event_digest = case when f.key = 'relineage_step' then r.step_seq.event else r.seeds_seq.event end
+            and store.location_rank(f.location) = case when f.key = 'relineage_step' then r.step_seq.rank else r.seeds_seq.rank end
+    ),
+    told as materialized (
+        select f.run_id, arg_max(json_extract(f.body, '$.parameters'), {rank: store.location_rank(f.location), time: f.event_time, event: f.event_digest}) as parameters
+        from store.facet f join (select run_id from run where step_seq is null) r on r.run_id = f.run_id
+        where f.key = 'executionParameters' and store.location_rank(f.location) is not null group by f.run_id
+    )
+    select r.run_id, s.said[1] as operation, s.said[2] as code, coalesce(s.said[3], t.parameters::varchar) as parameters, s.said[4] as callable, s.said[5] as served_from,
+           d.said[1] as entropy, r.given, d.used, d.drawn
+    from run r left join (from said where key = 'relineage_step') s on s.run_id = r.run_id
+    left join (from said where key = 'relineage_seeds') d on d.run_id = r.run_id left join told t on t.run_id = r.run_id
+);
+
 -- Which state of the code: its snapshot where one was made, else the commit.
 create or replace macro store.tree_text(snapshot, commit, dirty) as
     coalesce(snapshot, commit || case when dirty then ' (dirty)' else '' end);
 
 -- What the runs in `asked` (run_id) say of where they ran, without what differs from one run to the next: (run_id, key, said).
 create or replace macro store.settings_said(asked) as table (
-    with wanted as materialized (select distinct run_id from query_table(asked) where run_id is not null),
-    latest as (
+    with wanted as materialized (select unnest(list(distinct run_id)) as run_id from query_table(asked) where run_id is not null),
+    latest as materialized (
         select f.run_id, f.key, arg_max(f.body, {rank: store.location_rank(f.location), time: f.event_time, event: f.event_digest}) as body
-        from store.facet f semi join wanted using (run_id)
+        from store.facet f join wanted on wanted.run_id = f.run_id
         where f.key in ('relineage_environment', 'processing_engine', 'environmentVariables', 'sourceCodeLocation', 'relineage_seeds')
             and store.location_rank(f.location) is not null
         group by f.run_id, f.key
@@ -63,7 +72,7 @@ create or replace macro store.settings_said(asked) as table (
 
 -- That, taken apart, for `told` (setting, key, said): (setting, what, key, value).
 create or replace macro store.setting_items(told) as table (
-    with item as (
+    with item as materialized (
         select setting, key as facet, unnest([
             {what: 'python', key: '', value: said[1]},
             {what: 'platform', key: '', value: said[2]},

@@ -1,0 +1,261 @@
+"""Planted causes: a pipeline is run twice, something is changed in between, and `why` names that and nothing else.
+
+What an execution cannot be made to do here, such as to run on another version of a library, is planted in two parts: its
+effect, and what the recorded events say of the setting.
+"""
+
+import importlib.util
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import planted_pipeline
+import pytest
+from planted_pipeline import LABELS, NETWORK, RAW, Plan
+
+from relineage.consumer.ask import Ask, Cause
+from relineage.consumer.ingest.batch import Batch, Message
+from relineage.consumer.store import Store
+
+Event = dict[str, Any]
+Adapt = Callable[[Event], None]
+
+
+def environment(**changes: Any) -> Adapt:
+    """Say another Python, or another version of a package: `packages={"numpy": "9.9"}`."""
+
+    def adapt(event: Event) -> None:
+        facet = event["run"]["facets"].get("relineage_environment", {})
+        for key, value in changes.items():
+            facet[key] = {**facet.get(key, {}), **value} if isinstance(value, dict) else value
+
+    return adapt
+
+
+UPGRADE = environment(packages={"numpy": "9.9.9"})
+COMMITTED = environment(code={"commit": "c" * 40, "dirty": False, "snapshot": None})
+STEADY = environment(code={"commit": "b" * 40, "dirty": False, "snapshot": None})
+
+
+def edited(old: str, new: str) -> Callable[[Path], Path]:
+    """A copy of the pipeline's file with a changed line."""
+
+    def edit(folder: Path) -> Path:
+        text = Path(planted_pipeline.__file__).read_text()
+        assert text.count(old) == 1
+        (folder / "edited_pipeline.py").write_text(text.replace(old, new))
+        return folder / "edited_pipeline.py"
+
+    return edit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What differs between A and B, and what is to be said of it, as (what, job)."""
+
+    a: Plan = field(default_factory=Plan)
+    b: Plan = field(default_factory=Plan)
+    adapt: Adapt | None = None  # of B's events
+    code: Callable[[Path], Path] | None = None  # of B
+    causes: list[tuple[str, str]]
+    also: list[tuple[str, str]] = field(default_factory=list)  # some of what is said besides
+    unknown: list[tuple[str, str]] = field(default_factory=list)
+
+
+def seeds(**changes: int | None) -> dict[str, int | None]:
+    return {**Plan().seeds, **changes}
+
+
+def cell(column: str, row: int, value: Any, table: dict[str, list[Any]] = RAW) -> dict[str, list[Any]]:
+    return {**table, column: [*table[column][:row], value, *table[column][row + 1 :]]}
+
+
+NOTHING_SEEDED: dict[str, int | None] = dict.fromkeys(Plan().seeds)
+NOTHING_DRAWN = Plan(seeds=NOTHING_SEEDED, shuffle=False)
+
+CASES = {
+    "nothing": Case(causes=[]),
+    # Seeds
+    "the seed of one step": Case(b=Plan(seeds=seeds(split=43)), causes=[("seed", "split")]),
+    "one seed for all steps": Case(
+        a=Plan(seeds=dict.fromkeys(Plan().seeds, 42)),
+        b=Plan(seeds=dict.fromkeys(Plan().seeds, 43)),
+        causes=[("seed", "split")],
+        also=[("seed", "train-model")],
+    ),
+    "the seed of the run around the steps": Case(
+        a=Plan(outer_seed=42), b=Plan(outer_seed=43), causes=[("seed", "split")], also=[("seed", "train-model")]
+    ),
+    "a seed that was drawn": Case(
+        a=Plan(seeds=seeds(split=None)), b=Plan(seeds=seeds(split=None)), causes=[("seed", "split")]
+    ),
+    # Parameters
+    "a parameter": Case(b=Plan(C=2.0), causes=[("parameter C", "train-model")]),
+    "a parameter of an earlier step": Case(b=Plan(share=0.5), causes=[("parameter share", "split")]),
+    "two parameters": Case(
+        b=Plan(C=2.0, share=0.5), causes=[("parameter share", "split"), ("parameter C", "train-model")]
+    ),
+    "a seed and a parameter": Case(
+        b=Plan(C=2.0, seeds=seeds(split=43)), causes=[("seed", "split"), ("parameter C", "train-model")]
+    ),
+    # Data
+    "a cell": Case(b=Plan(raw=cell("a", 2, 7)), causes=[("column a", "load")]),
+    "a cell of each of two files": Case(
+        b=Plan(raw=cell("a", 2, 7), labels=cell("y", 0, 1, LABELS)),
+        causes=[("column a", "load"), ("column y", "encode")],
+    ),
+    "a column of another type": Case(
+        b=Plan(raw={**RAW, "a": [float(value) for value in RAW["a"]]}), causes=[("column a", "load")]
+    ),
+    "a column more": Case(b=Plan(raw={**RAW, "z": [1] * 8}), causes=[("column z", "load")]),
+    "a row more": Case(
+        b=Plan(raw={"a": [*RAW["a"], 5], "b": [*RAW["b"], 8.5]}), causes=[("column a", "load"), ("column b", "load")]
+    ),
+    "a tensor of a model that is read": Case(
+        b=Plan(network={**NETWORK, "layer.b": [0.5, 0.26]}), causes=[("tensor layer.b", "train-model")]
+    ),
+    "a cell and a parameter": Case(
+        b=Plan(raw=cell("a", 2, 7), C=2.0), causes=[("column a", "load"), ("parameter C", "train-model")]
+    ),
+    "a cell and a seed": Case(
+        b=Plan(labels=cell("y", 0, 1, LABELS), seeds=seeds(split=43)), causes=[("column y", "encode"), ("seed", "split")]
+    ),
+    # The setting
+    "a package": Case(b=Plan(effect={"train": 1e-9}), adapt=UPGRADE, causes=[("package numpy", "train-model")]),
+    "a package, with effect on an earlier step": Case(
+        b=Plan(effect={"split": 1e-9}), adapt=UPGRADE, causes=[("package numpy", "split")]
+    ),
+    "a package where seeds were drawn and nothing was drawn from them": Case(
+        a=NOTHING_DRAWN, b=replace(NOTHING_DRAWN, effect={"load": 1e-9}), adapt=UPGRADE, causes=[("package numpy", "load")]
+    ),
+    "a cell, and a package with effect on another branch": Case(
+        b=Plan(raw=cell("a", 2, 7), effect={"encode": 1e-9}),
+        adapt=UPGRADE,
+        causes=[("column a", "load"), ("package numpy", "encode")],
+    ),
+    "a parameter, and a package with effect on an earlier step": Case(
+        b=Plan(C=2.0, effect={"load": 1e-9}),
+        adapt=UPGRADE,
+        causes=[("package numpy", "load"), ("parameter C", "train-model")],
+    ),
+    "a cell, and a package without effect": Case(
+        b=Plan(raw=cell("a", 2, 7)), adapt=UPGRADE, causes=[("column a", "load")], also=[("package numpy", "load")]
+    ),
+    "the version of Python": Case(
+        b=Plan(effect={"train": 1e-9}), adapt=environment(python="3.99.0"), causes=[("python", "train-model")]
+    ),
+    "the machine": Case(
+        b=Plan(effect={"encode": 1e-9}), adapt=environment(platform="Other-1-arm64"), causes=[("platform", "encode")]
+    ),
+    "a determinism switch": Case(
+        a=Plan(environ={"OMP_NUM_THREADS": "1"}),
+        b=Plan(environ={"OMP_NUM_THREADS": "8"}, effect={"train": 1e-9}),
+        causes=[("switch OMP_NUM_THREADS", "train-model")],
+    ),
+    # Code
+    "the code of the steps": Case(
+        code=edited("frame * 2.0", "frame * 2.5"), causes=[("code", "encode")], also=[("code", "train-model")]
+    ),
+    "a module beside the script": Case(
+        b=Plan(effect={"train": 0.5}), adapt=COMMITTED, causes=[("commit", "train-model")]
+    ),
+    "a parameter, and a commit that changed nothing": Case(
+        b=Plan(C=2.0), adapt=COMMITTED, causes=[("parameter C", "train-model")], also=[("commit", "train-model")]
+    ),
+    "a package, and a commit that changed nothing": Case(
+        b=Plan(effect={"train": 1e-9}),
+        adapt=lambda event: (UPGRADE(event), COMMITTED(event))[0],
+        causes=[("package numpy", "train-model")],
+        also=[("commit", "train-model")],
+    ),
+    # Wiring
+    "inputs that changed places": Case(b=Plan(swap=True), causes=[("input", "train-model"), ("input", "train-model")]),
+    "an input less": Case(b=Plan(without=("labels",)), causes=[("input only in a", "train-model")]),
+    "an input more": Case(a=Plan(without=("network",)), causes=[("input only in b", "train-model")]),
+    "an input less and a seed": Case(
+        b=Plan(without=("labels",), seeds=seeds(split=43)), causes=[("seed", "split"), ("input only in a", "train-model")]
+    ),
+    # Names are no causes
+    "other names of datasets": Case(
+        b=Plan(C=2.0, rename={"features": "features-2", "labels": "y", "train": "t"}), causes=[("parameter C", "train-model")]
+    ),
+    "other names of jobs": Case(
+        b=Plan(seeds=seeds(split=43), rename={"load": "load-2", "split": "divide", "encode": "enc"}),
+        causes=[("seed", "split")],
+    ),
+    # Chance that nobody fixed
+    "non-determinism": Case(b=Plan(effect={"train": 1e-12}), causes=[("non-determinism", "train-model")]),
+    "non-determinism of an earlier step, and a parameter": Case(
+        b=Plan(effect={"split": 1e-12}, C=2.0), causes=[("non-determinism", "split"), ("parameter C", "train-model")]
+    ),
+    "non-determinism beside unused seeds": Case(
+        a=NOTHING_DRAWN, b=replace(NOTHING_DRAWN, effect={"encode": 1e-12}), causes=[("non-determinism", "encode")]
+    ),
+    # What is not known is not blamed
+    "a file without a digest": Case(
+        a=Plan(digest="none"),
+        b=Plan(digest="none", raw=cell("a", 2, 7)),
+        causes=[],
+        unknown=[("unknown input", "load")],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[Store]:
+    with Store.open() as opened:
+        yield opened
+
+
+def execute(plan: Plan, namespace: str, folder: Path, code: Callable[[Path], Path] | None, adapts: list[Adapt]) -> list[bytes]:
+    """Run the pipeline in a folder, and give its events, adapted."""
+    run = planted_pipeline.execute
+    if code is not None:
+        spec = importlib.util.spec_from_file_location("edited_pipeline", code(folder))
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        import sys
+
+        sys.modules["edited_pipeline"] = module  # dataclasses look their module up
+        spec.loader.exec_module(module)
+        run = module.execute
+    for file in (folder / ".relineage").rglob("*.ndjson"):
+        file.unlink()
+    run(plan, namespace)
+    events = [json.loads(line) for file in (folder / ".relineage").rglob("*.ndjson") for line in file.read_bytes().splitlines()]
+    for event in events:
+        for adapt in adapts:
+            adapt(event)
+    return [json.dumps(event).encode() for event in events]
+
+
+def asked(case: Case, namespace: str, store: Store, folder: Path) -> list[Cause]:
+    """Both executions, taken in; the answer to why their models differ."""
+    models = []
+    for side, plan, code, adapt in (("a", case.a, None, None), ("b", case.b, case.code, case.adapt)):
+        bodies = execute(plan, namespace, folder, code, [STEADY, *([adapt] if adapt else [])])
+        store.ingest(Batch([Message(body=body, source=f"{namespace} {side}", offset=n) for n, body in enumerate(bodies)]))
+        runs = store.connection.execute("select run_id from runs where job_namespace = ? and job_name = 'train-model' order by started_at desc", [namespace])
+        models.append(runs.fetchall()[0][0])
+    assert models[0] != models[1]
+    return Ask(store.connection).why(*models)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_planted_cause_is_named_and_nothing_else(
+    name: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".relineage" / "events").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    case = CASES[name]
+    found = asked(case, f"planted {name}", store, tmp_path)
+
+    def graded(grade: str) -> list[tuple[str, str | None]]:
+        return [(cause.what, cause.job_name) for cause in found if cause.grade == grade]
+
+    assert sorted(graded("cause")) == sorted(case.causes)
+    assert sorted(graded("unknown")) == sorted(case.unknown)
+    assert set(case.also) <= set(graded("also"))
+    assert [cause.rank for cause in found] == list(range(1, len(found) + 1))
