@@ -116,7 +116,7 @@ def describe(
     try:
         started = time.perf_counter()
         content, held = _digested(data, cache, rows=mode == "full")
-        columns = told.find(content) if told is not None else None
+        columns = told.find(content, held) if told is not None else None
         # Rows are no part of the estimate; what was known already tells nothing of the pace.
         learn = mode == "auto" and columns is None and (cache is None or not cache.hits)
         if columns is None:
@@ -125,7 +125,7 @@ def describe(
                 pace.took(work, time.perf_counter() - started)
             columns = _of_columns(content, statistics, standard, producer)
             if told is not None:
-                told.remember(content, columns)
+                told.remember(content, held, columns)
     except Refused as refusal:
         if strict:
             raise
@@ -167,19 +167,19 @@ class Told:
         """Nothing yet."""
         self._facets: OrderedDict[object, Facets] = OrderedDict()
 
-    def find(self, content: "Content") -> "Facets | None":
-        """The facets of the same content with its columns in the same order."""
-        return self._facets.get(self._key(content))
+    def find(self, content: "Content", held: Any) -> "Facets | None":
+        """The facets of the same content with its columns in the same order; of a file there is less to tell."""
+        return self._facets.get(self._key(content, held))
 
-    def remember(self, content: "Content", facets: "Facets") -> None:
+    def remember(self, content: "Content", held: Any, facets: "Facets") -> None:
         """Note them, and forget the oldest."""
         if facets:
-            self._facets[self._key(content)] = facets
+            self._facets[self._key(content, held)] = facets
             if len(self._facets) > _TABLES_REMEMBERED:
                 self._facets.popitem(last=False)
 
-    def _key(self, content: "Content") -> object:
-        return content.version, tuple(column.name for column in content.columns)
+    def _key(self, content: "Content", held: Any) -> object:
+        return isinstance(held, Path), content.version, tuple(column.name for column in content.columns)
 
 
 def _digested(data: Any, cache: "DigestCache | None", *, rows: bool) -> tuple["Content", Any]:

@@ -88,6 +88,7 @@ def test_the_second_time_steps_with_a_cache_are_answered(tmp_path: Path) -> None
 
     answered = {event["job"]["name"] for event in events if step_of(event).get("servedFrom")}
     assert answered == {"embed_texts", "embed_images", "spectrogram"}
+    assert {tuple(event["run"]["facets"]["relineage_seeds"].get("uncovered", ())) for event in events} == {()}
     for job in ("draw_images", "play"):
         one, two = (step_of(event) for event in events if event["job"]["name"] == job)
         assert one["outcome"] == two["outcome"]

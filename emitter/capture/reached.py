@@ -76,7 +76,9 @@ _NAMED_ONLY = (
     types.GenericAlias,
 )
 # Part of how Python works: what is of these kinds says nothing of what is computed.
-_MACHINERY = frozenset({"typing", "types", "logging", "abc", "contextvars", "_thread", "weakref"})
+_MACHINERY = frozenset(
+    {"typing", "types", "logging", "abc", "contextvars", "_thread", "weakref", "_collections"}
+)
 _DUNDER = re.compile(r"__\w+__|_abc_impl")
 
 _Check = Callable[[], bool]
@@ -395,8 +397,12 @@ def _is_derived(key: str, value: Any) -> bool:
     """Whether an attribute of a class was made from its text: by Python, by dataclasses and the like."""
     if isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType):
         return True
-    if not _DUNDER.fullmatch(key) or isinstance(value, staticmethod | classmethod):
+    if not _DUNDER.fullmatch(key):
         return False
+    if isinstance(value, staticmethod | classmethod):
+        value = value.__func__  # of named tuples, __new__ is a text that Python has put together
+        if not isinstance(value, types.FunctionType):
+            return False
     if not isinstance(value, types.FunctionType):
         return True
     name = value.__code__.co_filename

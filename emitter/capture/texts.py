@@ -95,6 +95,8 @@ def text_of_class(cls: type) -> str:
     if code is not None:
         found = [node for node in found if _first_line(node) <= code.co_firstlineno <= (node.end_lineno or 0)]
     if not found:
+        if issubclass(cls, tuple) and (fields := getattr(cls, "_fields", None)) is not None:
+            return f"namedtuple({cls.__name__!r}, {fields!r})"  # made by a call, which says no more than this
         raise NoText(f"{cls.__module__}.{cls.__qualname__} is not in the file of its module")
     return parsed.segment(found[-1])  # of several definitions the last one holds
 

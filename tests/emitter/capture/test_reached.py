@@ -148,7 +148,18 @@ _CONFIGURED = (
     "from dataclasses import dataclass\n@dataclass\nclass C:\n    rate: float\n"
     "CONFIG = C({})\ndef f(): return CONFIG.rate\n"
 )
+_NAMED = (
+    "from typing import NamedTuple\nclass P(NamedTuple):\n    a: int\n    {}: int = 0\n"
+    "    def norm(self): return self.a\ndef f(): return P(1)\n"
+)
 SHAPES = {
+    "a field of a named tuple": (_NAMED.format("b"), _NAMED.format("c"), "f"),
+    "a method of a named tuple": (_NAMED.format("b"), _NAMED.format("b").replace("self.a", "-self.a"), "f"),
+    "a field of a namedtuple": (
+        "from collections import namedtuple\nP = namedtuple('P', 'a b')\ndef f(): return P(1, 2)\n",
+        "from collections import namedtuple\nP = namedtuple('P', 'a c')\ndef f(): return P(1, 2)\n",
+        "f",
+    ),
     "a lambda": ("f = lambda x: x + 1\n", "f = lambda x: x + 2\n", "f"),
     "one of two lambdas in a line": (
         "g, f = (lambda: 1), (lambda: 2)\n",
