@@ -39,6 +39,7 @@ DEFINITIONS = (
     "macros/compare.sql",
     "macros/edges.sql",
     "macros/facts.sql",
+    "macros/differences.sql",
     "macros/why.sql",
     "macros/versions.sql",
 )

@@ -62,6 +62,7 @@ class Case:
     causes: list[tuple[str, str]]
     also: list[tuple[str, str]] = field(default_factory=list)  # some of what is said besides
     unknown: list[tuple[str, str]] = field(default_factory=list)
+    values: tuple[str, str] | None = None  # of the first cause, in A and in B
 
 
 def seeds(**changes: int | None) -> dict[str, int | None]:
@@ -78,7 +79,7 @@ NOTHING_DRAWN = Plan(seeds=NOTHING_SEEDED, shuffle=False)
 CASES = {
     "nothing": Case(causes=[]),
     # Seeds
-    "the seed of one step": Case(b=Plan(seeds=seeds(split=43)), causes=[("seed", "split")]),
+    "the seed of one step": Case(b=Plan(seeds=seeds(split=43)), causes=[("seed", "split")], values=("42", "43")),
     "one seed for all steps": Case(
         a=Plan(seeds=dict.fromkeys(Plan().seeds, 42)),
         b=Plan(seeds=dict.fromkeys(Plan().seeds, 43)),
@@ -107,7 +108,7 @@ CASES = {
         causes=[("column a", "load"), ("column y", "encode")],
     ),
     "a column of another type": Case(
-        b=Plan(raw={**RAW, "a": [float(value) for value in RAW["a"]]}), causes=[("column a", "load")]
+        b=Plan(raw=cell("a", 2, 4.25)), causes=[("column a", "load")], values=("int64", "float64")
     ),
     "a column more": Case(b=Plan(raw={**RAW, "z": [1] * 8}), causes=[("column z", "load")]),
     "a row more": Case(
@@ -171,7 +172,7 @@ CASES = {
         also=[("commit", "train-model")],
     ),
     # Wiring
-    "inputs that changed places": Case(b=Plan(swap=True), causes=[("input", "train-model"), ("input", "train-model")]),
+    "inputs that changed places": Case(b=Plan(swap=True), causes=[("input", "train-model"), ("input", "train-model")], values=("@/test", "@/train")),
     "an input less": Case(b=Plan(without=("labels",)), causes=[("input only in a", "train-model")]),
     "an input more": Case(a=Plan(without=("network",)), causes=[("input only in b", "train-model")]),
     "an input less and a seed": Case(
@@ -258,4 +259,6 @@ def test_the_planted_cause_is_named_and_nothing_else(
     assert sorted(graded("cause")) == sorted(case.causes)
     assert sorted(graded("unknown")) == sorted(case.unknown)
     assert set(case.also) <= set(graded("also"))
+    if case.values is not None:
+        assert (found[0].a, found[0].b) == tuple(value.replace("@", f"planted {name}") for value in case.values)
     assert [cause.rank for cause in found] == list(range(1, len(found) + 1))
