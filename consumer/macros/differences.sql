@@ -152,26 +152,26 @@ create or replace macro store.asked_differences(pairs) as table (
     with pair as materialized (select run_a, run_b from query_table(pairs)),
     paired as materialized (select run_a as run_id from pair union select run_b from pair),
     fact as materialized (from store.facts_of('paired')),
-    parameter as materialized (
-        select run_id, coalesce(p.name, p.key) as name, concat_ws(': ', p.type, p.value) as value
-        from (
-            select run_id, unnest(from_json(parameters, '[{"name": "VARCHAR", "key": "VARCHAR", "type": "VARCHAR", "value": "VARCHAR"}]')) as p
-            from fact
-            semi join (
-                select unnest([p.run_a, p.run_b]) as run_id from pair p join fact x on x.run_id = p.run_a join fact y on y.run_id = p.run_b
-                where x.parameters <> y.parameters
-            ) using (run_id)
-        )
-    ),
     two as materialized (
         select p.run_a, p.run_b, x, y from pair p join fact x on x.run_id = p.run_a join fact y on y.run_id = p.run_b
+    ),
+    -- Each two lists of parameters are compared once, however many runs had them.
+    list_pair as materialized (select distinct x.parameters as one, y.parameters as other from two where x.parameters <> y.parameters),
+    parameter as (
+        select one, other, side, coalesce(p.name, p.key) as name, concat_ws(': ', p.type, p.value) as value
+        from (
+            select one, other, side, unnest(from_json(body, '[{"name": "VARCHAR", "key": "VARCHAR", "type": "VARCHAR", "value": "VARCHAR"}]')) as p
+            from (select one, other, 'a' as side, one as body from list_pair union all select one, other, 'b', other from list_pair)
+        )
+    ),
+    changed as materialized (
+        select one, other, name, max(value) filter (where side = 'a') as value_a, max(value) filter (where side = 'b') as value_b
+        from parameter group by one, other, name having value_a is distinct from value_b
     )
     select distinct * from (
-        select run_a, run_b, 'parameter' as what, name as key, max(value) filter (where side = 'a') as value_a, max(value) filter (where side = 'b') as value_b,
-               value_a as base_a, value_b as base_b, 'asked' as kind, null::boolean as drawn
-        from (select p.run_a, p.run_b, q.name, q.value, 'a' as side from two p join parameter q on q.run_id = p.run_a where p.x.parameters <> p.y.parameters
-              union all select p.run_a, p.run_b, q.name, q.value, 'b' from two p join parameter q on q.run_id = p.run_b where p.x.parameters <> p.y.parameters)
-        group by run_a, run_b, name having value_a is distinct from value_b
+        select t.run_a, t.run_b, 'parameter' as what, c.name as key, c.value_a, c.value_b, c.value_a as base_a, c.value_b as base_b,
+               'asked' as kind, null::boolean as drawn
+        from two t join changed c on c.one = t.x.parameters and c.other = t.y.parameters
         union all
         select run_a, run_b, 'code', '', x.code, y.code, x.code, y.code, 'asked', null from two where x.code <> y.code
         union all
