@@ -8,7 +8,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from hashlib import sha256
 from statistics import median
 from typing import Any
@@ -47,19 +46,27 @@ def entry(name: str, role: str, content: str, instant: datetime, io: str) -> dic
     """One version of a dataset, as the emitter tells it."""
     told = {
         "version": BASE | {"datasetVersion": content},
-        "relineage_content": BASE | {"digests": [content], "kind": "table", "rows": 1000, "distinctive": True},
+        "relineage_content": BASE
+        | {"digests": [content], "kind": "table", "rows": 1000, "distinctive": True},
     }
     facets = {"relineage_io": BASE | {"role": role, "instant": instant.isoformat(), "origin": "declared"}}
     return {"namespace": "lake", "name": name, "facets": told, io: facets}
 
 
 def message(
-    side: int, number: int, job: str, reads: list[tuple[str, str]], writes: tuple[str, str], minute: int, alpha: str
+    side: int,
+    number: int,
+    job: str,
+    reads: list[tuple[str, str]],
+    writes: tuple[str, str],
+    minute: int,
+    alpha: str,
 ) -> bytes:
     """A run: of (dataset, content) pairs it reads many and writes one."""
     at = BEGIN + timedelta(days=side, minutes=minute)
     inputs = [
-        entry(name, f"input {place}", content, at, "inputFacets") for place, (name, content) in enumerate(reads)
+        entry(name, f"input {place}", content, at, "inputFacets")
+        for place, (name, content) in enumerate(reads)
     ]
     step = {
         "operation": job, "code": digest("code", job), "task": digest("task", reads, alpha),
@@ -100,7 +107,8 @@ def deep(side: int, changed: Callable[[int], bool]) -> Iterator[bytes]:
             write = (f"deep/{chain}/{step + 1}", digest("table", chain, step + 1, variant))
             yield message(side, step * CHAINS + chain, f"step-{step}", [read], write, step, "0.1")
     ends = [
-        (f"deep/{chain}/{DEEP}", digest("table", chain, DEEP, side if changed(chain) else 0)) for chain in range(CHAINS)
+        (f"deep/{chain}/{DEEP}", digest("table", chain, DEEP, side if changed(chain) else 0))
+        for chain in range(CHAINS)
     ]
     yield message(side, DEEP * CHAINS, "fit", ends, ("deep/model", digest("tensors", side)), DEEP, "0.1")
 

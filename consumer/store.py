@@ -41,6 +41,7 @@ DEFINITIONS = (
     "macros/facts.sql",
     "macros/differences.sql",
     "macros/why.sql",
+    "views/chance.sql",
     "macros/versions.sql",
 )
 # In the order in which the truth views need them, see `rebuild`.
