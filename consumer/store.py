@@ -39,7 +39,9 @@ DEFINITIONS = (
     "macros/compare.sql",
     "macros/edges.sql",
     "macros/facts.sql",
+    "macros/differences.sql",
     "macros/why.sql",
+    "views/chance.sql",
     "macros/versions.sql",
 )
 # In the order in which the truth views need them, see `rebuild`.

@@ -72,7 +72,9 @@ def test_it_complains_of_nothing(demo: Demo) -> None:
 def test_it_ends_with_a_training_that_is_reproduced_bitwise(demo: Demo) -> None:
     answer = demo.answer("replay", MODELS[0])
     assert answer.startswith("✓ reproduced bitwise: demo/train ")
-    replays = demo.ask("sql", "select verdict, job_name from replays join runs on runs.run_id = original_run_id")
+    replays = demo.ask(
+        "sql", "select verdict, job_name from replays join runs on runs.run_id = original_run_id"
+    )
     assert replays == [{"verdict": "bitwise", "job_name": "train"}]
 
 

@@ -30,11 +30,11 @@ from ..replay.recorded import Recorded, read_run
 from ..replay.replaying import Means
 from ..replay.verdicts import Replayed
 from .asked import asked
+from .causes import print_causes
 from .comparing import parsed_tolerance
 from .output import print_json, terminal
 from .session import database_option, format_option
 from .subject import meant
-from .why import print_causes
 
 CODES = {"bitwise": 0, "within tolerance": 0, "not reproduced": 1, "not replayed": 2}
 STYLES = {"bitwise": "bold green", "within tolerance": "bold green", "not reproduced": "bold red"}

@@ -1,4 +1,7 @@
-"""`relineage why`: first causes of a difference. Exit code 1 when something differs."""
+"""`relineage why`: first causes of a difference. Exit code 1 when something differs.
+
+Decides which two things are compared where only one is named. How they are shown is decided in `causes.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,72 +10,82 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.padding import Padding
-from rich.text import Text
+import duckdb
 
-from ..ask import Ask, Cause
+from ..ask import Ask, Cause, question_errors
 from ..display import printable
+from ..errors import QuestionError
+from ..named import named
 from .asked import asked
-from .output import print_json, short, terminal
+from .causes import Chance, print_causes
+from .code_changes import code_changes, without_prose
+from .output import print_json
 from .session import database_option, format_option
 
 
 @click.command("why")
 @click.argument("a", metavar="A")
-@click.argument("b", metavar="B")
+@click.argument("b", metavar="[B]", required=False)
 @format_option("table", "json")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @database_option
-def command(a: str, b: str, format_: str, database: Path | None) -> int:
+def command(a: str, b: str | None, format_: str, as_json: bool, database: Path | None) -> int:
     """Why A and B differ: first causes, the likeliest on top.
 
-    Each with the job in which it arose, its values in A and in B, and the way to the result. Exit code 1 when something
-    differs, 0 when nothing does.
+    Each with the job in which it arose, its values in A and in B, and the way to the result; of code what git tells of the
+    two states, where a repository around the working directory or on this machine holds them. Without B, the latest two
+    versions of A that differ, or the latest two runs of a job, the earlier one as A. Exit code 1 when something differs, 0
+    when nothing does.
     """
-    with asked(database, a, b, by_content_only=True) as found:
-        causes = Ask(found.connection).why(*found.x)
-    if format_ == "json":
+    things = [a] if b is None else [a, b]
+    with asked(database, *things, by_content_only=True) as found:
+        connection = found.connection
+        one, two = found.x if b is not None else _latest_two(connection, found.x[0], a)
+        causes = Ask(connection).why(one, two)
+        changes = code_changes(causes, connection, found.repositories(), elsewhere=found.elsewhere)
+        causes = without_prose(causes, changes)
+        chances = _chances(connection, causes)
+    if as_json or format_ == "json":
         print_json([asdict(cause) for cause in causes])
     elif not causes:
         click.echo("relineage: nothing that is recorded differs", err=True)
     else:
-        print_causes(causes)
+        print_causes(causes, changes, chances)
     return 1 if causes else 0
 
 
-def print_causes(causes: Sequence[Cause]) -> None:
-    """Print causes, the likeliest on top."""
-    console = terminal()
-    for cause in causes:
-        console.print(Text.assemble(f"{cause.rank:>2}  ", _heading(cause)))
-        console.print(Padding(_values(cause), (0, 0, 0, 6), expand=False))
-        if cause.path:
-            console.print(Padding(Text(printable(cause.path), style="dim"), (0, 0, 0, 6), expand=False))
+def _latest_two(connection: duckdb.DuckDBPyConnection, x: str, typed: str) -> tuple[str, str]:
+    """The earlier and the later one.
+
+    Raises:
+        QuestionError: There are no two, or x is none of which there could be.
+    """
+    kind = Ask(connection).thing(x).kind
+    if kind not in ("dataset", "job"):
+        raise QuestionError(f"{printable(typed)} is one {kind}; name another one to compare it with")
+    with question_errors():
+        rows = connection.execute(named("why")["latest_two"], {"x": x}).fetchall()
+    if len(rows) < 2:
+        kinds = "versions" if kind == "dataset" else "runs with different outcomes"
+        raise QuestionError(f"no two {kinds} of {printable(typed)} are recorded")
+    (later, _), (earlier, _) = rows
+    click.echo(f"relineage: A is {printable(earlier)}, B is {printable(later)}", err=True)
+    return earlier, later
 
 
-def _heading(cause: Cause) -> Text:
-    """What differs, and where: `seed in split`, `column age of output in load`, `input labels in train, only in A`."""
-    what, role, side = cause.what, cause.role, ""
-    if what.startswith("input only in "):
-        what, side = "input", what[-1].upper()
-    text = Text()
-    if what == "input" and cause.job_name is not None:
-        text.append("input", style="bold")
-        if role and role != "input":
-            text.append(f" {printable(role.removeprefix('input '))}", style="italic")
-    else:  # an input of no job is A or B itself, which nobody is known to have written
-        text.append(printable("content" if what == "input" else what), style="bold")
-        if role:
-            text.append(f" of {printable(role)}", style="italic")
-    if cause.job_name:
-        text.append(f" in {printable(cause.job_name)}")
-    if side:
-        text.append(f", only in {side}")
-    return text
-
-
-def _values(cause: Cause) -> Text:
-    return Text.assemble((_value(cause.a), "red"), (" → ", "dim"), (_value(cause.b), "green"))
-
-
-def _value(value: str | None) -> str:
-    return "(nothing)" if value is None else short(value)
+def _chances(connection: duckdb.DuckDBPyConnection, causes: Sequence[Cause]) -> dict[str, Chance]:
+    runs = {
+        run
+        for cause in causes
+        if cause.what == "non-determinism"
+        for run in (cause.run_a, cause.run_b)
+        if run
+    }
+    rows = connection.execute(named("why")["chance"], {"run_ids": sorted(runs)}).fetchall() if runs else []
+    return {
+        run_id: Chance(
+            switches={one["key"]: str(one["value"]).strip('"') for one in switches or []},
+            uncovered=uncovered or [],
+        )
+        for run_id, switches, uncovered in rows
+    }

@@ -21,10 +21,10 @@ create or replace macro store.entropy_text(entropy, given) as
 
 -- What the runs in `asked` (run_id) were asked to do and with which chance: one row a run, or several equal ones where an
 -- event was delivered more than once. Of those without relineage_step the parameters are what executionParameters says.
-create or replace macro store.asked_of(asked) as table (
+create or replace macro store.facts_of(asked) as table (
     -- Through a list, so that the planner takes it for the small side that it mostly is.
     with wanted as materialized (select unnest(list(distinct run_id)) as run_id from query_table(asked) where run_id is not null),
-    run as materialized (select r.run_id, r.step_seq, r.seeds_seq, r.given from store.run r join wanted using (run_id)),
+    run as materialized (select r.run_id, r.job_key, r.step_seq, r.seeds_seq, r.given from store.run r join wanted using (run_id)),
     said as materialized (
         select f.run_id, f.key,
                case f.key when 'relineage_step' then f.body ->> ['$.operation', '$.code', '$.parameters', '$.callable', '$.servedFrom']
@@ -40,11 +40,28 @@ create or replace macro store.asked_of(asked) as table (
         select f.run_id, arg_max(json_extract(f.body, '$.parameters'), {rank: store.location_rank(f.location), time: f.event_time, event: f.event_digest}) as parameters
         from store.facet f join (select run_id from run where step_seq is null) r on r.run_id = f.run_id
         where f.key = 'executionParameters' and store.location_rank(f.location) is not null group by f.run_id
+    ),
+    -- A run that was given no seed derives it from the run around it: that one's is the seed that people gave.
+    outer_run as materialized (
+        select run_id, any_value(outer_run_id) as outer_run_id from (
+            select r.run_id, coalesce(o.root_run_id, o.parent_run_id) as outer_run_id
+            from run r join store.run o on o.run_id = r.run_id join said s on s.run_id = r.run_id
+            where s.key = 'relineage_seeds' and length(s.said[1]) > 16
+        ) where outer_run_id <> run_id group by run_id
+    ),
+    outer_seed as materialized (
+        select i.run_id, any_value(f.body ->> '$.entropy') as entropy, any_value(r.given) as given
+        from outer_run i join store.run r on r.run_id = i.outer_run_id join store.facet f on f.run_id = i.outer_run_id
+        where f.key = 'relineage_seeds' and f.event_digest = r.seeds_seq.event and store.location_rank(f.location) = r.seeds_seq.rank
+        group by i.run_id
     )
-    select r.run_id, s.said[1] as operation, s.said[2] as code, coalesce(s.said[3], t.parameters::varchar) as parameters, s.said[4] as callable, s.said[5] as served_from,
-           d.said[1] as entropy, r.given, d.used, d.drawn
+    select r.run_id, j.name as job_name, s.said[1] as operation, s.said[2] as code, coalesce(s.said[3], t.parameters::varchar) as parameters, s.said[4] as callable,
+           d.said[1] as entropy, coalesce(o.given, r.given) as given, d.used, d.drawn,
+           coalesce(store.entropy_text(o.entropy, o.given), store.entropy_text(d.said[1], r.given)) as seed_base,
+           seed_base || case when o.entropy is null then '' else ', derived ' || left(d.said[1], 8) end as seed
     from run r left join (from said where key = 'relineage_step') s on s.run_id = r.run_id
     left join (from said where key = 'relineage_seeds') d on d.run_id = r.run_id left join told t on t.run_id = r.run_id
+    left join outer_seed o on o.run_id = r.run_id left join store.job j on j.job_key = r.job_key
 );
 
 -- Which state of the code: its snapshot where one was made, else the commit.

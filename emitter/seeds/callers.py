@@ -17,7 +17,9 @@ _STANDARD = (
 )
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _OURS = "relineage."
-_CALLS_THE_JOB = "relineage.emitter.steps.wrapping."  # the one place from which lineage calls the job's functions
+_CALLS_THE_JOB = (
+    "relineage.emitter.steps.wrapping."  # the one place from which lineage calls the job's functions
+)
 
 # Of the standard library: what only hands a call on to somebody else's function, or runs it.
 _PASSING = frozenset({

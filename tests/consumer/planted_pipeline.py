@@ -25,7 +25,9 @@ class Plan:
     raw: dict[str, list[Any]] = field(default_factory=lambda: dict(RAW))
     labels: dict[str, list[Any]] = field(default_factory=lambda: dict(LABELS))
     network: dict[str, Any] = field(default_factory=lambda: dict(NETWORK))
-    seeds: dict[str, int | None] = field(default_factory=lambda: {"load": 1, "encode": 1, "split": 42, "train": 7})
+    seeds: dict[str, int | None] = field(
+        default_factory=lambda: {"load": 1, "encode": 1, "split": 42, "train": 7}
+    )
     outer_seed: int | None = None  # a run around all steps, which derive their seeds from it
     C: float = 1.0
     share: float = 0.75
@@ -78,7 +80,9 @@ def steps(plan: Plan, lineage: Lineage) -> None:
     fit(plan, lineage, train, test, labels, name("train-model"), seed("train"), name("model"))
 
 
-def fit(plan: Plan, lineage: Lineage, train: Any, test: Any, labels: Any, job: str, seed: int | None, model: str) -> None:
+def fit(
+    plan: Plan, lineage: Lineage, train: Any, test: Any, labels: Any, job: str, seed: int | None, model: str
+) -> None:
     """Train a model: of numbers that depend on everything, in their order."""
     read = {"train": test, "test": train} if plan.swap else {"train": train, "test": test}
     read |= {"labels": labels, "network": {key: np.array(value) for key, value in plan.network.items()}}
@@ -88,6 +92,10 @@ def fit(plan: Plan, lineage: Lineage, train: Any, test: Any, labels: Any, job: s
             if role in plan.without:
                 continue
             data = run.input(data, role=role, name="network" if role == "network" else None)
-            numbers = np.concatenate([np.ravel(value) for value in data.values()]) if role == "network" else data.to_numpy().ravel()
+            numbers = (
+                np.concatenate([np.ravel(value) for value in data.values()])
+                if role == "network"
+                else data.to_numpy().ravel()
+            )
             total += (place + 1) * np.array([numbers.sum(), numbers @ np.arange(len(numbers)), numbers[0]])
         run.output({"weights": total * plan.C + plan.effect.get("train", 0)}, name=model, role="model")

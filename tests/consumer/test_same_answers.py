@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from answers import answers
 from kafka import KafkaProducer
-from streams import dataset, encode, event, occurrence, parent, run_id
+from streams import dataset, encode, event, facet, occurrence, parent, run_id
 
 from relineage.consumer.consume import consume_kafka, take_in
 from relineage.consumer.store import COLD_TABLES, HOT_TABLES, Store
@@ -32,6 +32,21 @@ def messages() -> list[bytes]:
         facets = {"parent": parent(run - 1)} if run % 5 == 0 else {}
         told += [encode(event(run, run, "START", inputs=(read,), run_facets=facets))]
         told += [encode(event(run, run + 1, "COMPLETE", outputs=(written,)))]
+    # One recipe with two outcomes, another seed of the same task, and a replay.
+    for run, seed, outcome in ((40, 1, "5"), (41, 1, "6"), (42, 2, "7")):
+        facets = {
+            "relineage_seeds": facet(entropy=f"{seed}", given=True),
+            "relineage_step": facet(
+                operation="train",
+                task=f"b3-task1:{'0' * 64}",
+                recipe=f"b3-recipe1:{str(seed) * 64}",
+                outcome=f"b3-outcome1:{outcome * 64}",
+            ),
+            "relineage_metrics": facet(metrics=[{"name": "auc", "value": run / 100}]),
+        }
+        told += [encode(event(run, run, job=("fraud", "train"), run_facets=facets))]
+    replay = facet(original=run_id(40), verdict="bitwise")
+    told += [encode(event(43, 43, job=("relineage", "replay"), run_facets={"relineage_replay": replay}))]
     return told
 
 

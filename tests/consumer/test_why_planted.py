@@ -62,6 +62,7 @@ class Case:
     causes: list[tuple[str, str]]
     also: list[tuple[str, str]] = field(default_factory=list)  # some of what is said besides
     unknown: list[tuple[str, str]] = field(default_factory=list)
+    values: tuple[str, str] | None = None  # of the first cause, in A and in B
 
 
 def seeds(**changes: int | None) -> dict[str, int | None]:
@@ -78,7 +79,9 @@ NOTHING_DRAWN = Plan(seeds=NOTHING_SEEDED, shuffle=False)
 CASES = {
     "nothing": Case(causes=[]),
     # Seeds
-    "the seed of one step": Case(b=Plan(seeds=seeds(split=43)), causes=[("seed", "split")]),
+    "the seed of one step": Case(
+        b=Plan(seeds=seeds(split=43)), causes=[("seed", "split")], values=("42", "43")
+    ),
     "one seed for all steps": Case(
         a=Plan(seeds=dict.fromkeys(Plan().seeds, 42)),
         b=Plan(seeds=dict.fromkeys(Plan().seeds, 43)),
@@ -86,7 +89,10 @@ CASES = {
         also=[("seed", "train-model")],
     ),
     "the seed of the run around the steps": Case(
-        a=Plan(outer_seed=42), b=Plan(outer_seed=43), causes=[("seed", "split")], also=[("seed", "train-model")]
+        a=Plan(outer_seed=42),
+        b=Plan(outer_seed=43),
+        causes=[("seed", "split")],
+        also=[("seed", "train-model")],
     ),
     "a seed that was drawn": Case(
         a=Plan(seeds=seeds(split=None)), b=Plan(seeds=seeds(split=None)), causes=[("seed", "split")]
@@ -107,11 +113,12 @@ CASES = {
         causes=[("column a", "load"), ("column y", "encode")],
     ),
     "a column of another type": Case(
-        b=Plan(raw={**RAW, "a": [float(value) for value in RAW["a"]]}), causes=[("column a", "load")]
+        b=Plan(raw=cell("a", 2, 4.25)), causes=[("column a", "load")], values=("int64", "float64")
     ),
     "a column more": Case(b=Plan(raw={**RAW, "z": [1] * 8}), causes=[("column z", "load")]),
     "a row more": Case(
-        b=Plan(raw={"a": [*RAW["a"], 5], "b": [*RAW["b"], 8.5]}), causes=[("column a", "load"), ("column b", "load")]
+        b=Plan(raw={"a": [*RAW["a"], 5], "b": [*RAW["b"], 8.5]}),
+        causes=[("column a", "load"), ("column b", "load")],
     ),
     "a tensor of a model that is read": Case(
         b=Plan(network={**NETWORK, "layer.b": [0.5, 0.26]}), causes=[("tensor layer.b", "train-model")]
@@ -120,15 +127,21 @@ CASES = {
         b=Plan(raw=cell("a", 2, 7), C=2.0), causes=[("column a", "load"), ("parameter C", "train-model")]
     ),
     "a cell and a seed": Case(
-        b=Plan(labels=cell("y", 0, 1, LABELS), seeds=seeds(split=43)), causes=[("column y", "encode"), ("seed", "split")]
+        b=Plan(labels=cell("y", 0, 1, LABELS), seeds=seeds(split=43)),
+        causes=[("column y", "encode"), ("seed", "split")],
     ),
     # The setting
-    "a package": Case(b=Plan(effect={"train": 1e-9}), adapt=UPGRADE, causes=[("package numpy", "train-model")]),
+    "a package": Case(
+        b=Plan(effect={"train": 1e-9}), adapt=UPGRADE, causes=[("package numpy", "train-model")]
+    ),
     "a package, with effect on an earlier step": Case(
         b=Plan(effect={"split": 1e-9}), adapt=UPGRADE, causes=[("package numpy", "split")]
     ),
     "a package where seeds were drawn and nothing was drawn from them": Case(
-        a=NOTHING_DRAWN, b=replace(NOTHING_DRAWN, effect={"load": 1e-9}), adapt=UPGRADE, causes=[("package numpy", "load")]
+        a=NOTHING_DRAWN,
+        b=replace(NOTHING_DRAWN, effect={"load": 1e-9}),
+        adapt=UPGRADE,
+        causes=[("package numpy", "load")],
     ),
     "a cell, and a package with effect on another branch": Case(
         b=Plan(raw=cell("a", 2, 7), effect={"encode": 1e-9}),
@@ -141,13 +154,18 @@ CASES = {
         causes=[("package numpy", "load"), ("parameter C", "train-model")],
     ),
     "a cell, and a package without effect": Case(
-        b=Plan(raw=cell("a", 2, 7)), adapt=UPGRADE, causes=[("column a", "load")], also=[("package numpy", "load")]
+        b=Plan(raw=cell("a", 2, 7)),
+        adapt=UPGRADE,
+        causes=[("column a", "load")],
+        also=[("package numpy", "load")],
     ),
     "the version of Python": Case(
         b=Plan(effect={"train": 1e-9}), adapt=environment(python="3.99.0"), causes=[("python", "train-model")]
     ),
     "the machine": Case(
-        b=Plan(effect={"encode": 1e-9}), adapt=environment(platform="Other-1-arm64"), causes=[("platform", "encode")]
+        b=Plan(effect={"encode": 1e-9}),
+        adapt=environment(platform="Other-1-arm64"),
+        causes=[("platform", "encode")],
     ),
     "a determinism switch": Case(
         a=Plan(environ={"OMP_NUM_THREADS": "1"}),
@@ -162,7 +180,10 @@ CASES = {
         b=Plan(effect={"train": 0.5}), adapt=COMMITTED, causes=[("commit", "train-model")]
     ),
     "a parameter, and a commit that changed nothing": Case(
-        b=Plan(C=2.0), adapt=COMMITTED, causes=[("parameter C", "train-model")], also=[("commit", "train-model")]
+        b=Plan(C=2.0),
+        adapt=COMMITTED,
+        causes=[("parameter C", "train-model")],
+        also=[("commit", "train-model")],
     ),
     "a package, and a commit that changed nothing": Case(
         b=Plan(effect={"train": 1e-9}),
@@ -171,15 +192,21 @@ CASES = {
         also=[("commit", "train-model")],
     ),
     # Wiring
-    "inputs that changed places": Case(b=Plan(swap=True), causes=[("input", "train-model"), ("input", "train-model")]),
+    "inputs that changed places": Case(
+        b=Plan(swap=True),
+        causes=[("input", "train-model"), ("input", "train-model")],
+        values=("@/test", "@/train"),
+    ),
     "an input less": Case(b=Plan(without=("labels",)), causes=[("input only in a", "train-model")]),
     "an input more": Case(a=Plan(without=("network",)), causes=[("input only in b", "train-model")]),
     "an input less and a seed": Case(
-        b=Plan(without=("labels",), seeds=seeds(split=43)), causes=[("seed", "split"), ("input only in a", "train-model")]
+        b=Plan(without=("labels",), seeds=seeds(split=43)),
+        causes=[("seed", "split"), ("input only in a", "train-model")],
     ),
     # Names are no causes
     "other names of datasets": Case(
-        b=Plan(C=2.0, rename={"features": "features-2", "labels": "y", "train": "t"}), causes=[("parameter C", "train-model")]
+        b=Plan(C=2.0, rename={"features": "features-2", "labels": "y", "train": "t"}),
+        causes=[("parameter C", "train-model")],
     ),
     "other names of jobs": Case(
         b=Plan(seeds=seeds(split=43), rename={"load": "load-2", "split": "divide", "encode": "enc"}),
@@ -188,10 +215,13 @@ CASES = {
     # Chance that nobody fixed
     "non-determinism": Case(b=Plan(effect={"train": 1e-12}), causes=[("non-determinism", "train-model")]),
     "non-determinism of an earlier step, and a parameter": Case(
-        b=Plan(effect={"split": 1e-12}, C=2.0), causes=[("non-determinism", "split"), ("parameter C", "train-model")]
+        b=Plan(effect={"split": 1e-12}, C=2.0),
+        causes=[("non-determinism", "split"), ("parameter C", "train-model")],
     ),
     "non-determinism beside unused seeds": Case(
-        a=NOTHING_DRAWN, b=replace(NOTHING_DRAWN, effect={"encode": 1e-12}), causes=[("non-determinism", "encode")]
+        a=NOTHING_DRAWN,
+        b=replace(NOTHING_DRAWN, effect={"encode": 1e-12}),
+        causes=[("non-determinism", "encode")],
     ),
     # What is not known is not blamed
     "a file without a digest": Case(
@@ -209,7 +239,9 @@ def store() -> Iterator[Store]:
         yield opened
 
 
-def execute(plan: Plan, namespace: str, folder: Path, code: Callable[[Path], Path] | None, adapts: list[Adapt]) -> list[bytes]:
+def execute(
+    plan: Plan, namespace: str, folder: Path, code: Callable[[Path], Path] | None, adapts: list[Adapt]
+) -> list[bytes]:
     """Run the pipeline in a folder, and give its events, adapted."""
     run = planted_pipeline.execute
     if code is not None:
@@ -224,7 +256,11 @@ def execute(plan: Plan, namespace: str, folder: Path, code: Callable[[Path], Pat
     for file in (folder / ".relineage").rglob("*.ndjson"):
         file.unlink()
     run(plan, namespace)
-    events = [json.loads(line) for file in (folder / ".relineage").rglob("*.ndjson") for line in file.read_bytes().splitlines()]
+    events = [
+        json.loads(line)
+        for file in (folder / ".relineage").rglob("*.ndjson")
+        for line in file.read_bytes().splitlines()
+    ]
     for event in events:
         for adapt in adapts:
             adapt(event)
@@ -236,8 +272,15 @@ def asked(case: Case, namespace: str, store: Store, folder: Path) -> list[Cause]
     models = []
     for side, plan, code, adapt in (("a", case.a, None, None), ("b", case.b, case.code, case.adapt)):
         bodies = execute(plan, namespace, folder, code, [STEADY, *([adapt] if adapt else [])])
-        store.ingest(Batch([Message(body=body, source=f"{namespace} {side}", offset=n) for n, body in enumerate(bodies)]))
-        runs = store.connection.execute("select run_id from runs where job_namespace = ? and job_name = 'train-model' order by started_at desc", [namespace])
+        store.ingest(
+            Batch(
+                [Message(body=body, source=f"{namespace} {side}", offset=n) for n, body in enumerate(bodies)]
+            )
+        )
+        runs = store.connection.execute(
+            "select run_id from runs where job_namespace = ? and job_name = 'train-model' order by started_at desc",
+            [namespace],
+        )
         models.append(runs.fetchall()[0][0])
     assert models[0] != models[1]
     return Ask(store.connection).why(*models)
@@ -258,4 +301,8 @@ def test_the_planted_cause_is_named_and_nothing_else(
     assert sorted(graded("cause")) == sorted(case.causes)
     assert sorted(graded("unknown")) == sorted(case.unknown)
     assert set(case.also) <= set(graded("also"))
+    if case.values is not None:
+        assert (found[0].a, found[0].b) == tuple(
+            value.replace("@", f"planted {name}") for value in case.values
+        )
     assert [cause.rank for cause in found] == list(range(1, len(found) + 1))

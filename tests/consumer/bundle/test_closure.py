@@ -13,7 +13,7 @@ from relineage.consumer.bundle import closure as closures
 from relineage.consumer.bundle.closure import Closure
 from relineage.consumer.errors import BundleError, QuestionError
 
-LAW = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+LAW = settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 
 UPSTREAM = "select * exclude (also_written_by) from upstream($x)"
 OF_RUNS = {

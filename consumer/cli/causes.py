@@ -1,0 +1,153 @@
+"""How causes are shown: ranked, each a small tree of what is known of it.
+
+Decides the words, that equal changes of many runs of one job are told once, and how many are shown. What is a cause is
+decided in macros/why.sql, what has changed in the code in `code_changes.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import click
+from rich.padding import Padding
+from rich.text import Text
+from rich.tree import Tree
+
+from ..ask import Cause
+from ..display import printable
+from .code_changes import Change
+from .output import short, terminal
+
+MOST_CAUSES = 30
+_OFF = frozenset({"0", "false", "off", "no", "none", "random", ""})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chance:
+    """What a run says of chance: its switches, and the sources that no seed covers."""
+
+    switches: Mapping[str, str] = field(default_factory=dict)
+    uncovered: Sequence[str] = ()
+
+
+def print_causes(
+    causes: Sequence[Cause],
+    changes: Mapping[tuple[str | None, str | None], Change] | None = None,
+    chances: Mapping[str, Chance] | None = None,
+) -> None:
+    """Print causes, the likeliest on top, and below them what else differs.
+
+    Args:
+        causes: The rows of `why`.
+        changes: What has changed in the code, by the two runs.
+        chances: What is known of chance, by run.
+    """
+    console = terminal()
+    told = _grouped(causes)
+    for place, (cause, times) in enumerate(told[:MOST_CAUSES]):
+        if cause.grade == "also" and (place == 0 or told[place - 1][0].grade != "also"):
+            console.print(Text("    besides, with no need to explain it:", style="dim"))
+        heading = _heading(cause)
+        if times > 1:
+            heading.append(f" ({times} runs)", style="dim")
+        if cause.grade == "also":
+            console.print(Padding(Text.assemble(heading, "  ", _values(cause)), (0, 0, 0, 6), expand=False))
+            continue
+        console.print(Text.assemble(f"{cause.rank:>2}  ", heading))
+        console.print(Padding(_values(cause), (0, 0, 0, 6), expand=False))
+        if cause.path:
+            console.print(Padding(Text(printable(cause.path), style="dim"), (0, 0, 0, 6), expand=False))
+        for branch in _details(cause, changes or {}, chances or {}):
+            console.print(Padding(branch, (0, 0, 0, 6), expand=False))
+    if len(told) > MOST_CAUSES:
+        left = sum(times for _, times in told[MOST_CAUSES:])
+        click.echo(f"relineage: … and {left} more; --json has all", err=True)
+
+
+def _grouped(causes: Sequence[Cause]) -> list[tuple[Cause, int]]:
+    """Equal changes of one job once, at the first one's place, with how many runs had them."""
+    found: dict[tuple[str | None, ...], list[Cause]] = {}
+    for cause in causes:
+        apart = (
+            cause.run_a if cause.what in ("non-determinism", "unknown") and cause.grade == "cause" else None
+        )
+        key = (cause.grade, cause.job_name, cause.role, cause.what, cause.a, cause.b, apart)
+        found.setdefault(key, []).append(cause)
+    return [(same[0], len(same)) for same in found.values()]
+
+
+def _heading(cause: Cause) -> Text:
+    """What differs, and where: `seed in split`, `column age of output in load`, `input labels in train, only in A`."""
+    what, role, side = cause.what, cause.role, ""
+    if what.startswith("input only in "):
+        what, side = "input", what[-1].upper()
+    text = Text()
+    if what == "input" and cause.job_name is not None:
+        text.append("input", style="bold")
+        if role and role != "input":
+            text.append(f" {printable(role.removeprefix('input '))}", style="italic")
+    else:  # an input of no job is A or B itself, which nobody is known to have written
+        text.append(printable("content" if what == "input" else what), style="bold")
+        if role:
+            text.append(f" of {printable(role)}", style="italic")
+    if cause.job_name:
+        text.append(f" in {printable(cause.job_name)}")
+    if side:
+        text.append(f", only in {side}")
+    return text
+
+
+def _values(cause: Cause) -> Text:
+    if cause.what == "unknown":
+        return Text(_value(cause.a), style="yellow")
+    return Text.assemble((_value(cause.a), "red"), (" → ", "dim"), (_value(cause.b), "green"))
+
+
+def _value(value: str | None) -> str:
+    return "(nothing)" if value is None else short(value)
+
+
+def _details(
+    cause: Cause, changes: Mapping[tuple[str | None, str | None], Change], chances: Mapping[str, Chance]
+) -> list[Tree]:
+    if cause.what in ("code", "commit"):
+        change = changes.get((cause.run_a, cause.run_b))
+        return [] if change is None else [_code(change)]
+    if cause.what == "non-determinism":
+        return _chance([chances[run] for run in (cause.run_a, cause.run_b) if run in chances])
+    return []
+
+
+def _code(change: Change) -> Tree:
+    """The files that differ, with the first lines that do."""
+    if change.unknown is not None:
+        return Tree(Text(printable(change.unknown), style="dim"))
+    assert change.a is not None and change.b is not None
+    tree = Tree(Text(f"git diff {change.a[:12]} {change.b[:12]}", style="dim"), guide_style="dim")
+    lines = {one.file: one for one in change.lines}
+    for file in change.files[: max(len(lines), 5)]:
+        one = lines.get(file)
+        branch = tree.add(Text(printable(f"{file}:{one.line}" if one else file), style="bold"))
+        for line in one.lines if one else ():
+            branch.add(Text(printable(line), style={"-": "red", "+": "green"}.get(line[:1], "dim")))
+    if len(change.files) > max(len(lines), 5):
+        tree.add(Text(f"… and {len(change.files) - max(len(lines), 5)} more files", style="dim"))
+    if not change.files:
+        tree.add(Text("no file differs", style="dim"))
+    return tree
+
+
+def _chance(chances: Sequence[Chance]) -> list[Tree]:
+    """Switches that were off, and sources of chance that no seed covers."""
+    switches = {(name, value) for chance in chances for name, value in chance.switches.items()}
+    off = sorted(f"{name} = {value}" for name, value in switches if value.strip().lower() in _OFF)
+    uncovered = list(dict.fromkeys(source for chance in chances for source in chance.uncovered))
+    result = []
+    for heading, members in (("switches that were off", off), ("not covered by a seed", uncovered)):
+        if members:
+            tree = Tree(Text(heading, style="dim"), guide_style="dim")
+            for member in members:
+                tree.add(Text(printable(member)))
+            result.append(tree)
+    return result

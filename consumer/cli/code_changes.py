@@ -1,0 +1,175 @@
+"""What has changed in the code between two runs: files and lines, as git tells them.
+
+Decides which two states of the code are compared (the snapshots, else the commits of clean work trees), in which repository
+(the one around a folder, else the one that the runs name, if they are there), and that a commit which touches no code is no
+cause. Leaves to the macro `why` where the code is named at all. Git is only asked: no hooks, no external diff, no fetch.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+import duckdb
+
+from ..ask import Cause
+from ..named import named
+from ..replay.code import git
+
+MOST_FILES = 5
+_MOST_LINES = 6  # of one file
+_COMMIT = re.compile(r"[0-9a-f]{40,64}")
+_HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@")
+# What no run executes: a commit of nothing else explains no difference.
+_PROSE = frozenset(
+    {".md", ".rst", ".txt", ".adoc", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".pdf", ".license"}
+)
+_PROSE_NAMES = frozenset(
+    {"license", "licence", "readme", "changelog", "authors", "notice", ".gitignore", ".gitattributes"}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lines:
+    """One change of a file: where it begins in B (in A where B has nothing there), and its lines with `-` and `+`."""
+
+    file: str
+    line: int
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What differs between two states of the code, or why that cannot be told.
+
+    Attributes:
+        a: commit of A's.
+        b: commit of B's.
+        files: those that differ, those that hold code first.
+        lines: the first changes of the first of them.
+        unknown: why there are none.
+    """
+
+    a: str | None = None
+    b: str | None = None
+    files: tuple[str, ...] = ()
+    lines: tuple[Lines, ...] = ()
+    unknown: str | None = None
+
+    @property
+    def is_prose(self) -> bool:
+        """Whether only files differ that no run executes."""
+        return self.unknown is None and not any(map(_holds_code, self.files))
+
+
+_Key = tuple[str | None, str | None]
+
+
+def code_changes(
+    causes: Sequence[Cause],
+    connection: duckdb.DuckDBPyConnection,
+    repositories: Sequence[Path],
+    *,
+    elsewhere: bool = False,
+) -> dict[_Key, Change]:
+    """Of each two runs of which `code` or `commit` is told, what has changed, by their ids.
+
+    Args:
+        causes: The rows of `why`.
+        connection: Of the store.
+        repositories: Those around these folders are asked first.
+        elsewhere: The folders that the runs name are of another machine, and are left alone.
+    """
+    wanted = {(cause.run_a, cause.run_b) for cause in causes if cause.what in ("code", "commit")}
+    run_ids = sorted({run_id for pair in wanted for run_id in pair if run_id is not None})
+    rows = connection.execute(named("why")["code"], {"run_ids": run_ids}).fetchall()
+    told = {run_id: (_state(commit, dirty, snapshot), root) for run_id, commit, dirty, snapshot, root in rows}
+    known: dict[tuple[str | None, str | None], Change] = {}
+    result = {}
+    for one, two in sorted(wanted, key=str):
+        (a, root), (b, other_root) = told.get(one or "", (None, None)), told.get(two or "", (None, None))
+        if (a, b) not in known:
+            named_by_runs = [] if elsewhere else [Path(path) for path in (root, other_root) if path]
+            known[a, b] = _change(a, b, [*repositories, *named_by_runs])
+        result[one, two] = known[a, b]
+    return result
+
+
+def without_prose(causes: Sequence[Cause], changes: Mapping[_Key, Change]) -> list[Cause]:
+    """The causes, in which a commit that touches no code has made way for what is left: non-determinism.
+
+    Args:
+        causes: The rows of `why`.
+        changes: Of `code_changes`.
+    """
+    result = []
+    for cause in causes:
+        change = changes.get((cause.run_a, cause.run_b))
+        if cause.grade == "cause" and cause.what == "commit" and change is not None and change.is_prose:
+            result.append(replace(cause, what="non-determinism", a=cause.run_a, b=cause.run_b))
+            cause = replace(cause, grade="also")
+        result.append(cause)
+    ordered = sorted(result, key=lambda cause: ("cause", "unknown", "also").index(cause.grade))
+    return [replace(cause, rank=rank) for rank, cause in enumerate(ordered, start=1)]
+
+
+def _state(commit: str | None, dirty: bool | None, snapshot: str | None) -> str | None:
+    """The commit that holds the code as it was; None if none does."""
+    state = snapshot or (commit if dirty is False else None)
+    return state if state is not None and _COMMIT.fullmatch(state) else None
+
+
+def _change(a: str | None, b: str | None, folders: Sequence[Path]) -> Change:
+    if a is None or b is None:
+        side = "A" if a is None else "B"
+        return Change(a=a, b=b, unknown=f"no snapshot or clean commit of {side}'s code is recorded")
+    for folder in folders:
+        if os.path.isdir(folder) and all(
+            _git(folder, "cat-file", "-e", f"{one}^{{commit}}") is not None for one in (a, b)
+        ):
+            break
+    else:
+        return Change(a=a, b=b, unknown=f"no repository here holds both {a[:12]} and {b[:12]}")
+    if a == b:
+        return Change(a=a, b=b)
+    listed = _git(folder, "diff", "--name-only", "--no-renames", "-z", a, b)
+    if listed is None:
+        return Change(a=a, b=b, unknown=f"git in {folder} could not compare them")
+    files = sorted(filter(None, listed.split("\0")), key=lambda file: (not _holds_code(file), file))
+    shown = [f":(literal,top){file}" for file in files[:MOST_FILES]]
+    options = ("--unified=0", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames")
+    text = _git(folder, "-c", "core.quotePath=false", "diff", *options, a, b, "--", *shown) if shown else ""
+    return Change(a=a, b=b, files=tuple(files), lines=tuple(_parsed(text or "")))
+
+
+def _holds_code(file: str) -> bool:
+    path = PurePosixPath(file.lower())
+    return path.suffix not in _PROSE and path.name not in _PROSE_NAMES
+
+
+def _parsed(text: str) -> list[Lines]:
+    """The first change of each file of a diff without context."""
+    found: list[Lines] = []
+    names = {"a": "", "b": ""}
+    for part in re.split(r"^diff --git .*$", text, flags=re.MULTILINE)[1:]:
+        for side, mark in (("a", "--- "), ("b", "+++ ")):
+            match = re.search(rf"^{re.escape(mark)}(.*)$", part, re.MULTILINE)
+            names[side] = match[1].split("\t")[0].strip() if match else "/dev/null"
+        hunk = _HUNK.search(part)
+        if hunk is None:  # binary, or only its mode
+            continue
+        body = re.split(r"^@@ ", part[hunk.end() :], flags=re.MULTILINE)[0].splitlines()[1:]
+        lines = [line for line in body if line[:1] in ("-", "+")]
+        cut = [*lines[:_MOST_LINES], *(["…"] if len(lines) > _MOST_LINES else [])]
+        name = (names["b"] if names["b"] != "/dev/null" else names["a"])[2:]
+        found.append(Lines(file=name, line=max(int(hunk[1]), 1), lines=tuple(cut)))
+    return found
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git prints; None if it cannot say."""
+    done = git(folder, *arguments)
+    return done.stdout if done.returncode == 0 else None

@@ -1,0 +1,310 @@
+-- What `why` (why.sql) compares of two runs or versions, one macro each. They are many because DuckDB plans a query with
+-- n common table expressions in one list in about n³: sixty in a row take seconds, in groups of ten they take none.
+
+-- The rows in which a column differs, as text: its leaves are 32 bytes for each 65,536 rows, in base64. A leaf that has
+-- more rows on one side is left out. Null where the leaves are not known or none differs.
+create or replace macro store.differing_leaves(a, rows_a, b, rows_b) as
+    list_filter(range(least(length(a) // 64, length(b) // 64,
+                            case when rows_a is null or rows_b is null then 0
+                                 when rows_a = rows_b then (rows_a + 65535) // 65536 else least(rows_a, rows_b) // 65536 end)),
+                lambda i: substr(a, 64 * i + 1, 64) <> substr(b, 64 * i + 1, 64));
+
+create or replace macro store.row_ranges(leaves, last_row) as
+    nullif(array_to_string(list_transform(
+        list_zip(list_filter(leaves, lambda i: not list_contains(leaves, i - 1)), list_filter(leaves, lambda i: not list_contains(leaves, i + 1))),
+        lambda r: (65536 * r[1]) || ' to ' || least(65536 * r[2] + 65535, last_row)), ', '), '');
+
+create or replace macro store.differing_rows(leaves_a, rows_a, leaves_b, rows_b) as
+    store.row_ranges(store.differing_leaves(hex(try(from_base64(leaves_a))), rows_a, hex(try(from_base64(leaves_b))), rows_b),
+                     least(rows_a, rows_b) - 1);
+
+-- Columns and tensors of the versions in `asked` (version_key): version_key, kind, name, content {digest, type, leaves, rows}.
+create or replace macro store.insides(asked) as table (
+    with wanted as materialized (
+        select v.version_key, v.dataset_key, v.version
+        from (select unnest(list(distinct version_key)) as version_key from query_table(asked)) a join store.version v using (version_key)
+    ),
+    -- A run says what it has read or written in its own events; where several do, two of them are heard.
+    speaker as materialized (
+        select version_key, unnest([min(run_id), max(run_id)]) as run_id
+        from (select version_key, run_id from store.read semi join wanted using (version_key)
+              union all select version_key, run_id from store.write semi join wanted using (version_key))
+        group by version_key
+    ),
+    heard as materialized (select unnest(list(distinct run_id)) as run_id from speaker),
+    said as materialized (
+        select f.event_digest, f.location, f.ordinal, f.dataset_key, f.key, f.body
+        from store.facet f join heard on heard.run_id = f.run_id
+        where f.key in ('version', 'relineage_content', 'relineage_model') and f.location in ('inputs', 'outputs')
+        union all
+        select f.event_digest, f.location, f.ordinal, f.dataset_key, f.key, f.body
+        from store.facet f where f.location = 'dataset' and f.key in ('version', 'relineage_content', 'relineage_model')
+    ),
+    -- As in store.version_facet, but of these events only.
+    entry as materialized (
+        select event_digest, location, ordinal, dataset_key,
+               any_value(body) filter (where key = 'version') as version_body,
+               any_value(body) filter (where key = 'relineage_content') as content_body,
+               any_value(body) filter (where key = 'relineage_model') as model_body
+        from said semi join wanted using (dataset_key)
+        group by event_digest, location, ordinal, dataset_key
+    ),
+    body as materialized (
+        select distinct w.version_key, unnest([{key: 'relineage_content', body: e.content_body}, {key: 'relineage_model', body: e.model_body}], recursive := true)
+        from entry e join wanted w on w.dataset_key = e.dataset_key and w.version = store.declared_version(e.version_body, e.content_body)
+    ),
+    member as materialized (
+        select version_key, 'column' as kind, c.name as name, {digest: c.digest, type: c.type, leaves: c.leaves, rows: rows} as content
+        from (select version_key, try_cast(body ->> '$.rows' as bigint) as rows,
+                     unnest(from_json(json_extract(body, '$.columns'), '[{"name": "VARCHAR", "type": "VARCHAR", "digest": "VARCHAR", "leaves": "VARCHAR"}]')) as c
+              from body where key = 'relineage_content')
+        union all
+        select version_key, 'tensor', t.name, {digest: t.digest, type: t.dtype || t.shape::varchar, leaves: null, rows: null}
+        from (select version_key, unnest(from_json(json_extract(body, '$.tensorDigests'), '[{"name": "VARCHAR", "dtype": "VARCHAR", "shape": "JSON", "digest": "VARCHAR"}]')) as t
+              from body where key = 'relineage_model')
+    )
+    select version_key, kind, name, min(content) as content from member group by version_key, kind, name
+);
+
+-- Of columns or tensors that differ each is named, unless there are too many to be read.
+create or replace macro store.most_named() as 20;
+
+-- The results that a and b are, side by side: (run_a, run_b, slot, name, dataset_key, version_a, version_b, content_a, content_b,
+-- same, bare). Two runs without outputs stand for themselves: `bare`.
+create or replace macro store.targets_of(a, b) as table (
+    with thing as materialized (select 'a' as side, run_id from store.resolve(a) union all select 'b', run_id from store.resolve(b)),
+    told as materialized (select 'a' as side, * from store.target(a) union all select 'b', * from store.target(b)),
+    bare as materialized (
+        select x.run_id as run_a, y.run_id as run_b from thing x join thing y on x.side = 'a' and y.side = 'b'
+        where x.run_id is not null and y.run_id is not null
+            and (select count(*) from store.write w where w.holds and w.run_id in (select run_id from thing)) = 0
+    ),
+    -- What an outer run has handed on, an inner one has made.
+    target as materialized (
+        select t.side, t.dataset_key, t.version_key, t.role,
+               coalesce(min({distance_us: abs(epoch_us(o.written_at) - epoch_us(f.written_at)), run_id: o.run_id}).run_id, t.writer_run_id) as writer
+        from told t
+        left join store.write f on f.run_id = t.writer_run_id and f.version_key = t.version_key and f.role = t.role and f.holds and f.origin = 'forwarded'
+        left join store.write o on o.version_key = f.version_key and o.holds and o.origin <> 'forwarded' and o.run_id <> f.run_id
+        group by t.side, t.dataset_key, t.version_key, t.role, t.writer_run_id
+    ),
+    named as (
+        select t.*, d.name, c.content, count(*) over (partition by side) as outputs,
+               case when t.role = '' then d.name when count(*) over (partition by side, t.role) > 1 then t.role || ' ' || d.name else t.role end as slot
+        from target t join store.dataset d using (dataset_key) left join store.contents('target') c on c.version_key = t.version_key
+    )
+    select x.writer as run_a, y.writer as run_b, x.slot, x.name, x.dataset_key, x.version_key as version_a, y.version_key as version_b,
+           coalesce(x.content.digest, x.content.version) as content_a, coalesce(y.content.digest, y.content.version) as content_b,
+           store.same_content(x.content, y.content) as same, false as bare
+    from named x join named y on x.side = 'a' and y.side = 'b' and (x.slot = y.slot or (x.outputs = 1 and y.outputs = 1))
+    where not exists (from bare)
+    union all
+    select run_a, run_b, null, null, null, null, null, null, null, null, true from bare
+);
+
+-- The inputs of the runs in `pairs`, side by side, by `keys`: (run_a, run_b, edge_a, edge_b, version_a, version_b, writer_a,
+-- writer_b, same, followed). An input that one side lacks has no edge there. `followed`: it leads on to another pair.
+create or replace macro store.side_by_side(pairs, keys) as table (
+    with pair as materialized (select run_a, run_b from query_table(pairs)),
+    matched as materialized (
+        select p.run_a, p.run_b, x.edge as edge_a, y.edge as edge_b, x.version_key as version_a, y.version_key as version_b,
+               x.writer as writer_a, y.writer as writer_b,
+               coalesce(x.version_key = y.version_key, false) or coalesce(store.same_content(x.content, y.content), false) as same,
+               coalesce(x.writer <> y.writer
+                        and store.same_output(x.out_role, x.out_dataset_key, x.out_alone, y.out_role, y.out_dataset_key, y.out_alone), false) as followed
+        from pair p join query_table(keys) x on x.reader = p.run_a join query_table(keys) y on y.place = hash(p.run_b, x.match)
+        where store.counterparts(x.by_position, x.dataset_key, x.datasets, y.dataset_key, y.datasets)
+    ),
+    edge as materialized (select distinct edge, reader, version_key from query_table(keys))
+    from matched
+    union all
+    select p.run_a, p.run_b, x.edge, null, x.version_key, null, null, null, false, false
+    from pair p join edge x on x.reader = p.run_a
+    anti join matched m on m.run_a = p.run_a and m.run_b = p.run_b and m.edge_a = x.edge
+    union all
+    select p.run_a, p.run_b, null, y.edge, null, y.version_key, null, null, false, false
+    from pair p join edge y on y.reader = p.run_b
+    anti join matched m on m.run_a = p.run_a and m.run_b = p.run_b and m.edge_b = y.edge
+);
+
+-- Which of the pairs that have read the same are known to have written something else, by `sides` as above. Where no
+-- digest is known, it may have been the same.
+create or replace macro store.pairs_known_to_differ(levels, sides) as table (
+    with led_to as materialized (
+        select m.writer_a as run_a, m.writer_b as run_b, m.version_a, m.version_b
+        from query_table(sides) m join query_table(levels) j on j.run_a = m.writer_a and j.run_b = m.writer_b
+        where not m.same and m.followed
+    ),
+    version as materialized (select version_a as version_key from led_to union select version_b from led_to),
+    content as materialized (from store.contents('version'))
+    select distinct l.run_a, l.run_b
+    from led_to l join content x on x.version_key = l.version_a join content y on y.version_key = l.version_b
+    where not store.same_content(x.content, y.content)
+);
+
+-- What the runs in `pairs` (run_a, run_b) were asked for and what chance they used, where that differs: (run_a, run_b, what,
+-- key, value_a, value_b, base_a, base_b, kind, drawn). By `base` two differences are one change. Kinds:
+--   asked: parameter, code, operation, a seed that was given · renamed: an operation that is called as its job
+--   chance: a seed that was drawn; `drawn` says whether something was drawn from it · used: chance that no seed fixes; `drawn`
+--   is false where it is of a kind that gives names more often than results
+--   recorded, covered: differ in nothing; it is known what was asked for, and the code of all that was called
+create or replace macro store.asked_differences(pairs) as table (
+    with pair as materialized (select run_a, run_b from query_table(pairs)),
+    paired as materialized (select run_a as run_id from pair union select run_b from pair),
+    fact as materialized (from store.facts_of('paired')),
+    two as materialized (
+        select p.run_a, p.run_b, x, y from pair p join fact x on x.run_id = p.run_a join fact y on y.run_id = p.run_b
+    ),
+    -- Each two lists of parameters are compared once, however many runs had them.
+    list_pair as materialized (select distinct x.parameters as one, y.parameters as other from two where x.parameters <> y.parameters),
+    parameter as (
+        select one, other, side, coalesce(p.name, p.key) as name, concat_ws(': ', p.type, p.value) as value
+        from (
+            select one, other, side, unnest(from_json(body, '[{"name": "VARCHAR", "key": "VARCHAR", "type": "VARCHAR", "value": "VARCHAR"}]')) as p
+            from (select one, other, 'a' as side, one as body from list_pair union all select one, other, 'b', other from list_pair)
+        )
+    ),
+    changed as materialized (
+        select one, other, name, max(value) filter (where side = 'a') as value_a, max(value) filter (where side = 'b') as value_b
+        from parameter group by one, other, name having value_a is distinct from value_b
+    )
+    select distinct * from (
+        select t.run_a, t.run_b, 'parameter' as what, c.name as key, c.value_a, c.value_b, c.value_a as base_a, c.value_b as base_b,
+               'asked' as kind, null::boolean as drawn
+        from two t join changed c on c.one = t.x.parameters and c.other = t.y.parameters
+        union all
+        select run_a, run_b, 'code', '', x.code, y.code, x.code, y.code, 'asked', null from two where x.code <> y.code
+        union all
+        select run_a, run_b, 'operation', '', x.operation, y.operation, x.operation, y.operation,
+               case when x.operation = x.job_name and y.operation = y.job_name then 'renamed' else 'asked' end, null
+        from two where x.operation <> y.operation
+        union all
+        -- Seeds that were drawn always differ: they count where something was drawn from them.
+        select run_a, run_b, 'seed', '', x.seed, y.seed, x.seed_base, y.seed_base,
+               case when x.given or y.given then 'asked' else 'chance' end, x.drawn or y.drawn
+        from two where x.entropy <> y.entropy and (x.given or y.given or coalesce(x.drawn or y.drawn, true))
+        union all
+        select run_a, run_b, 'non-determinism', '', array_to_string(x.used, '; '), array_to_string(y.used, '; '), null, null, 'used',
+               not store.only_names_things(coalesce(x.used, []) || coalesce(y.used, []))
+        from two where len(x.used) > 0 or len(y.used) > 0
+        union all
+        select run_a, run_b, null, null, null, null, null, null, 'recorded', null from two where x.operation is not null and y.operation is not null
+        union all
+        select run_a, run_b, null, null, null, null, null, null, 'covered', null from two where x.callable is not null and y.callable is not null
+    )
+);
+
+-- Where the runs in `pairs` (run_a, run_b) ran, as far as it differs: (run_a, run_b, what, key, value_a, value_b).
+create or replace macro store.setting_differences(pairs) as table (
+    with run as materialized (select run_a as run_id from query_table(pairs) union select run_b from query_table(pairs)),
+    said as materialized (from store.settings_said('run')),
+    -- Most runs of one process say the same: each setting is taken apart once.
+    setting_of as materialized (select run_id, hash(list(hash(key, said) order by key)) as setting from said group by run_id),
+    setting as materialized (
+        select distinct o.setting, s.key, s.said from said s join (select setting, min(run_id) as run_id from setting_of group by setting) o using (run_id)
+    ),
+    item as materialized (from store.setting_items('setting')),
+    other as materialized (
+        select l.run_a, l.run_b, x.setting as setting_a, y.setting as setting_b
+        from query_table(pairs) l join setting_of x on x.run_id = l.run_a join setting_of y on y.run_id = l.run_b where x.setting <> y.setting
+    ),
+    differing as (
+        select setting_a, setting_b, what, key, max(value) filter (where side = 'a') as value_a, max(value) filter (where side = 'b') as value_b
+        from (select c.setting_a, c.setting_b, i.what, i.key, i.value, 'a' as side from (select distinct setting_a, setting_b from other) c join item i on i.setting = c.setting_a
+              union all
+              select c.setting_a, c.setting_b, i.what, i.key, i.value, 'b' from (select distinct setting_a, setting_b from other) c join item i on i.setting = c.setting_b)
+        group by all having value_a is distinct from value_b
+    )
+    select o.run_a, o.run_b, d.what, d.key, d.value_a, d.value_b from other o join differing d using (setting_a, setting_b)
+    -- Some variables are switches too.
+    where d.what <> 'variable' or (d.key not in (select key from item where what = 'switch'))
+);
+
+-- What differs and leads to no other pair: raw data, an input more or less, another thing that was read; and of `targets`
+-- what nobody is known to have written. (run_a, run_b, slot, name, in_a, in_b,
+-- content_a, content_b, same, wired, version_a, version_b); `wired`: both were written by runs that are known, and one took another
+-- one's output: then these are the datasets' names.
+create or replace macro store.loose_ends(sides, keys, targets) as table (
+    with loose as materialized (
+        select run_a, run_b, edge_a, edge_b, version_a, version_b, writer_a is not null and writer_b is not null as wired
+        from query_table(sides) where not same and not followed
+    ),
+    version as materialized (select version_a as version_key from loose union select version_b from loose),
+    content as materialized (from store.contents('version')),
+    edge as materialized (
+        select k.edge, min(d.name) as name, min(store.dataset_text(d.namespace, d.name)) as dataset,
+               min(case when k.role = '' then d.name when k.crowded then k.role || ' ' || d.name else k.role end) as slot
+        from query_table(keys) k join store.dataset d using (dataset_key)
+        where k.edge in (select edge_a from loose where edge_a is not null union select edge_b from loose where edge_b is not null)
+        group by k.edge
+    )
+    select l.run_a, l.run_b, coalesce(x.slot, y.slot) as slot, coalesce(x.name, y.name) as name, l.edge_a is not null as in_a, l.edge_b is not null as in_b,
+           case when wired and x.dataset <> y.dataset then x.dataset else coalesce(c.content.digest, c.content.version) end as content_a,
+           case when wired and x.dataset <> y.dataset then y.dataset else coalesce(d.content.digest, d.content.version) end as content_b,
+           store.same_content(c.content, d.content) as same, wired, l.version_a, l.version_b
+    from loose l
+    left join edge x on x.edge = l.edge_a left join edge y on y.edge = l.edge_b
+    left join content c on c.version_key = l.version_a left join content d on d.version_key = l.version_b
+    union all
+    select null, null, slot, name, true, true, content_a, content_b, same, false, version_a, version_b
+    from query_table(targets) where same is not true and not bare and (run_a is null or run_b is null)
+);
+
+-- Which columns, rows and tensors differ, of `ends` (above): of the data itself, else (a file known by its bytes) of what its
+-- reader made of it. (run_a, run_b, slot, what, value_a, value_b): types where these differ, else digests.
+create or replace macro store.inside_differences(ends) as table (
+    with raw as materialized (select run_a, run_b, slot, version_a, version_b from query_table(ends) where in_a and in_b and not same and not wired),
+    reader as materialized (select unnest(list(distinct run_a) || list(distinct run_b)) as run_id from raw where run_a is not null),
+    made as materialized (
+        select w.run_id, w.role, w.dataset_key, w.version_key, hash(w.run_id, w.role, w.dataset_key) as output
+        from store.write w join reader using (run_id) where w.holds
+    ),
+    compared as materialized (
+        select run_a, run_b, slot, version_a, version_b, true as itself from raw
+        union
+        select r.run_a, r.run_b, r.slot, x.version_key, y.version_key, false
+        from raw r join made x on x.run_id = r.run_a join made y on y.output = hash(r.run_b, x.role, x.dataset_key)
+        where x.version_key is distinct from y.version_key
+    ),
+    version as materialized (select version_a as version_key from compared union select version_b from compared),
+    inside as materialized (from store.insides('version')),
+    differing as materialized (
+        select run_a, run_b, slot, itself, kind, name, min(content) filter (where side = 'a') as one, min(content) filter (where side = 'b') as other
+        from (select c.*, i.kind, i.name, i.content, 'a' as side from compared c join inside i on i.version_key = c.version_a
+              where c.version_b in (select version_key from inside)
+              union all
+              select c.*, i.kind, i.name, i.content, 'b' from compared c join inside i on i.version_key = c.version_b
+              where c.version_a in (select version_key from inside))
+        group by run_a, run_b, slot, itself, kind, name
+    ),
+    told as materialized (
+        select *, count(*) over (partition by run_a, run_b, slot, kind) as many
+        from (select *, bool_or(itself) over (partition by run_a, run_b, slot) as known from differing where one.digest is distinct from other.digest) where itself or not known
+    )
+    select run_a, run_b, slot, kind || ' ' || name || coalesce(', rows ' || store.differing_rows(one.leaves, one.rows, other.leaves, other.rows), '') as what,
+           case when one.type <> other.type then one.type else one.digest end as value_a,
+           case when one.type <> other.type then other.type else other.digest end as value_b
+    from told where many <= store.most_named()
+    union all
+    select run_a, run_b, slot, count(*) || ' ' || kind || 's', null, null from told where many > store.most_named() group by run_a, run_b, slot, kind
+);
+
+-- The way from each of `pairs` (run_a, run_b, via) to the result, by the names of datasets and runs; of a long one the middle
+-- is left out, which it says.
+create or replace macro store.ways(pairs) as table (
+    with head as materialized (select distinct via.head as keys from query_table(pairs)),
+    text as materialized (
+        select keys, array_to_string(list(coalesce(d.name, j.name) order by place), ' ← ') as text
+        from (select keys, unnest(keys) as key, generate_subscripts(keys, 1) as place from head) h
+        left join store.dataset d on d.dataset_key = h.key
+        left join store.run r on r.run_id = h.key left join store.job j on j.job_key = r.job_key
+        group by keys
+    )
+    select p.run_a, p.run_b, p.via.depth as depth,
+           t.text || case when p.via.depth <= 6 then '' else
+               case when p.via.depth > 7 then ' ← … ' || (p.via.depth - 7) || ' more …' else '' end || ' ← ' || j.name || ' ← ' || d.name end as text
+    from query_table(pairs) p
+    left join text t on t.keys = p.via.head
+    left join store.run r on r.run_id = p.via.reader_a left join store.job j on j.job_key = r.job_key
+    left join store.dataset d on d.dataset_key = p.via.dataset_key
+);
