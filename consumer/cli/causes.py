@@ -115,7 +115,7 @@ def _details(
         change = changes.get((cause.run_a, cause.run_b))
         return [] if change is None else [_code(change)]
     if cause.what == "non-determinism":
-        return _chance([chances[run] for run in (cause.run_a, cause.run_b) if run in chances])
+        return _chance([chances[run] for run in (cause.run_a or "", cause.run_b or "") if run in chances])
     return []
 
 
@@ -123,7 +123,8 @@ def _code(change: Change) -> Tree:
     """The files that differ, with the first lines that do."""
     if change.unknown is not None:
         return Tree(Text(printable(change.unknown), style="dim"))
-    assert change.a is not None and change.b is not None
+    assert change.a is not None
+    assert change.b is not None
     tree = Tree(Text(f"git diff {change.a[:12]} {change.b[:12]}", style="dim"), guide_style="dim")
     lines = {one.file: one for one in change.lines}
     for file in change.files[: max(len(lines), 5)]:

@@ -1,13 +1,13 @@
 """What has changed in the code between two runs: files and lines, as git tells them.
 
-Decides which two states of the code are compared (the snapshots, else the commits of clean work trees), in which repository
-(the one around a folder, else the one that the runs name, if they are there), and that a commit which touches no code is no
-cause. Leaves to the macro `why` where the code is named at all. Git is only asked: no hooks, no external diff, no fetch.
+Decides which two states of the code are compared (the snapshots, else the commits of clean work trees), in which
+repository (the one around a folder, else the one that the runs name, if they are there), and that a commit which
+touches no code is no cause. Leaves to the macro `why` where the code is named at all. Git is only asked: no hooks, no
+external diff, no fetch.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -127,7 +127,7 @@ def _change(a: str | None, b: str | None, folders: Sequence[Path]) -> Change:
         side = "A" if a is None else "B"
         return Change(a=a, b=b, unknown=f"no snapshot or clean commit of {side}'s code is recorded")
     for folder in folders:
-        if os.path.isdir(folder) and all(
+        if folder.is_dir() and all(
             _git(folder, "cat-file", "-e", f"{one}^{{commit}}") is not None for one in (a, b)
         ):
             break

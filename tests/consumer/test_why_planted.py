@@ -1,7 +1,7 @@
 """Planted causes: a pipeline is run twice, something is changed in between, and `why` names that and nothing else.
 
-What an execution cannot be made to do here, such as to run on another version of a library, is planted in two parts: its
-effect, and what the recorded events say of the setting.
+What an execution cannot be made to do here, such as to run on another version of a library, is planted in two parts:
+its effect, and what the recorded events say of the setting.
 """
 
 import importlib.util
@@ -246,7 +246,8 @@ def execute(
     run = planted_pipeline.execute
     if code is not None:
         spec = importlib.util.spec_from_file_location("edited_pipeline", code(folder))
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         import sys
 
