@@ -142,18 +142,27 @@ create or replace macro store.pairs_known_to_differ(levels, sides) as table (
     where not store.same_content(x.content, y.content)
 );
 
--- What the runs in `pairs` (run_a, run_b) were asked for and what chance they used, where that differs: (run_a, run_b, what,
+-- What the runs in `pairs` (run_a, run_b; `levels`: those that have read the same) were asked for and what chance they used, where that differs: (run_a, run_b, what,
 -- key, value_a, value_b, base_a, base_b, kind, drawn). By `base` two differences are one change. Kinds:
 --   asked: parameter, code, operation, a seed that was given · renamed: an operation that is called as its job
 --   chance: a seed that was drawn; `drawn` says whether something was drawn from it · used: chance that no seed fixes; `drawn`
 --   is false where it is of a kind that gives names more often than results
---   recorded, covered: differ in nothing; it is known what was asked for, and the code of all that was called
-create or replace macro store.asked_differences(pairs) as table (
+--   recorded, covered: differ in nothing, of `levels`: it is known what was asked for, and the code of all that was called
+create or replace macro store.asked_differences(pairs, levels) as table (
     with pair as materialized (select run_a, run_b from query_table(pairs)),
     paired as materialized (select run_a as run_id from pair union select run_b from pair),
     fact as materialized (from store.facts_of('paired')),
     two as materialized (
-        select p.run_a, p.run_b, x, y from pair p join fact x on x.run_id = p.run_a join fact y on y.run_id = p.run_b
+        select p.run_a, p.run_b, x, y, l.run_a is not null as level
+        from pair p join fact x on x.run_id = p.run_a join fact y on y.run_id = p.run_b
+        left join query_table(levels) l on l.run_a = p.run_a and l.run_b = p.run_b
+        -- Of most of 100,000 pairs there is nothing to be said.
+        where l.run_a is not null or x.code <> y.code or x.operation <> y.operation or x.parameters <> y.parameters or x.entropy <> y.entropy
+            or x.used is not null or y.used is not null
+    ),
+    name as materialized (
+        select r.run_id, j.name as job_name from store.run r join store.job j using (job_key)
+        where r.run_id in (select unnest([run_a, run_b]) from two where x.operation <> y.operation)
     ),
     -- Each two lists of parameters are compared once, however many runs had them.
     list_pair as materialized (select distinct x.parameters as one, y.parameters as other from two where x.parameters <> y.parameters),
@@ -176,8 +185,8 @@ create or replace macro store.asked_differences(pairs) as table (
         select run_a, run_b, 'code', '', x.code, y.code, x.code, y.code, 'asked', null from two where x.code <> y.code
         union all
         select run_a, run_b, 'operation', '', x.operation, y.operation, x.operation, y.operation,
-               case when x.operation = x.job_name and y.operation = y.job_name then 'renamed' else 'asked' end, null
-        from two where x.operation <> y.operation
+               case when x.operation = i.job_name and y.operation = j.job_name then 'renamed' else 'asked' end, null
+        from two left join name i on i.run_id = run_a left join name j on j.run_id = run_b where x.operation <> y.operation
         union all
         -- Seeds that were drawn always differ: they count where something was drawn from them.
         select run_a, run_b, 'seed', '', x.seed, y.seed, x.seed_base, y.seed_base,
@@ -188,9 +197,9 @@ create or replace macro store.asked_differences(pairs) as table (
                not store.only_names_things(coalesce(x.used, []) || coalesce(y.used, []))
         from two where len(x.used) > 0 or len(y.used) > 0
         union all
-        select run_a, run_b, null, null, null, null, null, null, 'recorded', null from two where x.operation is not null and y.operation is not null
+        select run_a, run_b, null, null, null, null, null, null, 'recorded', null from two where level and x.operation is not null and y.operation is not null
         union all
-        select run_a, run_b, null, null, null, null, null, null, 'covered', null from two where x.callable is not null and y.callable is not null
+        select run_a, run_b, null, null, null, null, null, null, 'covered', null from two where level and x.callable is not null and y.callable is not null
     )
 );
 

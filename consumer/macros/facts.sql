@@ -1,15 +1,18 @@
 -- What is recorded of runs beside their inputs and outputs, for `why` (why.sql): what they were asked to do, with which
 -- chance, and where they ran.
 
+-- What `relineage_seeds` says, taken apart once.
+create or replace macro store.seeds_told(body) as
+    from_json(body, '{"entropy": "VARCHAR", "uncovered": ["VARCHAR"], "libraries": [{"stateBefore": "VARCHAR", "stateAfter": "VARCHAR"}]}');
+
 -- Whether a run has drawn from a generator that it was seeded for: its state has moved, or a seed of it was handed out.
 -- Null where nothing is recorded of that.
 create or replace macro store.has_drawn(libraries) as
-    list_bool_or(list_transform(from_json(libraries, '[{"stateBefore": "VARCHAR", "stateAfter": "VARCHAR"}]'),
-                                lambda l: l.stateBefore is null or l.stateAfter is null or l.stateBefore <> l.stateAfter));
+    list_bool_or(list_transform(libraries, lambda l: l.stateBefore is null or l.stateAfter is null or l.stateBefore <> l.stateAfter));
 
--- Sources of chance that a run has used and no seed fixes; those that nobody looked for left out.
+-- Sources of chance that a run has used and no seed fixes; those that nobody looked for left out. Null where there are none.
 create or replace macro store.chance_used(uncovered) as
-    list_filter(from_json(uncovered, '["VARCHAR"]'), lambda u: not starts_with(u, 'not observed: '));
+    nullif(list_filter(uncovered, lambda u: not starts_with(u, 'not observed: ')), []);
 
 -- Of these, whether all are of a kind that gives names more often than results.
 create or replace macro store.only_names_things(used) as
@@ -24,17 +27,19 @@ create or replace macro store.entropy_text(entropy, given) as
 create or replace macro store.facts_of(asked) as table (
     -- Through a list, so that the planner takes it for the small side that it mostly is.
     with wanted as materialized (select unnest(list(distinct run_id)) as run_id from query_table(asked) where run_id is not null),
-    run as materialized (select r.run_id, r.job_key, r.step_seq, r.seeds_seq, r.given from store.run r join wanted using (run_id)),
-    said as materialized (
-        select f.run_id, f.key,
-               case f.key when 'relineage_step' then f.body ->> ['$.operation', '$.code', '$.parameters', '$.callable', '$.servedFrom']
-                          else f.body ->> ['$.entropy'] end as said,
-               case when f.key = 'relineage_seeds' then store.has_drawn(json_extract(f.body, '$.libraries')) end as drawn,
-               case when f.key = 'relineage_seeds' then nullif(store.chance_used(json_extract(f.body, '$.uncovered')), []) end as used
+    run as materialized (select r.run_id, r.step_seq, r.seeds_seq, r.given from store.run r join wanted using (run_id)),
+    body as (
+        select f.run_id, f.key = 'relineage_step' as is_step, f.body
         from store.facet f join run r on r.run_id = f.run_id
         where f.key in ('relineage_step', 'relineage_seeds')
             and f.event_digest = case when f.key = 'relineage_step' then r.step_seq.event else r.seeds_seq.event end
             and store.location_rank(f.location) = case when f.key = 'relineage_step' then r.step_seq.rank else r.seeds_seq.rank end
+    ),
+    said as materialized (
+        select run_id, is_step,
+               case when is_step then from_json(body, '{"operation": "VARCHAR", "code": "VARCHAR", "parameters": "JSON", "callable": "VARCHAR"}') end as step,
+               case when not is_step then store.seeds_told(body) end as seeds
+        from body
     ),
     told as materialized (
         select f.run_id, arg_max(json_extract(f.body, '$.parameters'), {rank: store.location_rank(f.location), time: f.event_time, event: f.event_digest}) as parameters
@@ -46,7 +51,7 @@ create or replace macro store.facts_of(asked) as table (
         select run_id, any_value(outer_run_id) as outer_run_id from (
             select r.run_id, coalesce(o.root_run_id, o.parent_run_id) as outer_run_id
             from run r join store.run o on o.run_id = r.run_id join said s on s.run_id = r.run_id
-            where s.key = 'relineage_seeds' and length(s.said[1]) > 16
+            where not s.is_step and length(s.seeds.entropy) > 16
         ) where outer_run_id <> run_id group by run_id
     ),
     outer_seed as materialized (
@@ -55,13 +60,13 @@ create or replace macro store.facts_of(asked) as table (
         where f.key = 'relineage_seeds' and f.event_digest = r.seeds_seq.event and store.location_rank(f.location) = r.seeds_seq.rank
         group by i.run_id
     )
-    select r.run_id, j.name as job_name, s.said[1] as operation, s.said[2] as code, coalesce(s.said[3], t.parameters::varchar) as parameters, s.said[4] as callable,
-           d.said[1] as entropy, coalesce(o.given, r.given) as given, d.used, d.drawn,
-           coalesce(store.entropy_text(o.entropy, o.given), store.entropy_text(d.said[1], r.given)) as seed_base,
-           seed_base || case when o.entropy is null then '' else ', derived ' || left(d.said[1], 8) end as seed
-    from run r left join (from said where key = 'relineage_step') s on s.run_id = r.run_id
-    left join (from said where key = 'relineage_seeds') d on d.run_id = r.run_id left join told t on t.run_id = r.run_id
-    left join outer_seed o on o.run_id = r.run_id left join store.job j on j.job_key = r.job_key
+    select r.run_id, s.step.operation as operation, s.step.code as code, coalesce(s.step.parameters, t.parameters)::varchar as parameters, s.step.callable as callable,
+           d.seeds.entropy as entropy, coalesce(o.given, r.given) as given, store.chance_used(d.seeds.uncovered) as used, store.has_drawn(d.seeds.libraries) as drawn,
+           coalesce(store.entropy_text(o.entropy, o.given), store.entropy_text(d.seeds.entropy, r.given)) as seed_base,
+           seed_base || case when o.entropy is null then '' else ', derived ' || left(d.seeds.entropy, 8) end as seed
+    from run r left join (from said where is_step) s on s.run_id = r.run_id
+    left join (from said where not is_step) d on d.run_id = r.run_id left join told t on t.run_id = r.run_id
+    left join outer_seed o on o.run_id = r.run_id
 );
 
 -- Which state of the code: its snapshot where one was made, else the commit.
@@ -71,14 +76,18 @@ create or replace macro store.tree_text(snapshot, commit, dirty) as
 -- What the runs in `asked` (run_id) say of where they ran, without what differs from one run to the next: (run_id, key, said).
 create or replace macro store.settings_said(asked) as table (
     with wanted as materialized (select unnest(list(distinct run_id)) as run_id from query_table(asked) where run_id is not null),
-    latest as materialized (
-        select f.run_id, f.key, arg_max(f.body, {rank: store.location_rank(f.location), time: f.event_time, event: f.event_digest}) as body
+    place as materialized (
+        select f.run_id, f.key, max({rank: store.location_rank(f.location), time: f.event_time, event: f.event_digest}) as seq
         from store.facet f join wanted on wanted.run_id = f.run_id
         where f.key in ('relineage_environment', 'processing_engine', 'environmentVariables', 'sourceCodeLocation', 'relineage_seeds')
             and store.location_rank(f.location) is not null
         group by f.run_id, f.key
+    ),
+    latest as (
+        select p.run_id, p.key, f.body from place p
+        join store.facet f on f.run_id = p.run_id and f.key = p.key and f.event_digest = p.seq.event and store.location_rank(f.location) = p.seq.rank
     )
-    select run_id, key,
+    select distinct run_id, key,
            case key when 'relineage_environment' then body ->> ['$.python', '$.platform', '$.cpu', '$.gpus', '$.packages', '$.code.snapshot', '$.code.commit', '$.code.dirty']
                     when 'relineage_seeds' then body ->> ['$.switches']
                     when 'processing_engine' then body ->> ['$.name', '$.version']

@@ -33,26 +33,34 @@ create or replace macro why(a, b) as table (
         from pair p left join (select distinct run_a, run_b from side where not same) u on u.run_a = p.run_a and u.run_b = p.run_b
     ),
     level as materialized (select run_a, run_b from judged where level),
-    own as materialized (from store.asked_differences('pair')),
+    own as materialized (from store.asked_differences('pair', 'level')),
     -- Where they ran is compared where it may be the cause, or is worth a word: not for each of 100,000 runs.
+    asked as materialized (select distinct run_a, run_b from own where kind = 'asked'),
     looked as materialized (
-        select run_a, run_b from judged where level or depth = 0 union select run_a, run_b from side where not same and not followed
+        select run_a, run_b from level anti join asked using (run_a, run_b)
+        union
+        (select run_a, run_b from judged semi join asked using (run_a, run_b) where level or depth = 0 order by depth = 0 desc, depth desc, run_a, run_b limit 100)
+        union
+        select run_a, run_b from judged where depth = 0
+        union
+        select run_a, run_b from side where not same and not followed
     ),
     place as materialized (from store.setting_differences('looked')),
     raw as materialized (from store.loose_ends('side', 'keyed', 'target')),
     inside as materialized (from store.inside_differences('raw')),
-    -- Per pair: which explanations there are.
+    -- Per pair of which there is something to be said: which explanations there are.
+    spoken as materialized (select run_a, run_b from level union select run_a, run_b from own union select run_a, run_b from place),
     ground as materialized (
         select run_a, run_b, max(depth) as depth, bool_or(level) as level, bool_or(known) as known, bool_or(asked) as asked, bool_or(chance) as chance,
                bool_or(other) as other, bool_or(slight) as slight, bool_or(place) as place, bool_or(moved) as moved,
                bool_or(covered) as covered, bool_or(recorded) as recorded
         from (
             select run_a, run_b, depth, level, false as known, false as asked, false as chance, false as other, false as slight, false as place,
-                   false as moved, false as covered, false as recorded from judged
+                   false as moved, false as covered, false as recorded from judged semi join spoken using (run_a, run_b)
             union all by name
             select run_a, run_b, true as known from store.pairs_known_to_differ('level', 'side')
             union all by name
-            select run_a, run_b, true as known from start where known
+            select run_a, run_b, true as known from start semi join spoken using (run_a, run_b) where known
             union all by name
             select run_a, run_b, kind = 'asked' as asked, kind in ('chance', 'used') and coalesce(drawn, false) as chance,
                    kind in ('asked', 'renamed', 'chance') as other, kind = 'used' as slight, kind = 'covered' as covered, kind = 'recorded' as recorded

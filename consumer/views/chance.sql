@@ -6,8 +6,8 @@ with step as (select run_id, job_key, task, recipe, outcome, given from store.ru
 -- Only these need a look at what they have drawn.
 unseeded as (select run_id from step where given is not true),
 seeds as (
-    select f.run_id, store.has_drawn(json_extract(f.body, '$.libraries')) as drawn,
-           coalesce(len(store.chance_used(json_extract(f.body, '$.uncovered'))), 0) > 0 as used
+    select f.run_id, store.has_drawn(store.seeds_told(f.body).libraries) as drawn,
+           coalesce(len(store.chance_used(store.seeds_told(f.body).uncovered)), 0) > 0 as used
     from store.run_facet('relineage_seeds') f semi join unseeded using (run_id)
 )
 select r.run_id, j.namespace, j.name, r.task, r.recipe, r.outcome, coalesce(r.given, false) as given,
