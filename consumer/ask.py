@@ -69,8 +69,8 @@ class Difference:
 class Cause:
     """One row of `why`: something that differs, the first cause at rank 1, and the way from it to the result.
 
-    `grade` is `cause`, `unknown` (it may differ: too little is recorded), or `also` (it differs, and something else is the
-    cause or explains it as well). `run_a` and `run_b` are the runs in which it arose.
+    `grade` is `cause`, `unknown` (it may differ: too little is recorded), or `also` (it differs, and something else is
+    the cause or explains it as well). `run_a` and `run_b` are the runs in which it arose.
     """
 
     rank: int

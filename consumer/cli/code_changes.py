@@ -1,8 +1,9 @@
 """What has changed in the code between two runs: files and lines, as git tells them.
 
-Decides which two states of the code are compared (the snapshots, else the commits of clean work trees), in which repository
-(the one around a folder, else the one that the runs name, if they are there), and that a commit which touches no code is no
-cause. Leaves to the macro `why` where the code is named at all. Git is only asked: no hooks, no external diff, no fetch.
+Decides which two states of the code are compared (the snapshots, else the commits of clean work trees), in which
+repository (the one around a folder, else the one that the runs name, if they are there), and that a commit which touches
+no code is no cause. Leaves to the macro `why` where the code is named at all. Git is only asked: no hooks, no external
+diff, no fetch.
 """
 
 from __future__ import annotations
@@ -138,6 +139,11 @@ def _change(a: str | None, b: str | None, folders: Sequence[Path]) -> Change:
     options = ("--unified=0", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames")
     text = _git(folder, "-c", "core.quotePath=false", "diff", *options, a, b, "--", *shown) if shown else ""
     return Change(a=a, b=b, files=tuple(files), lines=tuple(_parsed(text or "")))
+
+
+def _holds(folder: Path, commit: str) -> bool:
+    # os.path.isdir: what an event calls a folder may be too long to be one, and Path.is_dir would raise.
+    return os.path.isdir(folder) and _git(folder, "cat-file", "-e", f"{commit}^{{commit}}") is not None  # noqa: PTH112
 
 
 def _holds_code(file: str) -> bool:

@@ -32,10 +32,10 @@ from .subject import meant
 def command(a: str, b: str | None, format_: str, as_json: bool, database: Path | None) -> int:
     """Why A and B differ: first causes, the likeliest on top.
 
-    Each with the job in which it arose, its values in A and in B, and the way to the result; of code what git tells of the
-    two states, where a repository around the working directory or on this machine holds them. Without B, the latest two
-    versions of A that differ, or the latest two runs of a job, the earlier one as A. Exit code 1 when something differs, 0
-    when nothing does.
+    Each with the job in which it arose, its values in A and in B, and the way to the result; of code what git tells of
+    the two states, where a repository around the working directory or on this machine holds them. Without B, the latest
+    two versions of A that differ, or the latest two runs of a job, the earlier one as A. Exit code 1 when something
+    differs, 0 when nothing does.
     """
     with question(database) as store:
         connection = store.connection
