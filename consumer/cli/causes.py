@@ -120,7 +120,9 @@ def _details(
         change = changes.get((cause.run_a, cause.run_b))
         return [] if change is None else [_code(change)]
     if cause.what == "non-determinism":
-        return _chance([chances[run] for run in (cause.run_a, cause.run_b) if run in chances])
+        return _chance(
+            [chances[run] for run in (cause.run_a, cause.run_b) if run is not None and run in chances]
+        )
     return []
 
 

@@ -1,8 +1,8 @@
 """What has changed in the code between two runs: files and lines, as git tells them.
 
 Decides which two states of the code are compared (the snapshots, else the commits of clean work trees), in which
-repository (the one around a folder, else the one that the runs name, if they are there), and that a commit which touches
-no code is no cause. Leaves to the macro `why` where the code is named at all. Git is only asked: no hooks, no external
+repository (the one around a folder, else the one that the runs name, if it is there), and that a commit of no code is
+no cause. Leaves to the macro `why` where the code is named at all. Git is only asked: no hooks, no external
 diff, no fetch.
 """
 
@@ -123,9 +123,7 @@ def _change(a: str | None, b: str | None, folders: Sequence[Path]) -> Change:
         side = "A" if a is None else "B"
         return Change(a=a, b=b, unknown=f"no snapshot or clean commit of {side}'s code is recorded")
     for folder in folders:
-        if os.path.isdir(folder) and all(
-            _git(folder, "cat-file", "-e", f"{one}^{{commit}}") is not None for one in (a, b)
-        ):  # noqa: PTH112
+        if _holds(folder, a) and _holds(folder, b):
             break
     else:
         return Change(a=a, b=b, unknown=f"no repository here holds both {a[:12]} and {b[:12]}")

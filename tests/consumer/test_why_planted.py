@@ -1,11 +1,12 @@
 """Planted causes: a pipeline is run twice, something is changed in between, and `why` names that and nothing else.
 
-What an execution cannot be made to do here, such as to run on another version of a library, is planted in two parts: its
-effect, and what the recorded events say of the setting.
+What an execution cannot be made to do here, such as to run on another version of a library, is planted in two parts:
+its effect, and what the recorded events say of the setting.
 """
 
 import importlib.util
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -246,10 +247,9 @@ def execute(
     run = planted_pipeline.execute
     if code is not None:
         spec = importlib.util.spec_from_file_location("edited_pipeline", code(folder))
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        import sys
-
         sys.modules["edited_pipeline"] = module  # dataclasses look their module up
         spec.loader.exec_module(module)
         run = module.execute
