@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m benchmarks [imports|emit|snapshot|steps|digests|ingest|trace …]`, all without names.
+"""Run the benchmarks: `python -m benchmarks [imports|emit|snapshot|steps|digests|ingest|trace|why …]`, all without names.
 
 Decides only how they are called and shown. Figures of machines that others use too vary; ratios within one run
 say more. RELINEAGE_TEST_KAFKA=HOST:PORT names a broker (`make bench` starts one).
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-NAMES = ("imports", "emit", "snapshot", "steps", "digests", "ingest", "trace")
+NAMES = ("imports", "emit", "snapshot", "steps", "digests", "ingest", "trace", "why")
 Rows = Iterator[tuple[str, ...]]
 
 

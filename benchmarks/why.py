@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from statistics import median
 from typing import Any
@@ -113,6 +114,13 @@ def deep(side: int, changed: Callable[[int], bool]) -> Iterator[bytes]:
     yield message(side, DEEP * CHAINS, "fit", ends, ("deep/model", digest("tensors", side)), DEEP, "0.1")
 
 
+def deep_one(side: int) -> Iterator[bytes]:
+    """One step."""
+    yield message(
+        side, 0, "step", [("raw", digest("table", side))], ("out", digest("table", side, 1)), 0, "0.1"
+    )
+
+
 def heap(side: int, alpha: str) -> Iterator[bytes]:
     """A binary tree: step n reads what 2n + 1 and 2n + 2 wrote; all steps have another parameter on each side."""
 
@@ -152,3 +160,44 @@ def seconds(work: Callable[[], Any]) -> tuple[float, float]:
         wall.append(time.perf_counter() - began)
         cpu.append(time.process_time() - cpu_began)
     return median(wall), median(cpu)
+
+
+def row(what: str, work: Callable[[], Any], note: str = "") -> tuple[str, str, str]:
+    """A line of the table."""
+    wall, cpu = seconds(work)
+    return what + note, f"{wall * 1000:,.0f} ms", f"{cpu * 1000:,.0f} ms"
+
+
+def measure(kafka: str) -> Iterator[tuple[str, str, str]]:
+    """Each question in a store in memory, beside the yardsticks in the same store."""
+    top = DEEP * CHAINS
+    with Store.open() as store:
+        fill(store, (body for side in (1, 2) for body in deep_one(side)))
+        pair = {"a": run_id(1, 0), "b": run_id(2, 0)}
+        yield row(
+            "in a store of two runs (DuckDB plans the query)", partial(ask, store, "from why($a, $b)", pair)
+        )
+    with Store.open() as store:
+        for side, changed in ((1, True), (2, True), (3, None), (4, False), (5, False)):
+            fill(store, deep(side, lambda chain, it=changed: chain == 17 if it is None else it))  # type: ignore[misc]
+        yield row(
+            f"{5 * (top + 1):,} runs: one hash join over reads and writes", partial(ask, store, HASH_JOIN)
+        )
+        yield row("reading parameters, code and seeds of all of them", partial(ask, store, FACETS))
+        for what, a, b in (
+            ("nothing recorded differs but the model", 4, 5),
+            ("one raw input differs, 1,000 steps up", 4, 3),
+            ("everything differs, 1,000 steps deep", 1, 2),
+        ):
+            pair = {"a": run_id(a, top), "b": run_id(b, top)}
+            found = ask(store, "from why($a, $b)", pair)
+            yield row(f"**{what}**", partial(ask, store, "from why($a, $b)", pair), f": {len(found)} rows")
+    with Store.open() as store:
+        for side, alpha in ((1, "0.1"), (2, "0.2")):
+            fill(store, heap(side, alpha))
+        yield row(f"{2 * HEAP:,} runs: one hash join over reads and writes", partial(ask, store, HASH_JOIN))
+        yield row("reading parameters, code and seeds of all of them", partial(ask, store, FACETS))
+        pair = {"a": run_id(1, HEAP * 10), "b": run_id(2, HEAP * 10)}
+        found = ask(store, "from why($a, $b)", pair)
+        what = "**another parameter in each step, 17 steps deep**"
+        yield row(what, partial(ask, store, "from why($a, $b)", pair), f": {len(found)} rows")

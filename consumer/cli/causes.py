@@ -44,7 +44,12 @@ def print_causes(
         chances: What is known of chance, by run.
     """
     console = terminal()
-    told = _grouped(causes)
+    # An input of which columns or tensors are named needs no line of its own.
+    inside = {(one.run_a, one.run_b, one.role) for one in causes if one.what.startswith(("column", "tensor"))}
+    told = _grouped([
+        one for one in causes
+        if one.grade != "also" or one.what != "input" or (one.run_a, one.run_b, one.role) not in inside
+    ])  # fmt: skip
     for place, (cause, times) in enumerate(told[:MOST_CAUSES]):
         if cause.grade == "also" and (place == 0 or told[place - 1][0].grade != "also"):
             console.print(Text("    besides, with no need to explain it:", style="dim"))
@@ -115,7 +120,9 @@ def _details(
         change = changes.get((cause.run_a, cause.run_b))
         return [] if change is None else [_code(change)]
     if cause.what == "non-determinism":
-        return _chance([chances[run] for run in (cause.run_a or "", cause.run_b or "") if run in chances])
+        return _chance(
+            [chances[run] for run in (cause.run_a, cause.run_b) if run is not None and run in chances]
+        )
     return []
 
 
@@ -123,9 +130,8 @@ def _code(change: Change) -> Tree:
     """The files that differ, with the first lines that do."""
     if change.unknown is not None:
         return Tree(Text(printable(change.unknown), style="dim"))
-    assert change.a is not None
-    assert change.b is not None
-    tree = Tree(Text(f"git diff {change.a[:12]} {change.b[:12]}", style="dim"), guide_style="dim")
+    states = " ".join(state[:12] for state in (change.a, change.b) if state is not None)
+    tree = Tree(Text(f"git diff {states}", style="dim"), guide_style="dim")
     lines = {one.file: one for one in change.lines}
     for file in change.files[: max(len(lines), 5)]:
         one = lines.get(file)

@@ -1,13 +1,14 @@
 """What has changed in the code between two runs: files and lines, as git tells them.
 
 Decides which two states of the code are compared (the snapshots, else the commits of clean work trees), in which
-repository (the one around a folder, else the one that the runs name, if they are there), and that a commit which
-touches no code is no cause. Leaves to the macro `why` where the code is named at all. Git is only asked: no hooks, no
-external diff, no fetch.
+repository (the one around a folder, else the one that the runs name, if it is there), and that a commit of no code is
+no cause. Leaves to the macro `why` where the code is named at all. Git is only asked: no hooks, no external
+diff, no fetch.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -127,9 +128,7 @@ def _change(a: str | None, b: str | None, folders: Sequence[Path]) -> Change:
         side = "A" if a is None else "B"
         return Change(a=a, b=b, unknown=f"no snapshot or clean commit of {side}'s code is recorded")
     for folder in folders:
-        if folder.is_dir() and all(
-            _git(folder, "cat-file", "-e", f"{one}^{{commit}}") is not None for one in (a, b)
-        ):
+        if _holds(folder, a) and _holds(folder, b):
             break
     else:
         return Change(a=a, b=b, unknown=f"no repository here holds both {a[:12]} and {b[:12]}")
@@ -143,6 +142,11 @@ def _change(a: str | None, b: str | None, folders: Sequence[Path]) -> Change:
     options = ("--unified=0", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames")
     text = _git(folder, "-c", "core.quotePath=false", "diff", *options, a, b, "--", *shown) if shown else ""
     return Change(a=a, b=b, files=tuple(files), lines=tuple(_parsed(text or "")))
+
+
+def _holds(folder: Path, commit: str) -> bool:
+    # os.path.isdir: what an event calls a folder may be too long to be one, and Path.is_dir would raise.
+    return os.path.isdir(folder) and _git(folder, "cat-file", "-e", f"{commit}^{{commit}}") is not None  # noqa: PTH112
 
 
 def _holds_code(file: str) -> bool:

@@ -9,22 +9,22 @@ member as (
     from thing t left join store.dataset_alias a on a.canonical_key = t.dataset_key where t.kind = 'dataset'
 ),
 written as (
-    select w.version_key, max({at: w.written_at, run_id: w.run_id}) as latest
+    select w.version_key, max(w.written_at) as latest
     from store.write w join member using (dataset_key) where w.holds and w.version_key is not null group by w.version_key
 ),
 other_run as (
-    select r.run_id, r.outcome, coalesce(r.first_start_at, r.first_at) as at
+    select r.run_id, r.outcome, coalesce(r.first_start_at, r.first_at) as instant
     from thing t join store.run l on t.kind = 'job' and l.run_id = t.run_id join store.run r on r.job_key = l.job_key
     where exists (from store.write w where w.run_id = r.run_id and w.holds)
 ),
 latest as (select any_value(o.outcome) as outcome from other_run o semi join thing on thing.run_id = o.run_id)
-select 'dataset:' || d.namespace || '/' || d.name || '@' || v.version as x, latest.at as at
+select 'dataset:' || d.namespace || '/' || d.name || '@' || v.version as x, latest as instant
 from written join store.version v using (version_key) join store.dataset d using (dataset_key)
 union all
-select 'run:' || o.run_id, o.at
+select 'run:' || o.run_id, o.instant
 from other_run o cross join latest l
 where o.run_id in (select run_id from thing) or o.outcome is distinct from l.outcome
-order by at desc, x limit 2;
+order by instant desc, x limit 2;
 
 -- name: code
 -- The code that each run was made with, and the folder of its work tree.

@@ -78,8 +78,8 @@ def test_one_recipe_with_two_outcomes_is_listed_with_the_settings_that_differed(
     train(seed=1, result=0.2, numpy="2.0")
     [found] = rows(
         store,
-        "select job_name, runs, outcomes, settings, list_transform(runs_by_outcome, lambda o: len(o.run_ids))"
-        " from nondeterminism",
+        """select job_name, runs, outcomes, settings, list_transform(runs_by_outcome, lambda o: len(o.run_ids))
+           from nondeterminism""",
     )
     assert found[:4] == ("train", 3, 2, ["package numpy: 1.0 | 2.0"])
     assert sorted(found[4]) == [1, 2]
@@ -115,8 +115,8 @@ def test_a_task_that_depends_on_its_seed_has_the_spread_of_its_metrics(
         train(seed=seed, result=auc, auc=(0.1, auc))
     [found] = rows(
         store,
-        "select job_name, runs, seeds, unseeded_runs, outcomes, metric, n, min, mean, max, deviation"
-        " from seed_sensitivity",
+        """select job_name, runs, seeds, unseeded_runs, outcomes, metric, n, min, mean, max, deviation
+           from seed_sensitivity""",
     )
     assert found[:10] == ("train", 3, 3, 0, 3, "auc", 3, 0.7, pytest.approx(0.8), 0.9)
     assert found[10] == pytest.approx(0.1)

@@ -6,6 +6,7 @@ its effect, and what the recorded events say of the setting.
 
 import importlib.util
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -249,8 +250,6 @@ def execute(
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        import sys
-
         sys.modules["edited_pipeline"] = module  # dataclasses look their module up
         spec.loader.exec_module(module)
         run = module.execute

@@ -1,0 +1,166 @@
+"""`relineage why`: what it says of code and chance, and which two things it compares when one is named."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from cli_projects import git, process_environment
+
+from relineage.emitter import Lineage
+
+Run = Callable[..., Any]
+
+SCRIPT = """
+from pathlib import Path
+import pandas as pd
+from relineage.emitter import Lineage
+
+lineage = Lineage(namespace="n", environ={})
+with lineage.run("train", seed=1) as run:
+    frame = run.input(pd.DataFrame({"a": [1, 2, 3]}), name="data")
+    noise = float(Path("noise.txt").read_text())
+    run.output({"w": (frame.a * 2 + noise).to_numpy()}, name="model")
+assert lineage.close()
+"""
+
+
+def execute(folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "train.py"],
+        cwd=folder,
+        env=process_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def project(folder: Path) -> Path:
+    """A repository with a training that has run; what it cannot be told of is in a file that git ignores."""
+    git(folder, "init", "--quiet")
+    (folder / ".gitignore").write_text("noise.txt\n.relineage\n")
+    (folder / "noise.txt").write_text("0")
+    (folder / "train.py").write_text(SCRIPT)
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "-m", "first")
+    execute(folder)
+    return folder
+
+
+def commit(folder: Path, **files: str) -> None:
+    for name, text in files.items():
+        (folder / name.replace("_", ".")).write_text(text)
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "-m", "next")
+
+
+def test_of_code_the_file_the_line_and_the_lines_are_shown(project: Path, relineage: Run) -> None:
+    commit(project, train_py=SCRIPT.replace("frame.a * 2", "frame.a * 3"), README_md="new\n")
+    execute(project)
+    said = relineage("why", "model")
+    assert said.code == 1
+    lines = [line.strip() for line in said.out.splitlines()]
+    assert lines[0] == "1  code in train"
+    shown = "\n".join(lines)
+    assert "train.py:10" in shown
+    assert '-    run.output({"w": (frame.a * 2 + noise)' in shown
+    assert '+    run.output({"w": (frame.a * 3 + noise)' in shown
+    assert shown.index("train.py") < shown.index("README.md")
+
+
+def test_a_commit_of_prose_alone_is_no_cause(project: Path, relineage: Run) -> None:
+    commit(project, README_md="words\n")
+    (project / "noise.txt").write_text("1e-9")
+    execute(project)
+    causes = relineage("why", "model", "--json").json
+    assert [(one["what"], one["grade"]) for one in causes] == [
+        ("non-determinism", "cause"),
+        ("commit", "also"),
+    ]
+    said = relineage("why", "model").out
+    assert said.startswith(" 1  non-determinism in train\n")
+    assert "switches that were off" in said
+    assert "PYTHONHASHSEED = random" in said
+
+
+def test_a_commit_of_a_module_is_a_cause(project: Path, relineage: Run) -> None:
+    commit(project, helper_py="x = 1\n")
+    (project / "noise.txt").write_text("1e-9")
+    execute(project)
+    [cause] = relineage("why", "model", "--json").json
+    assert (cause["what"], cause["grade"]) == ("commit", "cause")
+    assert "helper.py:1" in relineage("why", "model").out
+
+
+def test_code_that_no_repository_here_holds_is_said_to_be_so(
+    project: Path, relineage: Run, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(project, train_py=SCRIPT.replace("frame.a * 2", "frame.a * 3"))
+    execute(project)
+    relineage("why", "model")
+    (project / ".git").rename(project / "away")
+    said = relineage("why", "model")
+    assert said.out.startswith(" 1  code in train\n")
+    assert "no repository here holds both" in said.out
+
+
+def make(*values: int, job: str = "make") -> None:
+    lineage = Lineage(namespace="n", environ={})
+    for value in values:
+        with lineage.run(job, seed=value, params={"value": value}) as run:
+            run.output(pd.DataFrame({"a": [value, 2, 3]}), name="table")
+    assert lineage.close()
+
+
+@pytest.mark.parametrize("x", ["table", "n/table", "job:make"])
+def test_one_thing_alone_is_compared_with_what_it_was_before(x: str, folder: Path, relineage: Run) -> None:
+    make(1, 2, 3, 3)
+    said = relineage("why", x, "--json")
+    assert [(one["what"], one["a"], one["b"]) for one in said.json] == [
+        ("seed", "2", "3"),
+        ("parameter value", "int: 2", "int: 3"),
+    ]
+    assert said.err.startswith("relineage: A is ")
+
+
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        ("table", "no two versions of table are recorded"),
+        ("job:make", "no two runs with different outcomes of job:make are recorded"),
+        ("run", "is one run; name another one"),
+    ],
+)
+def test_where_there_are_no_two_it_is_an_error(x: str, said: str, folder: Path, relineage: Run) -> None:
+    make(1, 1)
+    if x == "run":
+        x = relineage("runs", "--format", "json").json[0]["run_id"]
+    found = relineage("why", x)
+    assert found.code == 2
+    assert said in found.err
+
+
+def test_json_is_the_same_by_either_option(folder: Path, relineage: Run) -> None:
+    make(1, 2)
+    assert relineage("why", "table", "--json").out == relineage("why", "table", "--format", "json").out
+
+
+def test_what_differs_besides_stands_apart(folder: Path, relineage: Run) -> None:
+    lineage = Lineage(namespace="n", environ={})
+    for value, threads in ((1, "1"), (2, "8")):
+        lineage = Lineage(namespace="n", environ={"OMP_NUM_THREADS": threads})
+        with lineage.run("make", seed=1, params={"value": value}) as run:
+            run.output(pd.DataFrame({"a": [value, 2, 3]}), name="table")
+        assert lineage.close()
+    lines = relineage("why", "table").out.splitlines()
+    assert [line for line in lines if line[:2].strip()] == [" 1  parameter value in make"]
+    assert lines[-2:] == [
+        "    besides, with no need to explain it:",
+        "      switch OMP_NUM_THREADS in make  1 → 8",
+    ]
