@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m benchmarks [imports|emit|snapshot|steps|digests|ingest|trace|why …]`, all without names.
+"""Run the benchmarks: `python -m benchmarks [NAME …]`, all without names; NAMES are below.
 
 Decides only how they are called and shown. Figures of machines that others use too vary; ratios within one run
 say more. RELINEAGE_TEST_KAFKA=HOST:PORT names a broker (`make bench` starts one).
