@@ -70,7 +70,8 @@ class Cause:
     """One row of `why`: something that differs, the first cause at rank 1, and the way from it to the result.
 
     `grade` is `cause`, `unknown` (it may differ: too little is recorded), or `also` (it differs, and something else is
-    the cause or explains it as well). `run_a` and `run_b` are the runs in which it arose.
+    the cause or explains it as well). `run_a` and `run_b` are the runs in which it arose, the first of `runs` of that
+    job of which the same is to be told.
     """
 
     rank: int
@@ -83,6 +84,7 @@ class Cause:
     grade: str
     run_a: str | None
     run_b: str | None
+    runs: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """How causes are shown: ranked, each a small tree of what is known of it.
 
-Decides the words, that equal changes of many runs of one job are told once, and how many are shown. What is a cause is
+Decides the words, and how many are shown. What is a cause is
 decided in macros/why.sql, what has changed in the code in `code_changes.py`.
 """
 
@@ -46,16 +46,17 @@ def print_causes(
     console = terminal()
     # An input of which columns or tensors are named needs no line of its own.
     inside = {(one.run_a, one.run_b, one.role) for one in causes if one.what.startswith(("column", "tensor"))}
-    told = _grouped([
-        one for one in causes
+    told = [
+        one
+        for one in causes
         if one.grade != "also" or one.what != "input" or (one.run_a, one.run_b, one.role) not in inside
-    ])  # fmt: skip
-    for place, (cause, times) in enumerate(told[:MOST_CAUSES]):
-        if cause.grade == "also" and (place == 0 or told[place - 1][0].grade != "also"):
+    ]
+    for place, cause in enumerate(told[:MOST_CAUSES]):
+        if cause.grade == "also" and (place == 0 or told[place - 1].grade != "also"):
             console.print(Text("    besides, with no need to explain it:", style="dim"))
         heading = _heading(cause)
-        if times > 1:
-            heading.append(f" ({times} runs)", style="dim")
+        if cause.runs > 1:
+            heading.append(f" ({cause.runs} runs)", style="dim")
         if cause.grade == "also":
             console.print(Padding(Text.assemble(heading, "  ", _values(cause)), (0, 0, 0, 6), expand=False))
             continue
@@ -66,20 +67,7 @@ def print_causes(
         for branch in _details(cause, changes or {}, chances or {}):
             console.print(Padding(branch, (0, 0, 0, 6), expand=False))
     if len(told) > MOST_CAUSES:
-        left = sum(times for _, times in told[MOST_CAUSES:])
-        click.echo(f"relineage: … and {left} more; --json has all", err=True)
-
-
-def _grouped(causes: Sequence[Cause]) -> list[tuple[Cause, int]]:
-    """Equal changes of one job once, at the first one's place, with how many runs had them."""
-    found: dict[tuple[str | None, ...], list[Cause]] = {}
-    for cause in causes:
-        apart = (
-            cause.run_a if cause.what in ("non-determinism", "unknown") and cause.grade == "cause" else None
-        )
-        key = (cause.grade, cause.job_name, cause.role, cause.what, cause.a, cause.b, apart)
-        found.setdefault(key, []).append(cause)
-    return [(same[0], len(same)) for same in found.values()]
+        click.echo(f"relineage: … and {len(told) - MOST_CAUSES} more; --json has all", err=True)
 
 
 def _heading(cause: Cause) -> Text:

@@ -87,7 +87,18 @@ create or replace macro store.location_rank(location) as
                   when 'root.run' then 0 when 'root.job' then 0 end::tinyint;
 
 create or replace macro store.step(body) as
-    struct_pack(task := body ->> '$.task', recipe := body ->> '$.recipe', outcome := body ->> '$.outcome');
+    struct_pack(task := body ->> '$.task', recipe := body ->> '$.recipe', outcome := body ->> '$.outcome',
+                asked := md5(json_extract(body, ['$.operation', '$.code', '$.parameters'])::varchar)::uuid);
+-- What `relineage_seeds` says, taken apart once.
+create or replace macro store.seeds_told(body) as
+    from_json(body, '{"entropy": "VARCHAR", "uncovered": ["VARCHAR"], "libraries": [{"stateBefore": "VARCHAR", "stateAfter": "VARCHAR"}]}');
+
+-- Sources of chance that a run has used and no seed fixes; those that nobody looked for left out. Null where there are none.
+create or replace macro store.chance_used(uncovered) as
+    nullif(list_filter(uncovered, lambda u: not starts_with(u, 'not observed: ')), []);
+
 create or replace macro store.given(body) as try_cast(body ->> '$.given' as boolean);
+create or replace macro store.seeds(body) as
+    struct_pack(given := store.given(body), chance := md5(body ->> '$.entropy')::uuid, unfixed := store.chance_used(store.seeds_told(body).uncovered) is not null);
 create or replace macro store.is_streaming(body) as
     case when body is null then null else coalesce(upper(body ->> '$.processingType') = 'STREAMING', false) end;

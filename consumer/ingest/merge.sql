@@ -162,7 +162,7 @@ with contribution as (
     select run_id, {rank: store.location_rank(location), time: event_time, event: digest} as step_seq, store.step(body) as step
     from facet where key = 'relineage_step' and store.location_rank(location) is not null
     union all by name
-    select run_id, {rank: store.location_rank(location), time: event_time, event: digest} as seeds_seq, store.given(body) as given
+    select run_id, {rank: store.location_rank(location), time: event_time, event: digest} as seeds_seq, store.seeds(body) as seeds
     from facet where key = 'relineage_seeds' and store.location_rank(location) is not null
     union all by name
     select run_id, {rank: store.location_rank(location), time: event_time, event: digest} as type_seq, store.is_streaming(body) as streaming
@@ -188,8 +188,11 @@ select
     arg_max(step, step_seq).task as task,
     arg_max(step, step_seq).recipe as recipe,
     arg_max(step, step_seq).outcome as outcome,
+    arg_max(step, step_seq).asked as asked,
     max(step_seq) as step_seq,
-    arg_max({it: given}, seeds_seq).it as given,
+    arg_max({it: seeds}, seeds_seq).it.given as given,
+    arg_max({it: seeds}, seeds_seq).it.chance as chance,
+    arg_max({it: seeds}, seeds_seq).it.unfixed as unfixed,
     max(seeds_seq) as seeds_seq,
     arg_max({it: streaming}, type_seq).it as streaming,
     max(type_seq) as type_seq
@@ -219,8 +222,11 @@ when matched then update set
     task = case when coalesce(s.step_seq > t.step_seq, s.step_seq is not null) then s.task else t.task end,
     recipe = case when coalesce(s.step_seq > t.step_seq, s.step_seq is not null) then s.recipe else t.recipe end,
     outcome = case when coalesce(s.step_seq > t.step_seq, s.step_seq is not null) then s.outcome else t.outcome end,
+    asked = case when coalesce(s.step_seq > t.step_seq, s.step_seq is not null) then s.asked else t.asked end,
     step_seq = greatest(t.step_seq, s.step_seq),
     given = case when coalesce(s.seeds_seq > t.seeds_seq, s.seeds_seq is not null) then s.given else t.given end,
+    chance = case when coalesce(s.seeds_seq > t.seeds_seq, s.seeds_seq is not null) then s.chance else t.chance end,
+    unfixed = case when coalesce(s.seeds_seq > t.seeds_seq, s.seeds_seq is not null) then s.unfixed else t.unfixed end,
     seeds_seq = greatest(t.seeds_seq, s.seeds_seq),
     streaming = case when coalesce(s.type_seq > t.type_seq, s.type_seq is not null) then s.streaming else t.streaming end,
     type_seq = greatest(t.type_seq, s.type_seq)

@@ -149,14 +149,23 @@ create or replace macro store.pairs_known_to_differ(levels, sides) as table (
 --   is false where it is of a kind that gives names more often than results
 --   recorded, covered: differ in nothing, of `levels`: it is known what was asked for, and the code of all that was called
 create or replace macro store.asked_differences(pairs, levels) as table (
-    with pair as materialized (select run_a, run_b from query_table(pairs)),
+    with glance as materialized (
+        select r.run_id, r.asked, r.chance, r.unfixed, r.seeds_seq is not null as has_seeds from store.run r
+        semi join (select run_a as run_id from query_table(pairs) union select run_b from query_table(pairs)) p using (run_id)
+    ),
+    -- Of most of 100,000 pairs there is nothing to be said.
+    pair as materialized (
+        select p.run_a, p.run_b from query_table(pairs) p join glance x on x.run_id = p.run_a join glance y on y.run_id = p.run_b
+        left join query_table(levels) l on l.run_a = p.run_a and l.run_b = p.run_b
+        where l.run_a is not null or x.asked is null or y.asked is null or x.asked <> y.asked
+            or (x.has_seeds and y.has_seeds and (x.chance is null or y.chance is null or x.chance <> y.chance)) or coalesce(x.unfixed, x.has_seeds) or coalesce(y.unfixed, y.has_seeds)
+    ),
     paired as materialized (select run_a as run_id from pair union select run_b from pair),
     fact as materialized (from store.facts_of('paired')),
     two as materialized (
         select p.run_a, p.run_b, x, y, l.run_a is not null as level
         from pair p join fact x on x.run_id = p.run_a join fact y on y.run_id = p.run_b
         left join query_table(levels) l on l.run_a = p.run_a and l.run_b = p.run_b
-        -- Of most of 100,000 pairs there is nothing to be said.
         where l.run_a is not null or x.code <> y.code or x.operation <> y.operation or x.parameters <> y.parameters or x.entropy <> y.entropy
             or x.used is not null or y.used is not null
     ),

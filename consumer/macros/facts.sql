@@ -1,20 +1,12 @@
 -- What is recorded of runs beside their inputs and outputs, for `why` (why.sql): what they were asked to do, with which
 -- chance, and where they ran.
 
--- What `relineage_seeds` says, taken apart once.
-create or replace macro store.seeds_told(body) as
-    from_json(body, '{"entropy": "VARCHAR", "uncovered": ["VARCHAR"], "libraries": [{"stateBefore": "VARCHAR", "stateAfter": "VARCHAR"}]}');
-
 -- Whether a run has drawn from a generator that it was seeded for: its state has moved, or a seed of it was handed out.
 -- Null where nothing is recorded of that.
 create or replace macro store.has_drawn(libraries) as
     list_bool_or(list_transform(libraries, lambda l: l.stateBefore is null or l.stateAfter is null or l.stateBefore <> l.stateAfter));
 
--- Sources of chance that a run has used and no seed fixes; those that nobody looked for left out. Null where there are none.
-create or replace macro store.chance_used(uncovered) as
-    nullif(list_filter(uncovered, lambda u: not starts_with(u, 'not observed: ')), []);
-
--- Of these, whether all are of a kind that gives names more often than results.
+-- Of sources of chance, whether all are of a kind that gives names more often than results.
 create or replace macro store.only_names_things(used) as
     list_bool_and(list_transform(used, lambda u: regexp_matches(u, '^(uuid|secrets|os\.urandom|os\.getrandom)')));
 

@@ -116,17 +116,23 @@ create or replace macro why(a, b) as table (
                error('unknown: nothing of ' || a::varchar || ' can be compared with ' || b::varchar || ': name one output of each'), null, null, null
         from (select count(*) as pairs from target) where pairs = 0
     ),
+    -- The same of several runs of a job is told once, of those furthest from the result.
     told as materialized (
-        select p.run_a, p.run_b, p.via from pair p semi join (select distinct run_a, run_b from cause) c on c.run_a = p.run_a and c.run_b = p.run_b
+        select c.grade, c.weight, j.name as job_name, c.role, c.what, c.value_a, c.value_b, c.tail, count(distinct (c.run_a, c.run_b)) as runs,
+               min({nearness: -coalesce(c.depth, p.via.depth + 1, 0), run_a: c.run_a, run_b: c.run_b}) as first
+        from cause c left join pair p on p.run_a = c.run_a and p.run_b = c.run_b
+        left join store.run r on r.run_id = c.run_a left join store.job j on j.job_key = r.job_key
+        group by c.grade, c.weight, j.name, c.role, c.what, c.value_a, c.value_b, c.tail
     ),
-    way as materialized (from store.ways('told'))
-    select row_number() over (order by c.grade, coalesce(c.depth, w.depth + 1, 0) desc, c.weight, c.what, c.role, w.text, c.run_a, c.run_b) as rank,
-           j.name as job_name, c.role, c.what, c.value_a as a, c.value_b as b,
-           case when c.tail is null then w.text when w.run_a is null then c.tail else concat_ws(' ← ', w.text, j.name, c.tail) end as path,
-           ['cause', 'unknown', 'also'][c.grade + 1] as grade, c.run_a::varchar as run_a, c.run_b::varchar as run_b
-    from cause c
-    left join way w on w.run_a = c.run_a and w.run_b = c.run_b
-    left join store.run r on r.run_id = c.run_a left join store.job j on j.job_key = r.job_key
+    shown as materialized (
+        select p.run_a, p.run_b, p.via from pair p semi join told t on t.first.run_a = p.run_a and t.first.run_b = p.run_b
+    ),
+    way as materialized (from store.ways('shown'))
+    select row_number() over (order by t.grade, t.first.nearness, t.weight, t.what, t.role, w.text, t.first) as rank,
+           t.job_name, t.role, t.what, t.value_a as a, t.value_b as b,
+           case when t.tail is null then w.text when w.run_a is null then t.tail else concat_ws(' ← ', w.text, t.job_name, t.tail) end as path,
+           ['cause', 'unknown', 'also'][t.grade + 1] as grade, t.first.run_a::varchar as run_a, t.first.run_b::varchar as run_b, t.runs
+    from told t left join way w on w.run_a = t.first.run_a and w.run_b = t.first.run_b
     order by rank
 );
 

@@ -116,8 +116,10 @@ latest as (
 )
 select n.*, l.* exclude (run_id), p.* exclude (run_id),
        store.step(step.body).task as task, store.step(step.body).recipe as recipe, store.step(step.body).outcome as outcome,
+       case when step.body is not null then store.step(step.body).asked end as asked,
        step.seq as step_seq,
-       store.given(seeds.body) as given, seeds.seq as seeds_seq,
+       store.given(seeds.body) as given, store.seeds(seeds.body).chance as chance,
+       case when seeds.body is not null then store.seeds(seeds.body).unfixed end as unfixed, seeds.seq as seeds_seq,
        store.is_streaming(type.body) as streaming, type.seq as type_seq
 from named n
 left join lived l using (run_id)
