@@ -79,14 +79,24 @@ create or replace macro store.targets_of(a, b) as table (
         where x.run_id is not null and y.run_id is not null
             and (select count(*) from store.write w where w.holds and w.run_id in (select run_id from thing)) = 0
     ),
-    -- What an outer run has handed on, an inner one has made.
+    -- What an outer run has handed on, an inner one has made: it is that write, or one with the same content by a run within.
+    made_within as materialized (
+        select f.run_id, f.version_key, f.role, min({distance_us: abs(epoch_us(o.written_at) - epoch_us(f.written_at)), run_id: o.run_id}).run_id as inner_run
+        from told t join store.write f on f.run_id = t.writer_run_id and f.version_key = t.version_key and f.role = t.role and f.holds
+        join (
+            select version_key, version_key as same_key from told
+            union
+            select t.version_key, o.version_key from told t
+            join store.version_digest m on m.version_key = t.version_key join store.version_digest o on o.digest = m.digest
+        ) s on s.version_key = f.version_key
+        join store.write o on o.version_key = s.same_key and o.holds and o.origin <> 'forwarded' and o.run_id <> f.run_id
+        join store.run r on r.run_id = o.run_id
+        where (f.origin = 'forwarded' and s.same_key = f.version_key) or r.parent_run_id = f.run_id
+        group by f.run_id, f.version_key, f.role
+    ),
     target as materialized (
-        select t.side, t.dataset_key, t.version_key, t.role,
-               coalesce(min({distance_us: abs(epoch_us(o.written_at) - epoch_us(f.written_at)), run_id: o.run_id}).run_id, t.writer_run_id) as writer
-        from told t
-        left join store.write f on f.run_id = t.writer_run_id and f.version_key = t.version_key and f.role = t.role and f.holds and f.origin = 'forwarded'
-        left join store.write o on o.version_key = f.version_key and o.holds and o.origin <> 'forwarded' and o.run_id <> f.run_id
-        group by t.side, t.dataset_key, t.version_key, t.role, t.writer_run_id
+        select t.side, t.dataset_key, t.version_key, t.role, coalesce(i.inner_run, t.writer_run_id) as writer
+        from told t left join made_within i on i.run_id = t.writer_run_id and i.version_key = t.version_key and i.role = t.role
     ),
     named as (
         select t.*, d.name, c.content, count(*) over (partition by side) as outputs,

@@ -1,0 +1,162 @@
+"""`why` where lineages are odd: circles, other producers, runs within runs, many inputs of one role, long ways."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from streams import dataset, encode, event, run_id
+
+from relineage.consumer.ask import Ask, Cause
+from relineage.consumer.consume import take_in
+from relineage.consumer.errors import QuestionError
+from relineage.consumer.store import Store
+from relineage.emitter import Lineage
+
+
+@pytest.fixture
+def store(new_store: Callable[..., Any]) -> Any:
+    return new_store()
+
+
+def why(store: Any, a: str, b: str) -> list[Cause]:
+    return Ask(store.connection).why(a, b)
+
+
+def said(causes: list[Cause]) -> list[tuple[str, str | None, str]]:
+    return [(cause.what, cause.job_name, cause.grade) for cause in causes]
+
+
+def told(number: int, job: str, reads: list[Any], writes: list[Any], second: int | None = None) -> bytes:
+    """A COMPLETE event of another producer; datasets as (name, version)."""
+    inputs, outputs = ([dataset(("d", name), version) for name, version in part] for part in (reads, writes))
+    return encode(
+        event(
+            number, second or number, "COMPLETE", inputs=tuple(inputs), outputs=tuple(outputs), job=("n", job)
+        )
+    )
+
+
+def test_a_circle_ends(store: Any) -> None:
+    store.ingest([
+        told(1, "x", [("b", "1")], [("a", "1")]), told(2, "y", [("a", "1")], [("b", "1")]),
+        told(3, "x", [("b", "2")], [("a", "2")]), told(4, "y", [("a", "2")], [("b", "2")]),
+    ])  # fmt: skip
+    assert all(cause.grade != "cause" for cause in why(store, "d/a@1", "d/a@2"))
+
+
+def test_one_version_text_of_two_datasets_is_not_one_content(store: Any) -> None:
+    store.ingest([told(1, "fit", [("x", "1")], [("m", "1")]), told(2, "fit", [("y", "1")], [("m", "2")])])
+    [cause] = why(store, "d/m@1", "d/m@2")
+    assert (cause.what, cause.grade, cause.a, cause.b) == ("input", "cause", "1", "1")
+
+
+def test_of_other_producers_nothing_is_called_non_determinism(store: Any) -> None:
+    store.ingest([told(1, "fit", [("x", "1")], [("m", "1")]), told(2, "fit", [("x", "1")], [("m", "2")])])
+    [cause] = why(store, "d/m@1", "d/m@2")
+    assert (cause.what, cause.grade, cause.a) == (
+        "unknown",
+        "unknown",
+        "nothing is recorded of its parameters and code",
+    )
+
+
+def test_what_has_no_version_is_unknown(store: Any) -> None:
+    store.ingest([told(1, "fit", [("x", None)], [("m", "1")]), told(2, "fit", [("x", None)], [("m", "2")])])
+    assert said(why(store, "d/m@1", "d/m@2")) == [("unknown input", "fit", "unknown")]
+
+
+def test_two_outputs_of_one_run_differ_as_such(store: Any) -> None:
+    store.ingest([told(1, "split", [("x", "1")], [("train", "1"), ("test", "2")])])
+    assert said(why(store, "d/train@1", "d/test@2")) == [("output", "split", "cause")]
+
+
+@pytest.mark.parametrize("many", [3, 150])
+def test_of_many_inputs_of_one_role_the_one_that_differs_is_named(many: int, store: Any) -> None:
+    parts = [(f"part-{n:03}", "1") for n in range(many)]
+    store.ingest([
+        told(1, "fit", parts, [("m", "1")]),
+        told(2, "fit", [*parts[:1], ("part-001", "2"), *parts[2:]], [("m", "2")]),
+        told(3, "fit", [*parts, ("part-0005", "1")], [("m", "3")]),
+    ])  # fmt: skip
+    assert [(c.what, c.role) for c in why(store, "d/m@1", "d/m@2")] == [("input", "part-001")]
+    assert [(c.what, c.role) for c in why(store, "d/m@1", "d/m@3")] == [("input only in b", "part-0005")]
+
+
+def test_of_a_long_way_the_middle_is_left_out_and_counted(store: Any) -> None:
+    steps = 12
+    for side in (0, 1):
+        store.ingest([
+            told(side * 100 + n + 1, f"s{n}", [(f"t{n}", f"{side}")], [(f"t{n + 1}", f"{side}")]) for n in range(steps)
+        ])  # fmt: skip
+    [cause] = why(store, f"d/t{steps}@0", f"d/t{steps}@1")
+    assert cause.path is not None
+    assert cause.path.startswith("t12 ← s11 ← t11 ← s10 ← t10 ← ")
+    assert cause.path.endswith(" ← … 4 more … ← s1 ← t1 ← s0 ← t0")
+    assert (cause.what, cause.job_name) == ("input", "s0")
+
+
+def test_a_run_that_is_not_known_to_have_written_x_is_an_error(store: Any) -> None:
+    store.ingest([told(1, "fit", [], [("m", "1")]), told(2, "fit", [], [("a", "2"), ("b", "2")])])
+    with pytest.raises(QuestionError, match="can be compared with"):
+        why(store, f"run:{run_id(1)}", f"run:{run_id(2)}")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Store]]:
+    """A project to record in; what it gives takes in what is new."""
+    (tmp_path / ".relineage" / "events").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with Store.open() as store:
+
+        def taken() -> Store:
+            take_in(store, [tmp_path / ".relineage" / "events"])
+            return store
+
+        yield taken
+
+
+@pytest.mark.parametrize("form", [pd.DataFrame, dict])  # known again as an object, or by its content only
+def test_of_a_run_that_hands_on_the_inner_one_is_compared(form: Any, project: Callable[[], Store]) -> None:
+    lineage, ids = Lineage(namespace="n", environ={}), []
+    for rate in (0.1, 0.2):
+        with lineage.run("pipeline", seed=1) as outer:
+            ids.append(outer.id)
+            with lineage.run("fit", params={"rate": rate}) as run:
+                model = run.output(form({"w": np.array([rate, 1.0])}), name="model")
+            outer.output(model)
+    assert lineage.close()
+    assert said(why(project(), *ids)) == [("parameter rate", "fit", "cause")]
+
+
+def test_runs_without_outputs_stand_for_themselves(project: Callable[[], Store]) -> None:
+    lineage, ids = Lineage(namespace="n", environ={}), []
+    for share in (0.1, 0.2):
+        with lineage.run("evaluate", seed=1, params={"share": share}) as run:
+            ids.append(run.id)
+            run.input(pd.DataFrame({"a": [1, 2]}), name="data")
+            run.metric("auc", share)
+    assert lineage.close()
+    assert said(why(project(), *ids)) == [("parameter share", "evaluate", "cause")]
+
+
+def test_one_change_of_many_runs_of_a_job_is_told_once_with_their_number(
+    project: Callable[[], Store],
+) -> None:
+    lineage, ids = Lineage(namespace="n", environ={}), []
+    for p in (0.5, 0.6):
+        parts = []
+        for n in range(4):
+            with lineage.run("augment", seed=n, params={"p": p}) as run:
+                part = run.input(pd.DataFrame({"a": [n, 2, 3]}), name=f"part {n}")
+                parts.append(run.output(part * p, name=f"augmented {n}"))
+        with lineage.run("fit", seed=1) as run:
+            for n, part in enumerate(parts):
+                run.input(part, role=f"part {n}")
+            run.output({"w": np.array([p, 1.0])}, name="model")
+            ids.append(run.id)
+    assert lineage.close()
+    [cause] = why(project(), *ids)
+    assert (cause.what, cause.job_name, cause.runs) == ("parameter p", "augment", 4)
