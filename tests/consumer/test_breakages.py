@@ -196,8 +196,8 @@ BREAKAGES = [
     ),
     Breakage(
         "run",
-        "arg_max({it: given}, seeds_seq).it as given",
-        "arg_max(given, seeds_seq) as given",
+        "arg_max({it: seeds}, seeds_seq).it.given as given",
+        "arg_max(seeds.given, seeds_seq) as given",
         "seeds that are no longer said to be given",
     ),
     Breakage(
