@@ -65,7 +65,7 @@ def test_what_lies_in_the_work_tree_moves_with_it(path: str, now: str | None) ->
         (("t.py", "/data"), "/home/a/project", (), "/data/raw.csv", None),
         (("t.py", "/"), "/home/a/project", ("/data/raw.csv",), "/data/raw.csv", None),
         (("t.py", "/home"), "/home/a/project", ("/home/raw.csv",), "/home/raw.csv", None),
-        (("/home/a/project/t.py",), "/work/1", ("/work/1/raw.csv",), "/work/1/raw.csv", "/t/data/directory/raw.csv"),
+        (("/home/a/project/t.py",), "/data/1", ("/data/1/raw.csv",), "/data/1/raw.csv", "/t/data/directory/raw.csv"),
     ],
 )  # fmt: skip
 def test_what_an_argument_names_moves_too(
