@@ -77,9 +77,9 @@ class TableState:
             return
         tasks: list[_Task] = []
         for one, data in zip(self._columns, table.columns, strict=True):
-            pieces = cut([*one.pending, *data.chunks])
+            pieces = cut([*one.pending, *data.chunks], leaves=_LEAVES_A_TASK)
             one.pending, one.joined = (pieces.pop() if self.rows % LEAF_ROWS else []), 0
-            tasks += [(one, pieces[i : i + _LEAVES_A_TASK]) for i in range(0, len(pieces), _LEAVES_A_TASK)]
+            tasks += [(one, some) for some in _portions(pieces)]
         made = _spread(tasks, threads_for(table) if threads is None else threads)
         for (one, _), (whole, size) in zip(tasks, made, strict=True):
             one.leaves += whole
@@ -88,6 +88,8 @@ class TableState:
     def digest(self, *, threads: int = 1) -> TableDigest:
         """The digest of the rows so far; more may be appended afterwards."""
         columns, size = [], 0
+        waiting = sum(array.nbytes for one in self._columns for array in one.pending)
+        threads = threads if waiting >= THREADED_BYTES else 1
         last = _spread([(one, [one.pending] if one.pending else []) for one in self._columns], threads)
         for one, (partial, last_size) in zip(self._columns, last, strict=True):
             columns.append(column(one.name, one.type, bytes(one.leaves) + partial))
@@ -166,12 +168,35 @@ def threads_for(table: pa.Table) -> int:
     return cores() if table.get_total_buffer_size() >= THREADED_BYTES else 1
 
 
+def _portions(pieces: Sequence[Sequence[pa.Array]]) -> Iterator[list[Sequence[pa.Array]]]:
+    """The pieces in portions worth a task of their own."""
+    portion: list[Sequence[pa.Array]] = []
+    rows = 0
+    for piece in pieces:
+        portion.append(piece)
+        rows += sum(map(len, piece))
+        if rows >= _LEAVES_A_TASK * LEAF_ROWS:
+            yield portion
+            portion, rows = [], 0
+    if portion:
+        yield portion
+
+
 def _spread(tasks: Sequence[_Task], threads: int) -> list[tuple[bytes, int]]:
     """The leaves of each task's pieces; BLAKE3 works without holding Python's lock."""
-    if threads == 1:
-        return [one.leaves_of(pieces) for one, pieces in tasks]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda task: task[0].leaves_of(task[1]), tasks))
+    made = [(b"", 0)] * len(tasks)
+    waiting = iter(enumerate(tasks))
+
+    def work() -> None:
+        for i, (one, pieces) in waiting:
+            made[i] = one.leaves_of(pieces)
+
+    with ThreadPoolExecutor(max(threads - 1, 1)) as pool:
+        others = [pool.submit(work) for _ in range(threads - 1)]
+        work()
+    for other in others:
+        other.result()
+    return made
 
 
 def column(name: str, type_: str, leaves: bytes) -> Column:

@@ -29,8 +29,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def cut(chunks: Sequence[pa.Array]) -> list[list[pa.Array]]:
-    """The rows of the chunks in pieces of 65,536, each the slices it is made of; the last may be shorter."""
+def cut(chunks: Sequence[pa.Array], *, leaves: int = 1) -> list[list[pa.Array]]:
+    """The rows of the chunks in pieces of 65,536, each the slices it is made of; the last may be shorter.
+
+    Args:
+        chunks: in their order.
+        leaves: how many pieces that lie in one chunk are handed out as one slice, at most.
+    """
     pieces: list[list[pa.Array]] = []
     free = 0
     for chunk in chunks:
@@ -38,7 +43,7 @@ def cut(chunks: Sequence[pa.Array]) -> list[list[pa.Array]]:
         while start < len(chunk):
             if free == 0:
                 pieces.append([])
-                free = LEAF_ROWS
+                free = LEAF_ROWS * max(1, min(leaves, (len(chunk) - start) // LEAF_ROWS))
             part = chunk.slice(start, free)
             pieces[-1].append(part)
             start += len(part)
@@ -83,38 +88,49 @@ def leaf(head: bytes, arrays: Sequence[pa.Array], *, nan_is_null: bool = False) 
 def leaves(
     head: bytes, pieces: Sequence[Sequence[pa.Array]], *, nan_is_null: bool = False
 ) -> tuple[bytes, int]:
-    """The leaves of several pieces one after another, and the bytes of their values. Arguments as for `leaf`.
+    """The leaves of several pieces one after another, and the bytes of their values.
 
     Of numbers without nulls and NaN, a leaf is one call that hashes, begun with what all whole leaves begin with:
-    threads that come back to Python between such calls wait for each other.
-    """
-    import numpy as np
+    threads that come back to Python between such calls wait for each other, the longer the more they do there.
 
-    found, size = [], 0
-    begun: dict[int, Any] = {}
+    Args:
+        head: as for `leaf`.
+        pieces: as `cut` makes them.
+        nan_is_null: as for `leaf`.
+    """
+    found: list[bytes] = []
+    size = 0
     for piece in pieces:
-        values = _whole_numbers(piece)
-        if values is None or (values.dtype.kind == "f" and has_nan(values)):
-            one, written = leaf(head, piece, nan_is_null=nan_is_null)
+        first = piece[0]
+        if len(piece) == 1 and not first.null_count and layout_of(first.type) in ("fixed", "float"):
+            made, written = _leaves_of_numbers(head, first, nan_is_null)
         else:
-            written = values.nbytes
-            if written not in begun:
-                begun[written] = hasher("b3-table1 leaf")
-                begun[written].update(head + number(len(piece[0])) + frame(b"") + number(written))
-            state = begun[written].copy()
-            state.update(values.view(np.uint8))
-            one = state.digest()
-        found.append(one)
+            slices = [piece] if len(piece) > 1 else cut(piece)
+            done = [leaf(head, rows, nan_is_null=nan_is_null) for rows in slices]
+            made, written = [one for one, _ in done], sum(count for _, count in done)
+        found += made
         size += written
     return b"".join(found), size
 
 
-def _whole_numbers(piece: Sequence[pa.Array]) -> np.ndarray | None:
-    """The values of a single array of numbers without nulls, where they lie; null of anything else."""
-    array = piece[0]
-    if len(piece) > 1 or array.null_count or layout_of(array.type) not in ("fixed", "float"):
-        return None
-    return numbers_of(array)
+def _leaves_of_numbers(head: bytes, array: pa.Array, nan_is_null: bool) -> tuple[list[bytes], int]:
+    """The leaves of one array of numbers without nulls: one leaf, or several whole ones."""
+    import numpy as np
+
+    values = numbers_of(array)
+    rows = min(LEAF_ROWS, len(array))
+    begun = hasher("b3-table1 leaf")
+    begun.update(head + number(rows) + frame(b"") + number(values.nbytes // len(array) * rows))
+    found = []
+    for i, part in enumerate(values.reshape(len(array) // rows, -1)):
+        if part.dtype.kind == "f" and has_nan(part):
+            one, _ = leaf(head, [array.slice(i * rows, rows)], nan_is_null=nan_is_null)
+        else:
+            state = begun.copy()
+            state.update(part.view(np.uint8))
+            one = state.digest()
+        found.append(one)
+    return found, values.nbytes
 
 
 def is_constant(head: bytes, chunks: Sequence[pa.Array], *, nan_is_null: bool = False) -> bool:
