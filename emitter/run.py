@@ -430,8 +430,12 @@ class Run:
         if self._seeding is None:
             return
         self._seeding.end()
-        if self._outer is not None:
-            self._outer._within |= self._chance_used()
+        if self._outer is None:
+            return
+        used = self._chance_used()
+        self._outer._within |= used
+        if "seeded" in used and self._outer._seeding is not None:
+            self._outer._seeding.drew_within(self.job, self._seeding.entropy)
 
     def _chance_used(self) -> set[str]:
         """What was used of chance so far, inner runs included: `seeded` generators, and sources that nothing fixed."""

@@ -12,7 +12,7 @@ class LibrarySeed(Part):
 
     library: str
     """The library, or one generator of it: `random`, `numpy`, `torch`, `torch.cuda:0`; one that the run handed out:
-    `generator:flip`, `seed:jax`, `workers:loader`."""
+    `generator:flip`, `seed:jax`, `workers:loader`, and to inner runs that drew, `run:augment`."""
 
     seed: IntegerText | None = None
     """The seed as decimal text; absent when the generator was left as it was found."""

@@ -243,6 +243,11 @@ class Seeding:
                 self._reports = reports.new_folder()
         return SeedWorker.of_the_next(entropy, self._reports)
 
+    def drew_within(self, job: str, entropy: Entropy) -> None:
+        """An inner run has drawn: if its entropy came from this one's, what came out depends on this one's."""
+        if entropy.inherited:
+            self._handed_out.setdefault(f"run:{job}", entropy.value)
+
     def here(self) -> Entropy:
         """The entropy in this process: in a forked one another than in the run's, so that workers differ."""
         forks = _FORKS.path[len(self._forks) :]

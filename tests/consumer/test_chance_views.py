@@ -34,6 +34,7 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store) -> Call
         seed: int | None,
         result: float,
         draws: bool = True,
+        step: dict[str, Any] | None = None,
         auc: tuple[float, ...] = (),
         numpy: str = "1.0",
         C: float = 1.0,
@@ -44,9 +45,13 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store) -> Call
             one.input(pd.DataFrame({"a": [1, 2, 3]}), name="data")
             if draws:
                 np.random.random()
+            if step is not None:
+                with lineage.run("step", seed=step["seed"]):
+                    if step["draws"]:
+                        np.random.random()
             one.output({"w": np.array([result, 0.5])}, name="model")
-            for step, value in enumerate(auc):
-                one.metric("auc", value, step=step)
+            for epoch, value in enumerate(auc):
+                one.metric("auc", value, step=epoch)
         assert lineage.close()
         lines = [
             line
@@ -98,6 +103,14 @@ def test_without_any_setting_that_differs_the_list_is_empty(train: Callable[...,
         ({"seed": 1}, {"seed": 1, "C": 2.0}, False),  # another task
         ({"seed": None}, {"seed": None}, False),  # chance was used
         ({"seed": None, "draws": False}, {"seed": None, "draws": False}, True),  # none was
+        *(
+            ({"seed": None, "draws": False, "step": step},) * 2 + (listed,)
+            for step, listed in (
+                ({"seed": None, "draws": True}, False),  # chance of this run was used, by an inner one
+                ({"seed": None, "draws": False}, True),
+                ({"seed": 7, "draws": True}, True),  # the inner one had its own
+            )
+        ),
     ],
 )
 def test_only_where_chance_was_fixed_or_unused_is_it_non_determinism(
