@@ -88,9 +88,9 @@ def work_to_digest(data: object) -> Work:
         return _pandas(data, pandas)
     pyarrow = sys.modules.get("pyarrow")
     if pyarrow is not None and isinstance(data, pyarrow.Table | pyarrow.RecordBatch):
-        return _columns((_bytes_of(column), len(column), _is_number(column.type)) for column in data.columns)
+        return _columns(map(_column, data.columns))
     if pyarrow is not None and isinstance(data, pyarrow.Array | pyarrow.ChunkedArray):
-        return _columns([(_bytes_of(data), len(data), _is_number(data.type))])
+        return _columns([_column(data)])
     polars = sys.modules.get("polars")
     if polars is not None and isinstance(data, polars.DataFrame | polars.Series):
         columns = [data] if isinstance(data, polars.Series) else data.get_columns()
@@ -129,18 +129,12 @@ def _columns(columns: Iterable[tuple[int, int, bool]]) -> Work:
     return work
 
 
-def _bytes_of(column: Any) -> int:
-    """Of the rows alone; of views, for which Arrow does not tell that, of all that lies behind them."""
-    try:
-        return int(column.nbytes)
-    except TypeError:
-        return int(column.get_total_buffer_size())
-
-
-def _is_number(kind: Any) -> bool:
+def _column(column: Any) -> tuple[int, int, bool]:
     import pyarrow.types as t
 
-    return bool(t.is_primitive(kind))
+    from .digests.columns import bytes_of
+
+    return bytes_of(column), len(column), bool(t.is_primitive(column.type))
 
 
 def _nested(data: object) -> Work:

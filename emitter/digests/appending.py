@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from .columns import LEAF_BYTES, LEAF_ROWS, descriptor, plain_array
+from .columns import LEAF_BYTES, LEAF_ROWS, bytes_of, descriptor, plain_array
 from .framing import (
     DISTINCTIVE_BYTES,
     THREADED_BYTES,
@@ -88,7 +88,7 @@ class TableState:
     def digest(self, *, threads: int = 1) -> TableDigest:
         """The digest of the rows so far; more may be appended afterwards."""
         columns, size = [], 0
-        waiting = sum(array.nbytes for one in self._columns for array in one.pending)
+        waiting = sum(bytes_of(array) for one in self._columns for array in one.pending)
         threads = threads if waiting >= THREADED_BYTES else 1
         last = _spread([(one, [one.pending] if one.pending else []) for one in self._columns], threads)
         for one, (partial, last_size) in zip(self._columns, last, strict=True):

@@ -290,3 +290,11 @@ def has_nan(values: np.ndarray) -> bool:
     """Whether any of these floats, of which there is at least one, is NaN."""
     greatest = values.max()  # NaN if any is: less to write than a mask
     return bool(greatest != greatest)
+
+
+def bytes_of(data: pa.Array | pa.ChunkedArray) -> int:
+    """Of these rows alone; of views, for which an older Arrow does not tell that, of all that lies behind them."""
+    try:
+        return int(data.nbytes)
+    except TypeError:
+        return int(data.get_total_buffer_size())
