@@ -10,6 +10,7 @@ import os
 import stat
 import sys
 import threading
+import zipfile
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
@@ -26,7 +27,7 @@ _VALUES = 7e5  # single values of JSON
 _ATTRIBUTES = 5e4  # of estimators and what is inside them
 _FILE_BYTES = 400e6  # read from a disk
 _TABLE_FILE_BYTES = 200e6  # read, decoded and digested as a table
-_PARQUET_CELLS = 30e6  # a small file may hold a large table
+_FILE_CELLS = 30e6  # a small file may hold a large table
 _CSV_BYTES = 60e6
 _FILES = 5e3
 _MOST_FILES = 20_000  # in a folder; more are not counted
@@ -35,9 +36,6 @@ _FEWEST = 4  # of a list or mapping that are looked at, where there is very much
 _DEEPEST = 30
 _SAMPLED_TEXTS = 1000
 _TREE_NODE_BYTES = 72  # of scikit-learn's trees, whose arrays cannot be asked for their size
-_TABLE_FILES = (".feather", ".arrow", ".npz")
-_INDEX_FILES = ".safetensors.index.json"
-_PARQUET_FILES = (".parquet", ".pq")
 
 CORRECTION = 4.0  # the most by which an estimate is corrected, either way
 _LEARN_SECONDS = 0.1  # what takes less is mostly something else: imports, the first touch of memory
@@ -175,17 +173,20 @@ def _inside(value: Any) -> Any:
 
 
 def _path(path: Path) -> Work:
+    from .digests import formats
+    from .digests.safetensors import INDEX_SUFFIX
+
     try:
         state = path.stat()
         if not stat.S_ISDIR(state.st_mode):
-            if path.name.endswith(_PARQUET_FILES):
-                cells = _parquet_cells(path) / _PARQUET_CELLS
-                return {"table files": cells + state.st_size / _TABLE_FILE_BYTES}
-            if path.name.endswith(_TABLE_FILES):
-                return {"table files": state.st_size / _TABLE_FILE_BYTES}
-            if path.name.endswith(".csv"):
+            kind = formats.kind_of(path) or ""
+            if kind in formats.PARQUET + formats.ARROW:
+                return {"table files": _cells(path, kind) / _FILE_CELLS + state.st_size / _TABLE_FILE_BYTES}
+            if kind == ".npz":
+                return {"table files": max(state.st_size, _unpacked_bytes(path)) / _TABLE_FILE_BYTES}
+            if kind in formats.CSV:
                 return {"csv": state.st_size / _CSV_BYTES}
-            if path.name.lower().endswith(_INDEX_FILES):
+            if path.name.lower().endswith(INDEX_SUFFIX):
                 return {"files": (state.st_size + _shards_bytes(path)) / _FILE_BYTES}
             return {"files": state.st_size / _FILE_BYTES}
         size = count = 0
@@ -212,13 +213,30 @@ def _shards_bytes(index: Path) -> int:
     return sum(index.with_name(shard).stat().st_size for shard in shards)
 
 
-def _parquet_cells(path: Path) -> int:
-    """Rows times columns, from the end of the file; none where that cannot be read, as its digest will say."""
+def _cells(path: Path, kind: str) -> int:
+    """Rows times columns, from the end of a Parquet file or the heads of an Arrow file's batches. None where they
+    cannot be read, as the digest will say, and none of Arrow's streams, which would have to be read as a whole.
+    """
     import pyarrow as pa
+    import pyarrow.dataset as ds
     import pyarrow.parquet as pq
 
+    from .digests.formats import PARQUET
+
     try:
-        known = pq.read_metadata(path)
+        if kind in PARQUET:
+            known = pq.read_metadata(path)
+            return int(known.num_rows * known.num_columns)
+        file = ds.dataset(path, format="ipc")
+        return int(file.count_rows() * len(file.schema))
     except pa.ArrowException:
         return 0
-    return int(known.num_rows * known.num_columns)
+
+
+def _unpacked_bytes(path: Path) -> int:
+    """Of what a zip archive holds; 0 where it is none, as its digest will say."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(one.file_size for one in archive.infolist())
+    except zipfile.BadZipFile:
+        return 0

@@ -241,3 +241,33 @@ def test_an_index_takes_as_long_as_its_shards(tmp_path: Path) -> None:
     assert shards < seconds(index) < shards * 1.001
     index.write_text("{}")
     assert seconds(index) < 0.001
+
+
+def squeezed_and_plain(folder: Path, form: str) -> tuple[Path, Path]:
+    """The same zeros, compressed to some kilobytes and as they are."""
+    squeezed, plain = folder / f"squeezed{form}", folder / f"plain{form}"
+    if form == ".npz":
+        np.savez_compressed(squeezed, z=np.zeros(3_000_000))
+        np.savez(plain, z=np.zeros(3_000_000))
+    else:
+        frame = pd.DataFrame({f"c{i}": np.zeros(300_000) for i in range(10)})
+        frame.to_feather(squeezed, compression="zstd")
+        frame.to_feather(plain, compression="uncompressed")
+    assert squeezed.stat().st_size < plain.stat().st_size / 50
+    return squeezed, plain
+
+
+@pytest.mark.parametrize("form", [".npz", ".feather", ".arrow", ".ipc"])
+def test_a_small_file_that_holds_much_is_no_quick_one(tmp_path: Path, form: str) -> None:
+    squeezed, plain = squeezed_and_plain(tmp_path, form)
+    assert seconds(squeezed) > seconds(plain) / 3
+    squeezed.write_bytes(b"no such file")
+    assert seconds(squeezed) < 0.001
+
+
+@pytest.mark.parametrize("form", [".csv", ".parquet", ".feather", ".npz", ".npy", ".safetensors.index.json"])
+def test_the_name_of_a_format_may_be_in_capitals(tmp_path: Path, form: str) -> None:
+    small, capital = tmp_path / f"a{form}", tmp_path / f"A{form.upper()}"
+    for path in (small, capital):
+        path.write_bytes(b"x" * 100_000)
+    assert seconds(capital) == seconds(small)
