@@ -24,7 +24,7 @@ from ...emitter.digests.closeness import Closeness, Tolerance, compare_values
 from ...emitter.digests.compare import Comparison, Rows, compare
 from ...emitter.digests.plain import bytes_content
 from ..display import printable
-from ..errors import QuestionError
+from ..errors import QuestionError, SourceError
 from ..replay.contents import content_said, texts
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _TOLERANCE_WORDS = {"atol": "absolute", "rtol": "relative", "ulps": "ulps"}
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """One of the two: its content, and its file if it is one; `note` says what of it is not known."""
+    """One of the two: its content, and where its values lie if that is known; `note` says what of it is not known."""
 
     content: Content
     path: Path | None = None
@@ -79,9 +79,16 @@ def compare_command(
                 opened.append(stack.enter_context(question(database)))
             return opened[0]
 
-        one, two = (
-            _file(path, digested) if (path := _path(text)) else _recorded(text, store()) for text in (a, b)
-        )
+        def looked_up(text: str) -> Side:
+            if (path := _path(text)) is not None:
+                return _file(path, digested)
+            try:
+                recorded = store()
+            except SourceError as error:
+                raise QuestionError(f"there is no file {printable(text)}, and {error}") from None
+            return _recorded(text, recorded)
+
+        one, two = looked_up(a), looked_up(b)
     try:
         found, values = _compared(one, two, tolerance)
     except Refused as refused:
@@ -132,7 +139,7 @@ def _compared(
     found = compare(a.content, b.content)
     if a.path is None or b.path is None:
         if tolerance is not None:
-            raise Refused("a tolerance needs the data of both", advice="name two files")
+            raise Refused("a tolerance needs the data of both", advice="name two files or checkpoints")
         return found, None
     if found.same or (tolerance is None and found.unsure is None):
         return found, None
@@ -156,7 +163,7 @@ def _file(path: Path, digested: Callable[[Path], Content]) -> Side:
         content = digested(path)
     except (Refused, OSError) as refused:
         raise QuestionError(str(refused)) from None
-    return Side(content=content, path=None if path.is_dir() else path, note=content.absent)
+    return Side(content=content, path=None if content.kind == "folder" else path, note=content.absent)
 
 
 def _recorded(x: str, store: Store) -> Side:

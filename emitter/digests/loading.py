@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import formats
 from .records import Content, Refused
-from .safetensors import entries_of
+from .safetensors import INDEX_SUFFIX, checkpoint_entries, checkpoint_in
 from .separated import csv_parts, csv_schema
 from .tables import table_digest
 from .tensors import array_bits, tensors_digest
@@ -27,20 +27,24 @@ def load(path: Path, content: Content) -> pa.Table | Arrays:
     """The table or the arrays in a file.
 
     Args:
-        path: a Parquet, Arrow, CSV, npy, npz or safetensors file.
+        path: a Parquet, Arrow, CSV, npy, npz or safetensors file, an index of shards, or a folder that holds one
+            checkpoint.
         content: as `content_of` has found it.
 
     Raises:
         Refused: another format, damaged, or no longer what was digested.
     """
+    if path.is_dir():
+        path = checkpoint_in(path) or path
     suffix = path.suffix.lower()
+    checkpoint = path.name.lower().endswith((".safetensors", INDEX_SUFFIX))
     with formats.readable(path):
         if suffix in formats.TABLES:
             table = _table(path, suffix, content)
             made = table_digest(table).digest
             found: pa.Table | Arrays = table
-        elif suffix in formats.ARRAYS or suffix == ".safetensors":
-            arrays = found = _arrays(path, suffix)
+        elif suffix in formats.ARRAYS or checkpoint:
+            arrays = found = _checkpoint(path) if checkpoint else _arrays(path)
             made = tensors_digest(arrays, lambda name: array_bits(arrays[name], where=name)).tensors
         else:
             raise Refused("no format that is known by its name", where=str(path), advice="name a data file")
@@ -64,18 +68,23 @@ def _table(path: Path, suffix: str, content: Content) -> pa.Table:
         return pa.Table.from_batches(batches, schema=schema)
 
 
-def _arrays(path: Path, suffix: str) -> Arrays:
+def _arrays(path: Path) -> Arrays:
     import numpy as np
 
-    if suffix != ".safetensors":
-        with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            return {"": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+    with path.open("rb") as file:
+        loaded = np.load(file, allow_pickle=False)
+        return {"": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+
+
+def _checkpoint(path: Path) -> Arrays:
+    import numpy as np
+
     found: Arrays = {}
-    for name, entry in entries_of(path, path.stat().st_size).items():
-        count = (entry.stop - entry.start) // entry.itemsize
-        dtype = _dtype(entry.dtype, name)
-        found[name] = np.fromfile(path, dtype, count, offset=entry.start).reshape(entry.shape)
+    with checkpoint_entries(path) as entries:
+        for name, entry in entries.items():
+            count = (entry.stop - entry.start) // entry.itemsize
+            dtype = _dtype(entry.dtype, name)
+            found[name] = np.fromfile(entry.path, dtype, count, offset=entry.start).reshape(entry.shape)
     return found
 
 

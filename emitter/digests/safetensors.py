@@ -75,11 +75,7 @@ def safetensors_digest(path: Path, *, progress: Progress | None = None) -> Itera
     Raises:
         Refused: not as the format says, unreadable, or changed meanwhile.
     """
-    with ExitStack() as stack:
-        if path.name.lower().endswith(INDEX_SUFFIX):
-            entries = _sharded(path, stack)
-        else:
-            entries = entries_of(path, stack.enter_context(unchanged(path)))
+    with checkpoint_entries(path) as entries:
         total = sum(entry.stop - entry.start for entry in entries.values())
         done = 0
 
@@ -97,6 +93,16 @@ def safetensors_digest(path: Path, *, progress: Progress | None = None) -> Itera
             return Bits(dtype=entry.dtype, shape=entry.shape, itemsize=entry.itemsize, pieces=pieces)
 
         yield tensors_digest(entries, bits)
+
+
+@contextmanager
+def checkpoint_entries(path: Path) -> Iterator[dict[str, _Entry]]:
+    """Give the tensors by name, of one file or of all shards; errors and arguments as above."""
+    with ExitStack() as stack:
+        if path.name.lower().endswith(INDEX_SUFFIX):
+            yield _sharded(path, stack)
+        else:
+            yield _entries_of(path, stack.enter_context(unchanged(path)))
 
 
 def checkpoint_in(folder: Path) -> Path | None:
@@ -149,7 +155,7 @@ def _sharded(index: Path, stack: ExitStack) -> dict[str, _Entry]:
     entries: dict[str, _Entry] = {}
     for shard in sorted(set(placed.values())):
         path = index.parent / shard
-        for name, entry in entries_of(path, stack.enter_context(unchanged(path))).items():
+        for name, entry in _entries_of(path, stack.enter_context(unchanged(path))).items():
             if placed.get(name) != shard:
                 raise Refused(
                     f"tensor {_shown(name)} lies in a shard where the index does not put it",
@@ -164,7 +170,7 @@ def _sharded(index: Path, stack: ExitStack) -> dict[str, _Entry]:
     return entries
 
 
-def entries_of(path: Path, size: int) -> dict[str, _Entry]:
+def _entries_of(path: Path, size: int) -> dict[str, _Entry]:
     """The tensors of one file of `size` bytes, by name."""
     if size < 8:
         raise _broken("shorter than the length of its header", path)

@@ -1,5 +1,7 @@
 """`relineage digest --compare`: files, and versions whose data is gone."""
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import save_file
 
 from relineage.consumer.cli.comparing import parsed_tolerance
 from relineage.emitter import Lineage
@@ -152,6 +155,28 @@ def test_files_are_compared_within_a_tolerance(
     assert said.json["values"][0]["first"] == 1
 
 
+def sharded(folder: Path, state: dict[str, np.ndarray]) -> None:
+    """A checkpoint of one shard a tensor, and its index."""
+    folder.mkdir()
+    for name, array in state.items():
+        save_file({name: array}, folder / f"{name}.safetensors")
+    index = {"weight_map": {name: f"{name}.safetensors" for name in state}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def test_checkpoints_in_shards_are_compared_within_a_tolerance(folder: Path, relineage: Run) -> None:
+    state = {"w": np.ones((2, 2)), "b": np.zeros(2, "f4")}
+    sharded(Path("a"), state)
+    sharded(Path("b"), state | {"w": np.array([[1.0, 1.0], [1.0009, 1.0]])})
+    save_file(state, "one.safetensors")
+    for a, b in (("a", "b"), ("one.safetensors", "b/model.safetensors.index.json")):
+        said = relineage("digest", "--compare", a, b, "--tolerance", "atol=1e-3")
+        assert said.code == 0
+        assert "  w: within tolerance: 1 of 4 differ, the first at 2, max ulps" in said.out
+    said = relineage("digest", "--compare", "a", "one.safetensors", "--tolerance", "atol=1e-3")
+    assert (said.code, said.out) == (0, "same: b3-tensors1\n")
+
+
 def test_another_type_or_zone_is_within_no_tolerance(folder: Path, relineage: Run) -> None:
     times = pd.DataFrame({"at": pd.date_range("2024", periods=9, tz="UTC")})
     times.to_parquet("a.parquet")
@@ -193,6 +218,16 @@ def test_what_cannot_be_told_is_an_error(
     assert said.code == 2
     assert said.out == ""
     assert message in said.err
+
+
+def test_a_mistyped_path_where_nothing_is_recorded_is_said_to_be_no_file(
+    folder: Path, relineage: Run
+) -> None:
+    shutil.rmtree(".relineage")
+    Path("a.csv").write_text("x\n1\n")
+    said = relineage("digest", "--compare", "a.csv", "b.cvs")
+    assert said.code == 2
+    assert "there is no file b.cvs, and there is no .relineage in" in said.err
 
 
 def test_options_of_the_comparison_are_refused_without_it(folder: Path, relineage: Run) -> None:
