@@ -44,8 +44,10 @@ def print_causes(
         chances: What is known of chance, by run.
     """
     console = terminal()
-    # An input of which columns or tensors are named needs no line of its own.
-    inside = {(one.run_a, one.run_b, one.role) for one in causes if one.what.startswith(("column", "tensor"))}
+    # An input of which columns, rows or tensors are named needs no line of its own.
+    inside = {
+        (one.run_a, one.run_b, one.role) for one in causes if one.what.startswith(("column", "row", "tensor"))
+    }
     told = [
         one
         for one in causes

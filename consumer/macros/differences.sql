@@ -18,6 +18,13 @@ create or replace macro store.differing_rows(leaves_a, rows_a, leaves_b, rows_b)
     store.row_ranges(store.differing_leaves(hex(try(from_base64(leaves_a))), rows_a, hex(try(from_base64(leaves_b))), rows_b),
                      least(rows_a, rows_b) - 1);
 
+-- Whether a column is, as far as can be told, the same in the rows that both have, and one of the two has more of them.
+create or replace macro store.only_longer(one, other) as
+    one.type = other.type and one.rows <> other.rows and least(one.rows, other.rows) >= 0
+    and (least(one.rows, other.rows) < 65536
+         or (least(length(hex(try(from_base64(one.leaves)))), length(hex(try(from_base64(other.leaves))))) // 64 >= least(one.rows, other.rows) // 65536
+             and store.differing_rows(one.leaves, one.rows, other.leaves, other.rows) is null));
+
 -- Columns and tensors of the versions in `asked` (version_key): version_key, kind, name, content {digest, type, leaves, rows}.
 create or replace macro store.insides(asked) as table (
     with wanted as materialized (
@@ -305,16 +312,25 @@ create or replace macro store.inside_differences(ends) as table (
               where c.version_a in (select version_key from inside))
         group by run_a, run_b, slot, itself, kind, name
     ),
+    -- Of a label of a time zone only the type tells, since the values are the same.
     told as materialized (
-        select *, count(*) over (partition by run_a, run_b, slot, kind) as many
-        from (select *, bool_or(itself) over (partition by run_a, run_b, slot) as known from differing where one.digest is distinct from other.digest) where itself or not known
+        select *, count(*) over (partition by run_a, run_b, slot, kind, longer) as many
+        from (select *, bool_or(itself) over (partition by run_a, run_b, slot) as known, coalesce(store.only_longer(one, other), false) as longer
+              from differing where one.digest is distinct from other.digest or one.type is distinct from other.type)
+        where itself or not known
     )
     select run_a, run_b, slot, kind || ' ' || name || coalesce(', rows ' || store.differing_rows(one.leaves, one.rows, other.leaves, other.rows), '') as what,
            case when one.type <> other.type then one.type else one.digest end as value_a,
            case when one.type <> other.type then other.type else other.digest end as value_b
-    from told where many <= store.most_named()
+    from told where many <= store.most_named() and not longer
     union all
-    select run_a, run_b, slot, count(*) || ' ' || kind || 's', null, null from told where many > store.most_named() group by run_a, run_b, slot, kind
+    select run_a, run_b, slot, count(*) || ' ' || kind || 's', null, null from told where many > store.most_named() and not longer group by run_a, run_b, slot, kind
+    union all
+    select distinct run_a, run_b, slot,
+           case when abs(one.rows - other.rows) = 1 then 'row ' || least(one.rows, other.rows)
+                else 'rows ' || least(one.rows, other.rows) || ' to ' || greatest(one.rows, other.rows) - 1 end,
+           one.rows || ' rows', other.rows || ' rows'
+    from told where longer
 );
 
 -- The way from each of `pairs` (run_a, run_b, via) to the result, by the names of datasets and runs; of a long one the middle

@@ -90,16 +90,20 @@ LEAVES = [bytes([n]) * 32 for n in range(3)]
 @pytest.mark.parametrize(
     ("leaves_a", "leaves_b", "rows_b", "told"),
     [
-        (LEAVES, [LEAVES[0], LEAVES[0], LEAVES[2]], ROWS, ", rows 65536 to 131071"),
-        (LEAVES, [LEAVES[1], LEAVES[0], LEAVES[0]], ROWS, ", rows 0 to 149999"),
-        (LEAVES, [LEAVES[1], LEAVES[1], LEAVES[0]], ROWS, ", rows 0 to 65535, 131072 to 149999"),
-        (LEAVES, [LEAVES[1], LEAVES[1], LEAVES[0]], ROWS + 1, ", rows 0 to 65535"),
-        (LEAVES, [LEAVES[0], LEAVES[1], LEAVES[0]], ROWS + 1, ""),
-        (LEAVES, [LEAVES[1]], ROWS, ", rows 0 to 65535"),
-        (LEAVES, None, ROWS, ""),
-        (LEAVES, "no base64", ROWS, ""),
-        (LEAVES, [LEAVES[1]], 10**18, ", rows 0 to 65535"),
-        (LEAVES, [LEAVES[1]], "many", ""),
+        (LEAVES, [LEAVES[0], LEAVES[0], LEAVES[2]], ROWS, "column x, rows 65536 to 131071"),
+        (LEAVES, [LEAVES[1], LEAVES[0], LEAVES[0]], ROWS, "column x, rows 0 to 149999"),
+        (LEAVES, [LEAVES[1], LEAVES[1], LEAVES[0]], ROWS, "column x, rows 0 to 65535, 131072 to 149999"),
+        (LEAVES, [LEAVES[1], LEAVES[1], LEAVES[0]], ROWS + 1, "column x, rows 0 to 65535"),
+        (LEAVES, [LEAVES[0], LEAVES[1], LEAVES[0]], ROWS + 9, "rows 150000 to 150008"),
+        (LEAVES, [LEAVES[0], LEAVES[0]], ROWS - 20_000, "rows 130000 to 149999"),
+        (LEAVES, [LEAVES[0]], ROWS + 9, "column x"),
+        (LEAVES, None, 9, "rows 9 to 149999"),
+        (LEAVES, None, -9, "column x"),
+        (LEAVES, [LEAVES[1]], ROWS, "column x, rows 0 to 65535"),
+        (LEAVES, None, ROWS, "column x"),
+        (LEAVES, "no base64", ROWS, "column x"),
+        (LEAVES, [LEAVES[1]], 10**18, "column x, rows 0 to 65535"),
+        (LEAVES, [LEAVES[1]], "many", "column x"),
     ],
 )
 def test_why_names_the_rows_that_differ_where_the_leaves_are_known(
@@ -137,7 +141,39 @@ def test_why_names_the_rows_that_differ_where_the_leaves_are_known(
     store = new_store()
     store.ingest([json.dumps(event).encode() for event in events])
     causes = Ask(store.connection).why("model@1", "model@2")
-    assert [cause.what for cause in causes] == [f"column x{told}", "input"]
+    assert [cause.what for cause in causes] == [told, "input"]
+
+
+def test_why_names_a_column_whose_time_zone_has_another_label(
+    new_store: Callable[..., Any], make_event: Callable[..., dict[str, Any]]
+) -> None:
+    def raw(version: str, zone: str) -> dict[str, Any]:
+        read = dataset("raw", version)
+        columns = [{"name": "at", "type": f'timestamp[us,"{zone}"]', "digest": "b3-column1:" + "0" * 64}]
+        base = {"_producer": "https://example.com/tests", "_schemaURL": "https://example.com/schema"}
+        digests = [f"b3-table1:{version * 64}"]
+        read["facets"]["relineage_content"] = base | {"digests": digests, "rows": 9, "columns": columns}
+        return read
+
+    events = [
+        make_event(
+            eventType="COMPLETE",
+            eventTime=f"2026-01-31T0{version}:00:00Z",
+            job={"namespace": "n", "name": "fit"},
+            inputs=[raw(version, zone)],
+            outputs=[dataset("model", version)],
+        )
+        for version, zone in (("1", "UTC"), ("2", "Europe/Warsaw"))
+    ]
+    store = new_store()
+    store.ingest([json.dumps(event).encode() for event in events])
+    first = Ask(store.connection).why("model@1", "model@2")[0]
+    assert (first.what, first.a, first.b, first.grade) == (
+        "column at",
+        'timestamp[us,"UTC"]',
+        'timestamp[us,"Europe/Warsaw"]',
+        "cause",
+    )
 
 
 def test_a_thing_is_told_by_what_it_is(ask: Ask) -> None:

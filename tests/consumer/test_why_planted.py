@@ -119,7 +119,7 @@ CASES = {
     "a column more": Case(b=Plan(raw={**RAW, "z": [1] * 8}), causes=[("column z", "load")]),
     "a row more": Case(
         b=Plan(raw={"a": [*RAW["a"], 5], "b": [*RAW["b"], 8.5]}),
-        causes=[("column a", "load"), ("column b", "load")],
+        causes=[("row 8", "load")],
     ),
     "a tensor of a model that is read": Case(
         b=Plan(network={**NETWORK, "layer.b": [0.5, 0.26]}), causes=[("tensor layer.b", "train-model")]
