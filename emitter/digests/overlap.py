@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .formats import readable
 from .framing import labelled
 from .records import Refused
-from .rows import row_digests
+from .rows import SAME_COLUMNS, row_digests
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,7 +103,7 @@ def overlap(left: object, right: object) -> Overlap:
             raise Refused(
                 f"the schemas differ: {left_schema} and {right_schema}",
                 where="row digests",
-                advice="give both the same column names and types",
+                advice=SAME_COLUMNS,
             )
         a, b = _Side(left_batches), _Side(right_batches)
         common = left_found = right_found = distinct = 0

@@ -11,7 +11,7 @@ whole, and rows can be taken away again. The bytes of a row are `cells`' part, t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,10 @@ _EXPANDED_BYTES = 2 * _LANES
 _SUMS_BYTES = 8 * _LANES
 _STATE_BYTES = len(_LABEL) + 32 + 8 + _SUMS_BYTES
 _MOST_ROWS = (1 << 48) - 1  # whose sums still fit into 64 bits
+SAME_COLUMNS = (
+    "give both the same column names and types; the index of a pandas frame is a column too, unless it is the default "
+    "one: frame.reset_index(drop=True)"
+)
 _PIECE_ROWS = 64  # their 128 kB of expanded rows stay in a core's cache
 
 
@@ -45,7 +49,7 @@ class RowsState:
 
     schema: bytes
     rows: int
-    sums: bytes
+    sums: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what no rows can give."""
@@ -135,7 +139,7 @@ class RowsState:
             raise Refused(
                 f"the schemas differ: {self.schema.hex()[:12]}… and {other.schema.hex()[:12]}…",
                 where="state of rows",
-                advice="give both the same column names and types",
+                advice=SAME_COLUMNS,
             )
 
 

@@ -98,6 +98,12 @@ def _to_arrow(data: object, *, nulls: bool) -> tuple[pa.Table, set[int]]:
         return pa.Table.from_batches([data]), set()
     if isinstance(data, list):
         for i, text in enumerate(data):
+            if not isinstance(text, str | None):
+                raise Refused(
+                    f"a list that holds a {type(text).__name__} is no table",
+                    where=f"text {i}",
+                    advice="pass a frame, a series, an Arrow table or a list of texts",
+                )
             utf8(text or "", where=f"text {i}")
         data = pa.array(data, pa.large_string())
     if isinstance(data, (pa.Array, pa.ChunkedArray)):

@@ -407,7 +407,7 @@ def test_types_that_the_table_digest_refuses_are_refused(kind: pa.DataType) -> N
 
 
 def test_what_is_no_table_has_no_rows() -> None:
-    for data in (5, np.arange(3), {"a": [1]}):
+    for data in (5, np.arange(3), {"a": [1]}, [1, 2], ["a", b"b"], [0]):
         with pytest.raises(Refused, match="no table"):
             rows_state(data)
 
@@ -485,3 +485,15 @@ def test_unequal_multisets_never_share_a_digest(left: list[Any], right: list[Any
     whole = rows_state(table(left + right))
     assert whole == rows_state(table(left)) + rows_state(table(right))
     assert whole - rows_state(table(right)) == rows_state(table(left))
+
+
+def test_parts_of_a_frame_that_was_cut_or_shuffled_are_told_of_their_index() -> None:
+    frame = pd.DataFrame({"a": range(4)})
+    with pytest.raises(Refused, match=r"frame\.reset_index\(drop=True\)"):
+        rows_state(frame.iloc[:2]) + rows_state(frame.iloc[2:])
+    parts = [frame.iloc[:2], frame.iloc[2:].reset_index(drop=True)]
+    assert rows_state(parts[0]) + rows_state(parts[1]) == rows_state(frame)
+
+
+def test_a_state_is_shown_in_one_short_line() -> None:
+    assert len(repr(rows_state(pd.DataFrame({"a": [1]})))) < 300
