@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from .columns import LEAF_ROWS, descriptor, fields_of, layout_of, numbers_of, plain_array
 from .records import Refused
 from .tables import is_table, to_arrow
-from .tensors import dtype_name
+from .tensors import dtype_name, numpy_dtype
+from .torch_models import is_module, is_tensor, tensor_bits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +72,7 @@ class Closeness:
 def compare_values(
     a: object, b: object, tolerance: Tolerance | None = None
 ) -> tuple[Verdict, list[Closeness]]:
-    """Compare two tables (of any carrier), arrays, or states of arrays, value by value.
+    """Compare two tables (of any carrier), arrays or tensors, states of them, or torch modules, value by value.
 
     Columns and tensors are matched by name, rows and elements by position.
 
@@ -190,16 +191,14 @@ def _add(
         tally.add(rows, valid, (lanes[0] != lanes[1]).any(axis=1))
 
 
-def _states(
-    a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray], allowed: Tolerance
-) -> Iterator[Closeness]:
+def _states(a: Mapping[Any, Any], b: Mapping[Any, Any], allowed: Tolerance) -> Iterator[Closeness]:
     import numpy as np
 
     for name in sorted(a.keys() | b.keys()):
         if name not in a or name not in b:
             yield Closeness(name=name, verdict="different", what=f"only in {'ab'[name in b]}")
             continue
-        x, y = a[name], b[name]
+        x, y = (_array(one[name], where=f"tensor {name!r}") for one in (a, b))
         kinds = [dtype_name(one.dtype, where=f"tensor {name!r}") for one in (x, y)]
         if kinds[0] != kinds[1]:
             yield Closeness(name=name, verdict="different", what=f"types: {kinds[0]}, {kinds[1]}")
@@ -222,17 +221,31 @@ def _states(
             yield tally.result()
 
 
-def _state(data: object) -> Mapping[str, np.ndarray]:
+def _state(data: object) -> Mapping[Any, Any]:
     import numpy as np
 
-    if isinstance(data, np.ndarray):
-        return {"": data}
-    if isinstance(data, Mapping) and all(isinstance(one, np.ndarray) for one in data.values()):
-        return data
+    if is_module(data):
+        data = cast(Any, data).state_dict()
+    state = data if isinstance(data, Mapping) else {"": data}
+    if all(isinstance(one, np.ndarray) or is_tensor(one) for one in state.values()):
+        return state
     raise Refused(
         f"a {type(data).__name__} beside it has no values to compare",
-        advice="compare two tables, two arrays, or two dicts of arrays",
+        advice="compare two tables, two arrays or tensors, two dicts of them, or two torch modules",
     )
+
+
+def _array(value: Any, *, where: str) -> np.ndarray:
+    """An array as it is, a tensor as one with the same bits."""
+    import numpy as np
+
+    if isinstance(value, np.ndarray):
+        return value
+    bits = tensor_bits(value, where=where)
+    raw = bytearray()
+    for piece in bits.pieces:
+        raw += piece.data
+    return np.frombuffer(raw, numpy_dtype(bits.dtype, where=where)).reshape(bits.shape)
 
 
 class _Tally:

@@ -14,7 +14,7 @@ from .records import Content, Refused
 from .safetensors import INDEX_SUFFIX, checkpoint_entries, checkpoint_in
 from .separated import csv_parts, csv_schema
 from .tables import table_digest
-from .tensors import array_bits, tensors_digest
+from .tensors import array_bits, numpy_dtype, tensors_digest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,21 +83,6 @@ def _checkpoint(path: Path) -> Arrays:
     with checkpoint_entries(path) as entries:
         for name, entry in entries.items():
             count = (entry.stop - entry.start) // entry.itemsize
-            dtype = _dtype(entry.dtype, name)
+            dtype = numpy_dtype(entry.dtype, where=f"tensor {name!r}")
             found[name] = np.fromfile(entry.path, dtype, count, offset=entry.start).reshape(entry.shape)
-    return found
-
-
-def _dtype(name: str, tensor: str) -> np.dtype[Any]:
-    import numpy as np
-
-    if not name.startswith(("bfloat16", "float8")):
-        return np.dtype(name)
-    try:
-        import ml_dtypes
-    except ImportError:
-        raise Refused(
-            f"{name}, which numpy does not have", where=f"tensor {tensor!r}", advice="pip install ml_dtypes"
-        ) from None
-    found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
     return found

@@ -190,6 +190,26 @@ def parts(tensor: Any, limit_bytes: int = PART_BYTES) -> Iterator[Any]:
             yield from parts(tensor[start : start + rows], limit_bytes)
 
 
+def numpy_dtype(name: str, *, where: str) -> np.dtype[Any]:
+    """The dtype of that name; numpy has bfloat16 and float8 from ml_dtypes.
+
+    Raises:
+        Refused: ml_dtypes is not installed.
+    """
+    import numpy as np
+
+    if not name.startswith(("bfloat16", "float8")):
+        return np.dtype(name)
+    try:
+        import ml_dtypes
+    except ImportError:
+        raise Refused(
+            f"{name}, which numpy does not have", where=where, advice="pip install ml_dtypes"
+        ) from None
+    found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+    return found
+
+
 def dtype_name(dtype: np.dtype[Any], *, where: str) -> str:
     """The dtype as a text without byte order: `float32`, `int8`, `datetime64[ns]`, `U5`, `bfloat16`.
 
