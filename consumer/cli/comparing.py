@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from ...emitter.digests import Content, Refused, content_of
 from ...emitter.digests.closeness import Closeness, Tolerance, compare_values
 from ...emitter.digests.compare import Comparison, Rows, compare
 from ...emitter.digests.plain import bytes_content
+from ...emitter.errors import StoreError
 from ..display import printable
 from ..errors import QuestionError, SourceError
 from ..replay.contents import content_said, texts
@@ -40,11 +42,15 @@ _TOLERANCE_WORDS = {"atol": "absolute", "rtol": "relative", "ulps": "ulps"}
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """One of the two: its content, and where its values lie if that is known; `note` says what of it is not known."""
+    """One of the two: its content, and where its values lie if that is known.
+
+    `note` says what of it is not known, `ending` is what the name of its dataset ends in.
+    """
 
     content: Content
     path: Path | None = None
     note: str | None = None
+    ending: str = ""
 
 
 def compare_command(
@@ -62,7 +68,7 @@ def compare_command(
         a: a file or folder, or x.
         b: another.
         digested: digests a path.
-        tolerance: how far apart the values of two files may be; null if they are not to be compared.
+        tolerance: how far apart values may be; null if they are not to be compared.
         as_json: one JSON object instead of lines.
         database: for x; null for that of the `.relineage` found upwards.
 
@@ -89,10 +95,13 @@ def compare_command(
             return _recorded(text, recorded)
 
         one, two = looked_up(a), looked_up(b)
-    try:
-        found, values = _compared(one, two, tolerance)
-    except Refused as refused:
-        raise QuestionError(str(refused)) from None
+        try:
+            if tolerance is not None:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                one, two = _with_values(one, folder / "a"), _with_values(two, folder / "b")
+            found, values = _compared(one, two, tolerance)
+        except (Refused, StoreError) as error:
+            raise QuestionError(str(error)) from None
     if found.same is None and not found.columns and not found.tensors:
         raise QuestionError(f"{a} and {b} have no digest of the same kind, so nothing can be said")
     for side, text in ((one, a), (two, b)):
@@ -139,7 +148,10 @@ def _compared(
     found = compare(a.content, b.content)
     if a.path is None or b.path is None:
         if tolerance is not None:
-            raise Refused("a tolerance needs the data of both", advice="name two files or checkpoints")
+            raise Refused(
+                "a tolerance needs the data of both",
+                advice="name files or checkpoints, or versions that a run has kept with store=True",
+            )
         return found, None
     if found.same or (tolerance is None and found.unsure is None):
         return found, None
@@ -151,6 +163,29 @@ def _compared(
         heads = content_of(data_a.slice(0, rows)), content_of(data_b.slice(0, rows))
         found = compare(a.content, b.content, heads=heads)
     return found, None if tolerance is None else compare_values(data_a, data_b, tolerance)
+
+
+def _with_values(side: Side, base: Path) -> Side:
+    """The same with a copy of what the store has of it, where it is no file.
+
+    Raises:
+        ConsumerError, StoreError: the store cannot be reached, or its object is damaged.
+    """
+    if side.path is not None:
+        return side
+    from ...emitter.store.names import ending_of
+    from .contents import objects_of
+
+    store = objects_of(Path.cwd())
+    if store is None:
+        return side
+    for digest in side.content.digests:
+        kept = store.find(digest)
+        if kept is not None and kept.kind != "folder":
+            path = base.with_suffix(ending_of(kept.name) or side.ending)
+            store.fetch(digest, path)
+            return replace(side, path=path)
+    return side
 
 
 def _path(text: str) -> Path | None:
@@ -193,7 +228,7 @@ def _recorded(x: str, store: Store) -> Side:
         else:
             content = {**content, **kept.get("relineage_content", {})}
             model = {**model, **kept.get("relineage_model", {})}
-    return Side(content=content_said(content, model), note=note)
+    return Side(content=content_said(content, model), note=note, ending=Path(versions[0][1]).suffix)
 
 
 def _object(folder: Path | None, name: str) -> dict[str, Any] | None:

@@ -35,7 +35,7 @@ WAITED_SECONDS = 0.5
 @click.option(
     "--tolerance",
     metavar="atol=,rtol=,ulps=",
-    help="With --compare of two files: how far apart values may be.",
+    help="With --compare of what is a file or in the store: how far apart values may be.",
 )
 @click.option(
     "--database",

@@ -177,6 +177,24 @@ def test_checkpoints_in_shards_are_compared_within_a_tolerance(folder: Path, rel
     assert (said.code, said.out) == (0, "same: b3-tensors1\n")
 
 
+def test_versions_that_the_store_has_are_compared_within_a_tolerance(folder: Path, relineage: Run) -> None:
+    frame(9).to_csv("a.csv", index=False)
+    lineage = Lineage(namespace="n", environ={}, store=True)
+    with lineage.run("make", seed=1) as run:
+        run.output(frame(9), name="old")
+        run.output(frame(9, b=(7, 1.0009)), name="new")
+        run.output(Path("a.csv"))
+    assert lineage.close()
+    path = Path("a.csv").absolute()
+    path.unlink()
+    said = relineage("digest", "--compare", "old", "new", "--tolerance", "atol=1e-3")
+    assert said.code == 0
+    assert "  b: within tolerance: 1 of 9 differ, the first at 7, max ulps" in said.out
+    said = relineage("digest", "--compare", f"dataset:{path}", "new", "--tolerance", "atol=1e-4")
+    assert said.code == 1
+    assert "  b: different: 1 of 9 differ, the first at 7, max ulps" in said.out
+
+
 def test_another_type_or_zone_is_within_no_tolerance(folder: Path, relineage: Run) -> None:
     times = pd.DataFrame({"at": pd.date_range("2024", periods=9, tz="UTC")})
     times.to_parquet("a.parquet")
