@@ -131,7 +131,7 @@ def describe(
             raise
         text = str(refusal)
         return _without_digest(data, text, standard, producer, warning=f"no digest of {_named(data)}: {text}")
-    stored, warning = None, _taken_as_text(data)
+    stored, warning = None, _taken_as_text(data) or _bytes_only(data, content)
     if keep is not None:
         try:
             stored = keep(content, held)
@@ -332,6 +332,15 @@ def _column_metrics(one: "FeatureStatistics") -> dict[str, float]:
 
 def _number(value: float | str) -> float:
     return float(value) if isinstance(value, str) else value
+
+
+def _bytes_only(data: object, content: "Content") -> str | None:
+    """That what a file of a known format holds has no digest. Of pickles, which never have one, it is no news."""
+    from .digests.formats import kind_of
+
+    if content.absent is None or not isinstance(data, Path) or kind_of(data) is None:
+        return None
+    return f"{data}: {content.absent}"
 
 
 def _taken_as_text(data: object) -> str | None:

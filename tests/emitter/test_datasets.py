@@ -267,6 +267,16 @@ def test_what_is_refused_raises_only_if_strict(output, data):
         output(data, strict=True)
 
 
+def test_a_file_of_which_only_the_bytes_have_a_digest_is_a_warning(output, folder):
+    path = folder / "map.parquet"
+    pa.parquet.write_table(pa.table({"m": pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int32()))}), path)
+    with pytest.warns(
+        RelineageWarning, match=r"map\.parquet: no digest of the content: column 'm': type map"
+    ):
+        found = content(output(path))
+    assert [digest.partition(":")[0] for digest in found["digests"]] == ["b3-bytes1"]
+
+
 def test_a_path_that_is_not_there_is_a_warning(output, folder):
     with pytest.warns(RelineageWarning, match="does not exist"):
         entry = output(folder / "missing.csv")
