@@ -20,6 +20,7 @@ import duckdb
 from rich.padding import Padding
 from rich.text import Text
 
+from ...emitter.capture.code import Repositories
 from ..ask import question_errors
 from ..display import printable
 from ..home import EVENTS, find_home
@@ -99,6 +100,7 @@ def command(
             repositories=found.repositories(),
             objects=found.objects(),
             here=not found.elsewhere,
+            around=_work_tree(),
             tolerance=allowed,
             tolerance_text=tolerance,
             environment=environment,
@@ -132,6 +134,12 @@ def run_meant(connection: duckdb.DuckDBPyConnection, x: str) -> str:
     with question_errors():
         [(run_id,)] = connection.execute(named("replay")["run_of"], {"x": meant(connection, x)}).fetchall()
     return str(run_id)
+
+
+def _work_tree() -> Path:
+    """The one around the working directory, or that itself."""
+    repository = Repositories().at(Path.cwd())
+    return Path.cwd() if repository is None else repository.root
 
 
 def _ask_first(runs: Sequence[Recorded]) -> None:

@@ -39,10 +39,17 @@ from (
 where v.name is not null and v.value is not null;
 
 -- name: inputs
--- What some runs read, with all digests, and the paths under which it is known: its own name, or a symlink's.
+-- What some runs read, with all digests, and the paths under which it is known: its own name, or a symlink's, those
+-- that the run itself has named first.
 with read as (
     select run_id, role, dataset_namespace as namespace, dataset_name as name, version, writer_run_id
     from inputs where run_id in (select unnest($run_ids))
+),
+linked as (
+    select distinct run_id, dataset_key, other.name as path
+    from (select run_id, dataset_key, unnest(store.other_names(key, body)) as other from store.facet
+          where run_id::varchar in (select unnest($run_ids)) and key = 'symlinks' and location = 'inputs')
+    where other.namespace = 'file'
 )
 select r.run_id, r.role, r.namespace, r.name, r.version, r.writer_run_id,
        (select any_value(f.body ->> '$.carrier') from store.version_facet f
@@ -50,7 +57,9 @@ select r.run_id, r.role, r.namespace, r.name, r.version, r.writer_run_id,
           and f.key = 'relineage_content' and f.location = 'inputs') as carrier,
        coalesce((select list(g.digest order by g.digest) from store.version_digest g
                  where g.version_key = store.version_key(r.namespace, r.name, r.version)), []) as digests,
-       coalesce((select list(distinct other.name order by other.name) from datasets mine
+       coalesce((select list(distinct l.path order by l.path) from linked l
+                 where l.run_id::varchar = r.run_id and l.dataset_key = store.name_key(r.namespace, r.name)), [])
+       || coalesce((select list(distinct other.name order by other.name) from datasets mine
                  join datasets other on other.namespace = 'file' and (
                      (other.namespace = mine.namespace and other.name = mine.name)
                      or (other.one_with_namespace = mine.one_with_namespace and other.one_with_name = mine.one_with_name))
@@ -59,11 +68,18 @@ from read r
 order by r.run_id, r.role, r.namespace, r.name, r.version;
 
 -- name: outputs
--- What some runs wrote, in order, with all digests and what their facets say of the content.
+-- What some runs wrote, in order, with all digests, what their facets say of the content, and the paths that the run
+-- itself has named.
 with written as (
     select run_id, role, dataset_namespace as namespace, dataset_name as name, version, digest, written_at,
            store.version_key(dataset_namespace, dataset_name, version) as version_key
     from outputs where run_id in (select unnest($run_ids))
+),
+linked as (
+    select distinct run_id, dataset_key, other.name as path
+    from (select run_id, dataset_key, unnest(store.other_names(key, body)) as other from store.facet
+          where run_id::varchar in (select unnest($run_ids)) and key = 'symlinks' and location = 'outputs')
+    where other.namespace = 'file'
 ),
 said as (
     select version_key, key, body from store.version_facet
@@ -75,6 +91,8 @@ said as (
 )
 select w.run_id, w.role, w.namespace, w.name, w.version, w.digest,
        coalesce((select list(g.digest order by g.digest) from store.version_digest g where g.version_key = w.version_key), []) as digests,
+       coalesce((select list(distinct l.path order by l.path) from linked l
+                 where l.run_id::varchar = w.run_id and l.dataset_key = store.name_key(w.namespace, w.name)), []) as paths,
        c.body as content, m.body as model
 from written w
 left join said c on c.version_key = w.version_key and c.key = 'relineage_content'

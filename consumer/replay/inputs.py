@@ -1,15 +1,15 @@
 """What a run read, put where its replay looks for it.
 
 Decides that nothing is taken on trust: whatever the replay will read is digested where it lies, after it was put there.
-Files are copied, never linked: the job may write to them. What is neither at its path nor in the store keeps the run
-from being replayed, and the reason says whether it is lost or has become something else.
+Files are copied, never linked: the job may write to them. What is neither where it may be nor in the store keeps the
+run from being replayed, and the reason says whether it is lost or has become something else.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ...emitter.digests import Refused, content_of
@@ -22,14 +22,17 @@ from .verdicts import NotReplayed
 _AS_FILES = ("b3-bytes1", "b3-folder1")
 _NAMED_BY = 19  # characters of a digest that are shown: its label and eight digits or so
 
+# The places where what had a path may be on this machine, the path itself first if it may be meant.
+MayBe = Callable[[str], Sequence[Path]]
+
 
 def put_inputs(
     inputs: Sequence[Input],
     where: Places,
     objects: Store | None,
     remade: Mapping[tuple[str, str], Path],
-    *,
-    here: bool = True,
+    may_be: MayBe,
+    kept: str = "the store",
 ) -> list[str]:
     """Put every file that was read where the replay will look for it.
 
@@ -38,7 +41,8 @@ def put_inputs(
         where: What is moved.
         objects: The store.
         remade: (path, version) → the file or folder that takes its place, made by a replay before this one.
-        here: Whether files may be taken from their paths, which may be another machine's.
+        may_be: Where a file may be taken from.
+        kept: What `objects` is called.
 
     Returns:
         What whoever reads the verdict must know of inputs that could not be checked.
@@ -53,7 +57,7 @@ def put_inputs(
             if "://" in one.namespace:
                 notes.append(f"{one.namespace}/{one.name} is read again from where it is; nobody compared it")
             continue
-        path = one.name if one.namespace == "file" else one.paths[0]
+        path = one.paths[0]
         if path in done or not os.path.isabs(path):  # noqa: PTH117 - any text
             continue
         done.add(path)
@@ -61,9 +65,9 @@ def put_inputs(
         if source is not None:
             notes.append(_put_remade(one, path, where.now(path), source))
         elif one.digests:
-            _put(one, path, where.now(path), objects, here=here)
+            _put(one, path, where.now(path), objects, may_be(path), kept)
         else:
-            notes.append(_put_unchecked(one, path, where.now(path), here=here))
+            notes.append(_put_unchecked(one, path, where.now(path), may_be(path)))
     return [note for note in notes if note is not None]
 
 
@@ -83,31 +87,37 @@ def _put_remade(one: Input, path: str, target: Path | None, source: Path) -> str
     return None if same else f"{path} is what its writer's replay made, and not what was read then"
 
 
-def _put(one: Input, path: str, target: Path | None, objects: Store | None, *, here: bool) -> None:
+def _put(
+    one: Input, path: str, target: Path | None, objects: Store | None, places: Sequence[Path], kept: str
+) -> None:
     wanted = frozenset(one.digests)
     if target is None:
-        if here and wanted & digests_at(Path(path)):
+        if any(str(place) == path and wanted & digests_at(place) for place in places):
             return
-        gone = _gone(one, path, here=here)
-        raise NotReplayed(f"{gone}, and no argument of the command names it: nothing can stand for it")
+        raise NotReplayed(
+            f"{_gone(one, path, places)}, and no argument of the command names it: nothing can stand for it"
+        )
     if wanted & digests_at(target):
         return
-    if here and os.path.lexists(path):
-        _replace(Path(path), target)
-        if wanted & digests_at(target):
-            return
+    for place in places:
+        if os.path.lexists(place):
+            _replace(place, target)
+            if wanted & digests_at(target):
+                return
     if objects is not None and _fetched(one, objects, target):
         return
-    raise NotReplayed(f"{_gone(one, path, here=here)}, and what was read is not in the store")
+    raise NotReplayed(f"{_gone(one, path, places)}, and what was read is not in {kept}")
 
 
-def _put_unchecked(one: Input, path: str, target: Path | None, *, here: bool) -> str:
+def _put_unchecked(one: Input, path: str, target: Path | None, places: Sequence[Path]) -> str:
     """A file that nobody digested: taken if at least size and time are as they were."""
-    if here and (one.version or "").startswith("stat:") and os.path.isfile(path):  # noqa: PTH113 - never raises
-        state = Path(path).stat()
+    for place in places:
+        if not (one.version or "").startswith("stat:") or not os.path.isfile(place):  # noqa: PTH113 - never raises
+            continue
+        state = place.stat()
         if one.version == f"stat:{state.st_size}-{state.st_mtime_ns}":
             if target is not None and not os.path.lexists(target):
-                _replace(Path(path), target)
+                _replace(place, target)
             return f"{path} was never digested; only its size and time are as they were"
     raise NotReplayed(f"no digest of {path} was recorded, so nobody can say whether it is what was read")
 
@@ -127,16 +137,19 @@ def _fetched(one: Input, objects: Store, target: Path) -> bool:
     return False
 
 
-def _gone(one: Input, path: str, *, here: bool) -> str:
-    was = one.digests[0]
-    if not here:
-        return f"input {path} ({was[:_NAMED_BY]}…) lay on another machine"
-    if not os.path.lexists(path):
-        return f"input {path} is lost: it is not there any more (it was {was[:_NAMED_BY]}…)"
+def _gone(one: Input, path: str, places: Sequence[Path]) -> str:
+    was = f"{one.digests[0][:_NAMED_BY]}…"
+    there = next((place for place in places if os.path.lexists(place)), None)
+    if there is None:
+        others = [str(place) for place in places if str(place) != path]
+        nor = "".join(f", and it is not at {other}" for other in others)
+        if len(others) == len(places):
+            return f"input {path} ({was}) lay on another machine{nor}"
+        return f"input {path} is lost: it is not there any more (it was {was}){nor}"
     label = was.partition(":")[0]
-    now = sorted(digests_at(Path(path)), key=lambda text: (not text.startswith(f"{label}:"), text))
+    now = sorted(digests_at(there), key=lambda text: (not text.startswith(f"{label}:"), text))
     is_now = f"it is {now[0][:_NAMED_BY]}… now" if now else "it cannot be read now"
-    return f"input {path} is not what was read: it was {was[:_NAMED_BY]}…, {is_now}"
+    return f"input {there} is not what was read: it was {was}, {is_now}"
 
 
 def _replace(source: Path, target: Path) -> None:

@@ -140,19 +140,23 @@ def _data(output: Output, store: Store | None, folder: Path) -> Any:
         if store is None or found is None or found.kind == "folder":
             continue
         folder.mkdir(exist_ok=True)
-        file = folder / f"data{ending_of(found.name) or Path(output.name).suffix}"
+        ending = ending_of(found.name) or Path(output.paths[0] if output.paths else output.name).suffix
+        file = folder / f"data{ending}"
         try:
             store.fetch(digest, file)
             return load(file, content_of(file))
         except (Refused, StoreError, OSError):
             file.unlink(missing_ok=True)
-    path = Path(output.name)
-    if output.namespace == "file" and os.path.isfile(path):  # noqa: PTH113 - never raises
+    for name in output.paths:
+        path = Path(name)
+        if not os.path.isfile(path):  # noqa: PTH113 - never raises
+            continue
         try:
             content = content_of(path)
-            return load(path, content) if set(content.digests) & set(output.digests) else None
+            if set(content.digests) & set(output.digests):
+                return load(path, content)
         except (Refused, OSError):
-            return None
+            continue
     return None
 
 

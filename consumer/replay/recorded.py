@@ -38,7 +38,9 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """What a run read: its digests, and the paths under which it is known if it is a file, else its Python type."""
+    """What a run read: its digests, and the paths under which it is known if it is a file (those that the
+    run has named first), else its Python type.
+    """
 
     run_id: str
     role: str
@@ -53,7 +55,7 @@ class Input:
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """What a run made; `content` and `model` are the bodies of its facets."""
+    """What a run made, and where if it is a file; `content` and `model` are the bodies of its facets."""
 
     run_id: str
     role: str
@@ -62,6 +64,7 @@ class Output:
     version: str | None
     digest: str | None
     digests: tuple[str, ...]
+    paths: tuple[str, ...]
     content: Mapping[str, Any]
     model: Mapping[str, Any]
 
@@ -172,7 +175,7 @@ def read_members(connection: duckdb.DuckDBPyConnection, run_id: str) -> tuple[Me
 def read_inputs(connection: duckdb.DuckDBPyConnection, run_ids: Iterable[str]) -> tuple[Input, ...]:
     """What some runs read."""
     return tuple(
-        Input(**{**row, "digests": tuple(row["digests"]), "paths": tuple(row["paths"])})
+        Input(**{**row, "digests": tuple(row["digests"]), "paths": _paths(row)})
         for row in _rows(connection, "inputs", {"run_ids": list(run_ids)})
     )
 
@@ -184,12 +187,18 @@ def read_outputs(connection: duckdb.DuckDBPyConnection, run_ids: Iterable[str]) 
             **{
                 **row,
                 "digests": tuple(row["digests"]),
+                "paths": _paths(row),
                 "content": json.loads(row["content"] or "{}"),
                 "model": json.loads(row["model"] or "{}"),
             }
         )
         for row in _rows(connection, "outputs", {"run_ids": list(run_ids)})
     )
+
+
+def _paths(row: Mapping[str, Any]) -> tuple[str, ...]:
+    own = [row["name"]] if row["namespace"] == "file" else []
+    return tuple(dict.fromkeys([*own, *row["paths"]]))
 
 
 def _rows(

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from .command import drawn, folder_of, moved_command, of_call, program_of, scrip
 from .environment import build_environment
 from .inputs import put_inputs
 from .outcome import compare_outputs, pairs
-from .places import Places, places
+from .places import Places, below, places
 from .process import Ended, Say, guard_beside, run_process, write_plan
 from .recorded import Member, Output, Recorded, read_members, read_outputs
 from .verdicts import NotReplayed, Replayed, verdict_of
@@ -49,7 +50,8 @@ class Means:
         tolerance: How far apart values may be; null if only equal digests count.
         tolerance_text: The same as it was asked for.
         here: Whether recorded paths may be of this machine: the work tree is asked for the code, too, and files are
-            taken from their paths.
+            taken from their paths. Else the events are those of a bundle, and `objects` is what is in it.
+        around: A work tree on this machine: what lay in that of the run may be at the same place in this one.
         environment: Rebuild the recorded packages first; default: this interpreter with what it has.
         keep: A folder that is not there yet, for the replay's own events and store.
         say: Gets what the program prints, line by line.
@@ -60,6 +62,7 @@ class Means:
     tolerance: Tolerance | None = None
     tolerance_text: str | None = None
     here: bool = True
+    around: Path | None = None
     environment: bool = False
     keep: Path | None = None
     say: Say = field(default=lambda line: None)
@@ -169,7 +172,7 @@ def _ran(
     source = find_code(run, list(dict.fromkeys(repositories)), means.objects)
     checkout, scratch, home = folder / "code", folder / "data", folder / "home"
     read = [path for one in run.inputs for path in one.paths]
-    written = [one.name for one in run.outputs if one.namespace == "file"]
+    written = [path for one in run.outputs for path in one.paths]
     where = places(
         root=root, directory=directory, arguments=run.command, files=[*read, *written],
         checkout=checkout, scratch=scratch,
@@ -179,7 +182,10 @@ def _ran(
         for path in (folder_of(run, where), *_folders_for(written, where), home):
             path.mkdir(parents=True, exist_ok=True)
         inputs = run.inputs if call is None else call.files()
-        notes = put_inputs(inputs, where, means.objects, remade, here=means.here)
+        notes = put_inputs(
+            inputs, where, means.objects, remade, partial(_may_be, root=root, means=means),
+            "the store" if means.here else "the bundle: --data puts it there when it is made",
+        )  # fmt: skip
         said: dict[str, Any] = {
             "home": str(home),
             "foreign": [root, directory, *written],
@@ -211,6 +217,14 @@ def _ran(
                 connection=connection,
                 others=_others(connection, run),
             )
+
+
+def _may_be(path: str, *, root: str, means: Means) -> list[Path]:
+    """Where what had a path may be: there, or at the same place in the work tree here."""
+    places = [Path(path)] if means.here else []
+    if means.around is not None and below(path, root):
+        places.append(Path(f"{means.around}{path[len(root.rstrip('/')) :]}"))
+    return list(dict.fromkeys(places))
 
 
 def _judged(one: Member, run: Recorded, ran: _Ran, means: Means) -> Replayed:
@@ -279,15 +293,13 @@ def _files_made(run: Recorded, ran: _Ran) -> dict[tuple[str, str], Path]:
         other = ran.others.get((one.namespace, one.job, one.ordinal))
         if other is None:
             continue
-        then = [
-            output for output in run.outputs if output.run_id == one.run_id and output.namespace == "file"
-        ]
+        then = [output for output in run.outputs if output.run_id == one.run_id]
         for original, replayed in pairs(then, read_outputs(ran.connection, [other.run_id])):
-            if original is None or replayed is None:
+            if original is None or replayed is None or not original.paths:
                 continue
             copy = _taken(replayed, ran.store, ran.home / "made" / str(len(made)))
             if copy is not None:
-                made[original.name, original.version or ""] = copy
+                made |= {(path, original.version or ""): copy for path in original.paths}
     return made
 
 

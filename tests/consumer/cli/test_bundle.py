@@ -512,6 +512,17 @@ def test_without_data_nothing_is_replayed_and_the_reason_is_told(moved: Path, re
     [verdict] = said.json
     assert (said.code, verdict["verdict"]) == (2, "not replayed")
     assert "raw.csv" in verdict["reason"]
+    assert verdict["reason"].endswith(
+        "what was read is not in the bundle: --data puts it there when it is made"
+    )
+
+
+def test_without_data_it_is_replayed_by_whoever_puts_the_data_beside_it(
+    moved: Path, made_project: Path, relineage: Relineage
+) -> None:
+    shutil.copy(made_project.with_name("away") / "raw.csv", moved)
+    said = relineage("replay", "model.lineage", "--yes", "--format", "json")
+    assert (said.code, said.json[0]["verdict"]) == (0, "bitwise"), said
 
 
 def test_a_replay_of_a_bundle_asks_first_as_any_other(

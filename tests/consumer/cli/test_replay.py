@@ -218,19 +218,20 @@ with lineage.run("train") as run:
     )
 
 
+@pytest.mark.parametrize("given", ["", ', name="numbers"'], ids=["unnamed", "named"])
 def test_a_closure_is_replayed_in_order_each_on_what_the_one_before_has_made(
-    project: Project, relineage: Callable[..., Said]
+    project: Project, relineage: Callable[..., Said], given: str
 ) -> None:
     project.write(
-        first="""
+        first=f"""
 with lineage.run("draw") as run:
     Path("numbers.bin").write_bytes(np.random.bytes(99))
-    run.output(Path("numbers.bin"), role="numbers")
+    run.output(Path("numbers.bin"), role="numbers"{given})
 """,
-        second="""
+        second=f"""
 with lineage.run("sum") as run:
-    data = run.input(Path("numbers.bin"), role="numbers").read_bytes()
-    run.output({"w": np.frombuffer(data, "u1").astype("f8") + np.random.random(99)}, name="models/sum", role="model")
+    data = run.input(Path("numbers.bin"), role="numbers"{given}).read_bytes()
+    run.output({{"w": np.frombuffer(data, "u1").astype("f8") + np.random.random(99)}}, name="models/sum", role="model")
 """,
     )
     project.run("first.py")

@@ -22,6 +22,7 @@ def output(data: Any, *, role: str = "output", name: str = "o", namespace: str =
     return Output(
         run_id="r", role=role, namespace=namespace, name=name, version=content.version if content else None,
         digest=content.version if content else None, digests=tuple(content.digests) if content else (),
+        paths=(name,) if namespace == "file" else (),
         content=content_facet(content, None, None, "urn:p") if content else {},
         model=model_facet(content, "urn:p") if content and content.model else {},
     )  # fmt: skip

@@ -156,21 +156,88 @@ with lineage.run("train") as run:
     assert (target.read_bytes(), target.stat().st_mtime_ns) == (before, state.st_mtime_ns)
 
 
-def test_what_a_job_would_overwrite_keeps_it_from_being_replayed(project, tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", ["", ', name="models/fixed"'], ids=["unnamed", "named"])
+def test_what_a_job_would_overwrite_keeps_it_from_being_replayed(project, tmp_path: Path, given: str) -> None:
     target = tmp_path / "fixed.bin"
     project.write(
         train=f"""
 with lineage.run("train") as run:
-    Path({str(target)!r}).write_bytes(b"x" * 99)
-    run.output(Path({str(target)!r}))
+    Path({str(target)!r}).write_bytes(np.random.bytes(99))
+    run.output(Path({str(target)!r}){given})
 """
     )
     project.run("train.py")
+    target.write_text("what is there now")
 
     verdict = project.replay("train")
 
     assert verdict.verdict == "not replayed"
     assert verdict.reason.startswith(f"it writes {target}, which no argument of its command names")
+    assert target.read_text() == "what is there now"
+
+
+def test_the_paths_of_other_runs_under_the_same_name_are_none_of_this_run_s(project, tmp_path: Path) -> None:
+    project.write(
+        train="""
+with lineage.run("train") as run:
+    Path(sys.argv[1]).write_bytes(np.random.bytes(99))
+    run.output(Path(sys.argv[1]), name="models/m", role="model")
+"""
+    )
+    for name in ("a.bin", "b.bin"):
+        project.run("train.py", str(tmp_path / name))
+
+    assert project.replay("models/m").verdict == "bitwise"
+
+
+def test_a_named_file_is_written_to_a_folder_that_git_does_not_keep(project) -> None:
+    project.write(
+        train="""
+with lineage.run("train") as run:
+    Path("out/m.bin").write_bytes(np.random.bytes(99))
+    run.output(Path("out/m.bin"), name="models/m")
+"""
+    )
+    (project.folder / "out").mkdir()
+    project.run("train.py")
+
+    assert project.replay("models/m").verdict == "bitwise"
+
+
+@pytest.fixture
+def moved(project) -> Path:
+    """A project whose data git ignores, which has changed its place since it ran."""
+    (project.folder / "raw.bin").write_text("some text " * 20)
+    project.write(
+        train="""
+with lineage.run("train") as run:
+    raw = run.input(Path("raw.bin"), name="texts/raw", role="raw").read_text()
+    run.output(raw.upper(), name="texts/upper")
+"""
+    )
+    project.run("train.py")
+    project.folder = project.folder.rename(project.folder.with_name("moved"))
+    return project.folder
+
+
+def test_data_of_a_project_that_has_moved_is_found_at_the_same_place_in_it(project, moved: Path) -> None:
+    where = {"repositories": [moved], "around": moved}
+
+    assert project.replay("texts/upper", **where).verdict == "bitwise"
+    assert project.replay("texts/upper", **where, here=False).verdict == "bitwise"
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_data_at_the_same_place_is_not_taken_on_trust(project, moved: Path, is_there: bool) -> None:
+    (moved / "raw.bin").write_text("another text " * 20) if is_there else (moved / "raw.bin").unlink()
+
+    verdict = project.replay("texts/upper", repositories=[moved], around=moved)
+
+    assert verdict.verdict == "not replayed"
+    then = moved.with_name("project") / "raw.bin"
+    wanted = f"input {moved / 'raw.bin'} is not what was read: " if is_there else f"input {then} is lost: "
+    assert verdict.reason.startswith(wanted)
+    assert is_there or f"and it is not at {moved / 'raw.bin'}" in verdict.reason
 
 
 def test_a_path_of_the_work_tree_in_the_code_is_not_written_to(project) -> None:
