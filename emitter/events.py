@@ -31,6 +31,7 @@ log = logging.getLogger("relineage")
 Facets = Mapping[str, Mapping[str, Any]]
 Keep = Callable[[Mapping[str, Any]], str]
 TERMINAL = ("COMPLETE", "FAIL", "ABORT")
+_WITH_DETAILS = ("relineage_step", "relineage_seeds", "relineage_metrics", "relineage_environment")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +165,8 @@ def document(
             run_facets[key], cut = fit(facet)
             if cut:
                 every = keep({key: facet})
+                if key in _WITH_DETAILS:
+                    run_facets[key]["details"] = every
                 log.warning("%s of run %s is cut to 64 kB; the whole is %s", key, facts.run.run_id, every)
         size = size_of_facets(run_facets)
     if size + sum(entry.size for entry in facts.entries) > EVENT_BYTES:
@@ -225,11 +228,13 @@ def _metrics(facts: RunFacts, standard: StandardFacets, producer: str, keep: Kee
     if not facts.metrics:
         return {}
     some = thinned(facts.metrics)
+    facet = metrics_facet(some, producer)
     if len(some) < len(facts.metrics) and facts.event_type in TERMINAL:
         every = keep({"relineage_metrics": metrics_facet(facts.metrics, producer)})
         text = "run %s: the events hold %d of %d metric values; all are in %s"
         log.warning(text, facts.run.run_id, len(some), len(facts.metrics), every)
-    return {"relineage_metrics": metrics_facet(some, producer)}
+        facet["details"] = every
+    return {"relineage_metrics": facet}
 
 
 def _cost(facts: RunFacts, standard: StandardFacets, producer: str, keep: Keep) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class RelineageEnvironmentRunFacet(Facet):
 
     KEY: ClassVar[str] = "relineage_environment"
     BASE: ClassVar[Base] = "RunFacet"
-    VERSION: ClassVar[str] = "1-0-1"
+    VERSION: ClassVar[str] = "1-0-2"
 
     python: str
     """Version of the Python interpreter."""
@@ -73,3 +73,6 @@ class RelineageEnvironmentRunFacet(Facet):
 
     code: Code | None = None
     """The code: the repository that it came from, where there is one, and what was kept of it."""
+
+    details: Digest | None = None
+    """Digest of the stored object that holds this facet as a whole, where it did not fit."""

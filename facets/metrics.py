@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from .base import Base, Count, Facet, Number, Part
+from .base import Base, Count, Digest, Facet, Number, Part
 
 
 class Metric(Part):
@@ -23,6 +23,10 @@ class RelineageMetricsRunFacet(Facet):
 
     KEY: ClassVar[str] = "relineage_metrics"
     BASE: ClassVar[Base] = "RunFacet"
+    VERSION: ClassVar[str] = "1-0-1"
 
     metrics: tuple[Metric, ...]
     """The figures, in the order in which they were recorded."""
+
+    details: Digest | None = None
+    """Digest of the stored object that holds every figure, where they did not fit."""

@@ -29,6 +29,7 @@ class RelineageSeedsRunFacet(Facet):
 
     KEY: ClassVar[str] = "relineage_seeds"
     BASE: ClassVar[Base] = "RunFacet"
+    VERSION: ClassVar[str] = "1-0-1"
 
     entropy: Annotated[str, Field(pattern="^[0-9a-f]+$")] | None = None
     """The entropy that every seed is derived from, in hexadecimal."""
@@ -48,3 +49,6 @@ class RelineageSeedsRunFacet(Facet):
 
     uncovered: tuple[str, ...] = ()
     """Sources of chance that were used and not fixed; what could not be looked at begins with `not observed: `."""
+
+    details: Digest | None = None
+    """Digest of the stored object that holds this facet as a whole, where it did not fit."""

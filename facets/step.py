@@ -28,7 +28,7 @@ class RelineageStepRunFacet(Facet):
 
     KEY: ClassVar[str] = "relineage_step"
     BASE: ClassVar[Base] = "RunFacet"
-    VERSION: ClassVar[str] = "1-0-1"
+    VERSION: ClassVar[str] = "1-0-2"
 
     operation: str
     """What was asked for, by name: it is part of the task."""
@@ -59,3 +59,6 @@ class RelineageStepRunFacet(Facet):
 
     cache: str | None = None
     """What the cache of steps did, where it was asked: `served`, or why not, and whether the outputs are kept."""
+
+    details: Digest | None = None
+    """Digest of the stored object that holds this facet as a whole, where it did not fit."""

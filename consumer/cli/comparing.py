@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -23,16 +22,15 @@ import click
 from ...emitter.digests import Content, Refused, content_of
 from ...emitter.digests.closeness import Closeness, Tolerance, compare_values
 from ...emitter.digests.compare import Comparison, Rows, compare
-from ...emitter.digests.plain import bytes_content
 from ...emitter.errors import StoreError
 from ..display import printable
 from ..errors import QuestionError, SourceError
 from ..replay.contents import content_said, texts
+from ..replay.details import beside, whole
 
 if TYPE_CHECKING:
     from ..store import Store
 
-_OBJECT = re.compile(r"b3-bytes1:[0-9a-f]{64}")
 _MEANING = {
     "b3-rows1": ": the same rows in another order",
     "b3-weights1": ": the same weights under other names",
@@ -221,26 +219,16 @@ def _recorded(x: str, store: Store) -> Side:
         raise QuestionError("\n".join([f"ambiguous: {x} holds several contents; name one:", *lines]))
     content, model = contents[0], models[0] if models else {}
     note = None
-    if (details := content.get("details")) is not None:
-        kept = _object(store.folder(), str(details))
-        if kept is None:
-            note = f"what did not fit into its facets is in {details}.json, which is not beside this database"
-        else:
-            content = {**content, **kept.get("relineage_content", {})}
-            model = {**model, **kept.get("relineage_model", {})}
+    found, complete = whole(
+        {"relineage_content": content, "relineage_model": model},
+        beside(store.connection),
+        named_by="relineage_content",
+    )
+    if not complete:
+        name = f"{content['details']}.json"
+        note = f"what did not fit into its facets is in {name}, which is not beside this database"
+    content, model = found["relineage_content"], found["relineage_model"]
     return Side(content=content_said(content, model), note=note, ending=Path(versions[0][1]).suffix)
-
-
-def _object(folder: Path | None, name: str) -> dict[str, Any] | None:
-    """The object of that name beside a database, if it is there and its bytes are what the name says."""
-    if folder is None or _OBJECT.fullmatch(name) is None:
-        return None
-    try:
-        data = (folder / "objects" / f"{name}.json").read_bytes()
-        found = json.loads(data) if name == bytes_content(data).version else None
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _as_json(found: Comparison, values: tuple[str, list[Closeness]] | None) -> dict[str, Any]:

@@ -129,7 +129,7 @@ order by event_time, event_digest;
 -- The objects beside the events that hold what did not fit into them.
 select distinct body ->> '$.details' as digest
 from store.facet semi join bundled_run using (run_id)
-where key = 'relineage_content' and body ->> '$.details' is not null
+where starts_with(key, 'relineage_') and contains(body, '"details"') and body ->> '$.details' is not null
 order by digest;
 
 -- name: code

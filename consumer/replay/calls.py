@@ -57,7 +57,9 @@ def call_of(run: Recorded, run_id: str, objects: Store | None) -> Call | None:
     if module in ("", "__main__") or not name or "." in name or run_id != run.run_id:
         return None
     inputs = tuple(one for one in run.read if one.run_id == run_id)
-    parameters = tuple(run.parameters)
+    parameters = run.parameters
+    if parameters is None:
+        return None
     roles = [one.role for one in inputs] + [one["name"] for one in parameters]
     if not all(role.isidentifier() for role in roles) or len(set(roles)) < len(roles):
         return None

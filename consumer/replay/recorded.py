@@ -9,12 +9,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from ..errors import QuestionError
 from ..named import named
+from .contents import objects
+from .details import beside, whole
+
+_CONTENT = {"content": "relineage_content", "model": "relineage_model"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +88,7 @@ class Recorded:
         callable: `module:qualified.name` of a step's function.
         variables: The environment variables that were recorded.
         members: All runs of the process, in the order in which they began.
-        parameters: Of the run: name, type and text of each.
+        parameters: Of the run: name, type and text of each; null where only some of them are known.
         read: What they read.
         outputs: What they wrote, in order.
         events: Their events, as they came.
@@ -105,7 +111,7 @@ class Recorded:
     callable: str | None
     variables: Mapping[str, str]
     members: tuple[Member, ...]
-    parameters: tuple[dict[str, Any], ...]
+    parameters: tuple[dict[str, Any], ...] | None
     read: tuple[Input, ...]
     outputs: tuple[Output, ...]
     events: tuple[str, ...]
@@ -129,6 +135,12 @@ def read_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> Recorded:
     [run] = rows
     members = read_members(connection, run_id)
     ids = [one.run_id for one in members]
+    folder = beside(connection)
+    step, all_parameters = _facet(run, "step", folder)
+    environment, _ = _facet(run, "environment", folder)
+    parameters = _rows(connection, "parameters", {"run_id": run_id})
+    if "details" in step:
+        parameters = sorted(objects(step.get("parameters")), key=itemgetter("name"))
     variables = {row["name"]: row["value"] for row in _rows(connection, "variables", {"run_id": run_id})}
     return Recorded(
         run_id=run_id,
@@ -144,13 +156,13 @@ def read_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> Recorded:
         snapshot=run["snapshot"],
         repository=run["repository"],
         python=run["python"],
-        packages=dict(run["packages"] or {}),
-        callable=run["callable"],
+        packages=dict(environment.get("packages") or {}),
+        callable=step.get("callable"),
         variables=variables,
         members=members,
-        parameters=tuple(_rows(connection, "parameters", {"run_id": run_id})),
+        parameters=tuple(parameters) if all_parameters else None,
         read=read_inputs(connection, ids),
-        outputs=read_outputs(connection, ids),
+        outputs=read_outputs(connection, ids, folder),
         events=tuple(row["body"] for row in _rows(connection, "events", {"run_ids": ids})),
     )
 
@@ -180,20 +192,30 @@ def read_inputs(connection: duckdb.DuckDBPyConnection, run_ids: Iterable[str]) -
     )
 
 
-def read_outputs(connection: duckdb.DuckDBPyConnection, run_ids: Iterable[str]) -> tuple[Output, ...]:
-    """What some runs made, in the order in which they made it."""
-    return tuple(
-        Output(
-            **{
-                **row,
-                "digests": tuple(row["digests"]),
-                "paths": _paths(row),
-                "content": json.loads(row["content"] or "{}"),
-                "model": json.loads(row["model"] or "{}"),
-            }
-        )
-        for row in _rows(connection, "outputs", {"run_ids": list(run_ids)})
-    )
+def read_outputs(
+    connection: duckdb.DuckDBPyConnection, run_ids: Iterable[str], folder: Path | None
+) -> tuple[Output, ...]:
+    """What some runs made, in the order in which they made it.
+
+    Args:
+        connection: Of the database.
+        run_ids: The runs.
+        folder: Where the objects are that hold what did not fit into facets.
+    """
+    found = []
+    for row in _rows(connection, "outputs", {"run_ids": list(run_ids)}):
+        said = {key: json.loads(row.pop(name) or "{}") for name, key in _CONTENT.items()}
+        facets, _ = whole(said, folder, named_by="relineage_content")
+        content = {name: facets[key] for name, key in _CONTENT.items()}
+        found.append(Output(**row | content | {"digests": tuple(row["digests"]), "paths": _paths(row)}))
+    return tuple(found)
+
+
+def _facet(row: Mapping[str, Any], name: str, folder: Path | None) -> tuple[dict[str, Any], bool]:
+    """A facet of a run with what did not fit into it, and whether it is whole."""
+    key = f"relineage_{name}"
+    facets, complete = whole({key: json.loads(row[name] or "{}")}, folder, named_by=key)
+    return facets[key], complete
 
 
 def _paths(row: Mapping[str, Any]) -> tuple[str, ...]:

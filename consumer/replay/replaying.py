@@ -29,6 +29,7 @@ from .answer import causes_between, joined, setting_differences
 from .calls import Call, call_of
 from .code import Source, checked_out, find_code
 from .command import drawn, folder_of, moved_command, of_call, program_of, script_folder, variables_for
+from .details import OBJECTS
 from .environment import build_environment
 from .inputs import put_inputs
 from .outcome import compare_outputs, pairs
@@ -153,6 +154,10 @@ class _Ran:
         """What came out."""
         return open_store(self.home / "store", self.home)
 
+    def outputs(self, other: Member) -> tuple[Output, ...]:
+        """What one of its runs made."""
+        return read_outputs(self.connection, [other.run_id], self.home / OBJECTS)
+
 
 @contextmanager
 def _ran(
@@ -234,7 +239,7 @@ def _judged(one: Member, run: Recorded, ran: _Ran, means: Means) -> Replayed:
         return _not_replayed(one, f"the program {what}: it {ran.ended.words()}", means)
     outputs = compare_outputs(
         [output for output in run.outputs if output.run_id == one.run_id],
-        read_outputs(ran.connection, [other.run_id]),
+        ran.outputs(other),
         stores=(means.objects, ran.store),
         tolerance=means.tolerance,
     )
@@ -294,7 +299,7 @@ def _files_made(run: Recorded, ran: _Ran) -> dict[tuple[str, str], Path]:
         if other is None:
             continue
         then = [output for output in run.outputs if output.run_id == one.run_id]
-        for original, replayed in pairs(then, read_outputs(ran.connection, [other.run_id])):
+        for original, replayed in pairs(then, ran.outputs(other)):
             if original is None or replayed is None or not original.paths:
                 continue
             copy = _taken(replayed, ran.store, ran.home / "made" / str(len(made)))

@@ -16,6 +16,7 @@ import pytest
 from cli_projects import Said, git, pipeline, process_environment
 
 from relineage.consumer.bundle.opening import manifest_of, opened
+from relineage.consumer.replay.recorded import read_run
 from relineage.consumer.store import Store
 from relineage.emitter.store import open_store
 
@@ -401,7 +402,8 @@ def test_details_that_did_not_fit_into_events_come_along(
     from relineage.emitter import Lineage
 
     wide = pd.DataFrame({f"a rather long name of a column, number {n}": range(10) for n in range(1500)})
-    with Lineage(namespace="fraud", environ={}).run("make", seed=1) as run:
+    many = {"many": tuple(range(20_000))}
+    with Lineage(namespace="fraud", environ={}).run("make", seed=1, params=many) as run:
         run.output(wide, name="wide")
     assert list((folder / ".relineage" / "objects").iterdir())
     relineage("bundle", "wide", "-o", "wide.lineage")
@@ -415,6 +417,11 @@ def test_details_that_did_not_fit_into_events_come_along(
     assert [one.what for one in manifest_of(file).missing if one.what == "details"] == []
     said = relineage("digest", "--compare", "wide", other, "--database", file)
     assert said.out == expected.out
+    with opened(file) as bundle:
+        connection = bundle.store.connection
+        [(run_id,)] = connection.execute("select run_id from runs").fetchall()
+        [parameter] = read_run(connection, run_id).parameters
+    assert parameter == {"name": "many", "type": "tuple", "value": str(many["many"])}
 
     shutil.rmtree(folder / ".relineage" / "objects")
     monkeypatch.chdir(folder)

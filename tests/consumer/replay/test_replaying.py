@@ -1,5 +1,6 @@
 """Jobs that ran, done again: what is said of each, and what is left of the replay."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -383,3 +384,20 @@ with lineage.run("train", seed=1) as run:
 
     assert verdict.verdict == "not reproduced"
     assert verdict.reason == "output other fraud/n: it came out of the replay only"
+
+
+def test_of_very_many_tensors_the_first_that_differs_is_named_without_their_data(project) -> None:
+    project.write(
+        train="""
+with lineage.run("train", seed=1) as run:
+    state = {f"a rather long name of a layer, number {i}": np.arange(i, i + 9.0) for i in range(500)}
+    state["a rather long name of a layer, number 400"] = np.random.default_rng().random(9)
+    run.output(state, name="m")
+"""
+    )
+    project.run("train.py")
+    shutil.copytree(project.folder / ".relineage" / "objects", project.folder.parent / "objects")
+
+    [output] = project.replay("m").outputs
+
+    assert output.difference.startswith("tensor a rather long name of a layer, number 400: values differ")

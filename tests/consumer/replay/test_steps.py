@@ -1,5 +1,7 @@
 """Decorated steps, done again: with their program, and by themselves."""
 
+import shutil
+
 import pytest
 from replay_projects import Project
 
@@ -38,3 +40,49 @@ def test_each_call_of_a_step_comes_out_the_same(project: Project, stored: bool) 
         verdict = project.replay(f"run:{run_id}")
         assert verdict.verdict == "bitwise", verdict
         assert bool(verdict.notes) == stored
+
+
+MANY = """
+import pandas as pd
+lineage = Lineage(namespace="fraud", store=True)
+
+@lineage.step
+def shifted(frame: pd.DataFrame, by: tuple, scale: int = 1) -> pd.DataFrame:
+    return frame.assign(a=frame["a"] + sum(by) * scale + np.random.random(len(frame)))
+"""
+CALLED_WITH_MANY = """
+import pandas as pd
+from steps import shifted
+shifted(pd.DataFrame({"a": np.arange(60.0)}), tuple(range(20_000)), 3)
+"""
+
+
+@pytest.fixture
+def with_many_parameters(project: Project) -> Project:
+    """A step whose parameters do not fit into a facet; the object with them lies beside the database."""
+    project.write(steps=MANY, program=CALLED_WITH_MANY)
+    project.run("program.py")
+    kept = project.folder / ".relineage" / "objects"
+    assert list(kept.iterdir())
+    shutil.copytree(kept, project.folder.parent / "objects")
+    return project
+
+
+def test_a_step_whose_parameters_did_not_fit_into_its_event_is_called_with_all_of_them(
+    with_many_parameters: Project,
+) -> None:
+    verdict = with_many_parameters.replay("shifted")
+
+    assert (verdict.verdict, verdict.notes) == ("bitwise", ("steps:shifted was called by itself",)), verdict
+
+
+@pytest.mark.parametrize("harm", ["removed", "forged"])
+def test_without_all_of_its_parameters_a_step_is_not_called_by_itself(
+    with_many_parameters: Project, harm: str
+) -> None:
+    for file in (with_many_parameters.folder.parent / "objects").iterdir():
+        file.unlink() if harm == "removed" else file.write_text(file.read_text().replace("19999", "19998"))
+
+    verdict = with_many_parameters.replay("shifted")
+
+    assert (verdict.verdict, verdict.notes) == ("bitwise", ()), verdict
