@@ -19,6 +19,7 @@ from ...emitter.store import Store, open_store
 from ..display import printable
 from ..errors import SourceError
 from ..home import find_home
+from ..replay.details import OBJECTS, beside, every_object
 from .session import question
 
 VARIABLE = "RELINEAGE_STORE"
@@ -86,3 +87,17 @@ def each_database(databases: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnecti
     for database in databases or (None,):
         with question(database) as asked:
             yield asked.connection
+
+
+def objects_beside(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """What did not fit into events: the text of each object beside a database, and in the `.relineage` found upwards.
+
+    Raises:
+        SourceError: One cannot be read.
+    """
+    home = find_home(Path.cwd())
+    try:
+        for folder in {beside(connection), None if home is None else home / OBJECTS}:
+            yield from every_object(folder)
+    except OSError as error:
+        raise SourceError(str(error)) from error

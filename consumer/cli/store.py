@@ -6,6 +6,7 @@ something. What an object is and how it is checked is decided by the emitter's s
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,13 +25,14 @@ from ..display import printable
 from ..errors import QuestionError, SourceError
 from ..named import named
 from .asked import asked, is_in_bundle
-from .contents import YOUNG_HOURS, contents, databases_option, each_database, yes_option
+from .contents import YOUNG_HOURS, contents, databases_option, each_database, objects_beside, yes_option
 from .listing import TABLE_LIMIT
 from .output import Section, print_json, print_table
 from .session import database_option, format_option, limit_option, question
 from .subject import meant
 
 NAMED_BY_DIGITS = 16
+_DIGEST = re.compile(r"b3-[a-z0-9]+:[0-9a-f]{64}")
 # A version that was a file is given back as it was, before the table that it held.
 _PREFERRED = ("folder", "bytes", "table", "tensors")
 
@@ -138,16 +140,18 @@ def verify(digests: tuple[str, ...]) -> int:
 def collect(yes: bool, databases: tuple[Path, ...]) -> int:
     """Remove what no database refers to, after saying what that is and asking.
 
-    Kept is whatever is named by its digest anywhere in an event that was taken in, or in a message that could not be
-    read as one, and all that was put there or referred to within the last 24 hours: its event may be on its way. So
-    take in all events first, and where several databases refer to one store, name them all. Nothing is removed where
-    one of them cannot be read.
+    Kept is whatever is named by its digest anywhere in an event that was taken in, in what did not fit into one
+    (.relineage/objects), or in a message that could not be read as one, and all that was put there or referred to
+    within the last 24 hours: its event may be on its way. So take in all events first, and where several databases
+    refer to one store, name them all. Nothing is removed where one of them cannot be read.
     """
     with contents() as store:
         before = time.time() - YOUNG_HOURS * 3600
         referred: set[str] = set()
         for connection in each_database(databases):
             referred.update(row[0] for row in connection.execute(named("objects")["referred"]).fetchall())
+            for text in objects_beside(connection):
+                referred.update(_DIGEST.findall(text))
         unused = store.unused(referred, before)
         if not unused:
             store.sweep(before)

@@ -331,6 +331,42 @@ def test_gc_keeps_what_any_event_names_whatever_for(
     ]
 
 
+def test_gc_keeps_what_is_named_only_in_what_did_not_fit_into_an_event(
+    project: Path, relineage: Callable[..., Any]
+) -> None:
+    store = objects(project)
+    frame = pd.DataFrame({"c": np.arange(20.0)})
+    store.put(content_of(frame), frame)
+    digest = content_of(frame).digests[0]
+    lineage = Lineage(namespace="n", environ={})
+    with lineage.run("refer", params={"many": (*range(20_000), digest)}):
+        pass
+    assert lineage.close()
+    assert not any(digest in file.read_text() for file in (project / ".relineage" / "events").iterdir())
+    grow_old(project)
+
+    assert relineage("store", "gc", "--yes").code == 0
+
+    assert store.find(digest) is not None
+
+
+def test_gc_removes_nothing_where_what_did_not_fit_into_events_cannot_be_read(
+    project: Path, relineage: Callable[..., Any]
+) -> None:
+    store = objects(project)
+    before = {one.digest for one in store.scan()}
+    (project / ".relineage" / "objects" / "b3-bytes1:0.json").mkdir(parents=True)
+    frame = pd.DataFrame({"c": np.arange(20.0)})
+    store.put(content_of(frame), frame)
+    grow_old(project)
+
+    said = relineage("store", "gc", "--yes")
+
+    assert said.code == 2
+    assert "b3-bytes1:0.json" in said.err
+    assert {one.digest for one in store.scan()} == before | {content_of(frame).digests[0]}
+
+
 def test_gc_keeps_what_is_named_with_a_colon_that_is_escaped(
     project: Path, relineage: Callable[..., Any], make_event: Callable[..., dict[str, Any]]
 ) -> None:
