@@ -11,28 +11,21 @@ or run here.
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from ..errors import BundleError
+from ..git import NO_GIT, GitError, NoGit, git
 
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 REF = "refs/relineage/"
-# Generous: a repository with a hundred thousand files is packed in some ten seconds.
-_GIT_SECONDS = 1200.0
 _FORMATS = {40: "sha1", 64: "sha256"}
 _HEADS = {"sha1": "# v2 git bundle\n", "sha256": "# v3 git bundle\n@object-format=sha256\n"}
-_NO_GIT = "git is not installed here"
-
-
-class GitFailed(Exception):
-    """git cannot be started, or has refused; the text is what it said."""
 
 
 @dataclass(kw_only=True)
@@ -65,9 +58,7 @@ def pack(commits: Iterable[str], repositories: Sequence[Path], into: Path) -> Pa
     for form, ids in wanted.items():
         try:
             _pack(ids, form, repositories, into, packed)
-        except FileNotFoundError:
-            packed.missing |= dict.fromkeys(ids, _NO_GIT)
-        except GitFailed as failed:
+        except GitError as failed:
             packed.missing |= dict.fromkeys(ids, str(failed))
     return packed
 
@@ -91,24 +82,13 @@ def unpack(file: Path, form: str, commits: Sequence[str], repository: Path) -> N
         _git(repository, "bundle", "verify", "--quiet", str(file))
         _git(repository, "bundle", "unbundle", str(file))
         updates = "".join(f"create {REF}{commit} {commit}\n" for commit in mine)
-        _git(repository, "update-ref", "--stdin", stdin=updates)
+        _git(repository, "update-ref", "--stdin", given=updates)
         # Every object once more, as transfer.fsckObjects does, which old versions do not heed here.
         _git(repository, "fsck", "--full", "--strict", "--no-dangling", "--no-progress")
-    except FileNotFoundError:
-        raise BundleError(f"{_NO_GIT}, so the code in the bundle cannot be looked at") from None
-    except GitFailed as failed:
+    except NoGit:
+        raise BundleError(f"{NO_GIT}, so the code in the bundle cannot be looked at") from None
+    except GitError as failed:
         raise BundleError(f"the code in the bundle is refused: {failed}") from None
-
-
-def holds(repositories: Iterable[Path], commit: str) -> bool:
-    """Whether one of the repositories has a commit. False as well where git is not installed."""
-    for repository in repositories:
-        try:
-            _git(repository, "cat-file", "-e", f"{commit}^{{commit}}")
-        except (FileNotFoundError, GitFailed):
-            continue
-        return True
-    return False
 
 
 def _pack(ids: list[str], form: str, repositories: Sequence[Path], into: Path, packed: Packed) -> None:
@@ -135,7 +115,7 @@ def _pack(ids: list[str], form: str, repositories: Sequence[Path], into: Path, p
             _git(
                 bare, "-c", "core.compression=6", "pack-objects", "--stdout", "--revs", "--threads=1", "--quiet",
                 "--no-reuse-delta", "--no-reuse-object", "--delta-base-offset",
-                stdin="".join(f"{one}\n" for one in whole), stdout=written.fileno(),
+                given="".join(f"{one}\n" for one in whole), into=written,
             )  # fmt: skip
         packed.files[form] = file
         packed.commits += whole
@@ -146,7 +126,7 @@ def _is_whole(bare: Path, commit: str, packed: Packed) -> bool:
     try:
         _git(bare, "rev-list", "--objects", "--quiet", commit)
         listed = _git(bare, "ls-tree", "-r", "-z", commit)
-    except GitFailed:
+    except GitError:
         packed.missing[commit] = "its files are not all in the repository: a partial clone?"
         return False
     modules = [line.partition("\t")[2] for line in listed.split("\0") if line.startswith("160000 ")]
@@ -156,7 +136,7 @@ def _is_whole(bare: Path, commit: str, packed: Packed) -> bool:
 
 
 def _present(bare: Path, ids: list[str]) -> set[str]:
-    told = _git(bare, "cat-file", "--batch-check", stdin="".join(f"{one}\n" for one in ids))
+    told = _git(bare, "cat-file", "--batch-check", given="".join(f"{one}\n" for one in ids))
     return {
         words[0] for line in told.splitlines() if len(words := line.split()) == 3 and words[1] == "commit"
     }
@@ -165,11 +145,10 @@ def _present(bare: Path, ids: list[str]) -> set[str]:
 def _objects(place: Path, form: str) -> Path | None:
     """The folder of a repository's objects; null where there is no repository with ids of that form."""
     try:
-        told = _git(
-            place, "rev-parse", "--path-format=absolute", "--show-object-format", "--git-path", "objects",
-            settings=True,
-        )  # fmt: skip
-    except GitFailed:
+        told = git(
+            place, "rev-parse", "--path-format=absolute", "--show-object-format", "--git-path", "objects"
+        )
+    except GitError:
         return None
     kind, _, objects = told.rstrip("\n").partition("\n")
     return Path(objects) if kind == form else None
@@ -182,53 +161,6 @@ def _bare(folder: Path, form: str) -> None:
     (folder / "objects" / "info").mkdir(exist_ok=True)
 
 
-def _git(
-    folder: Path, *arguments: str, stdin: str = "", stdout: int = subprocess.PIPE, settings: bool = False
-) -> str:
-    """What git prints in a folder.
-
-    Args:
-        folder: The repository, or a folder in it.
-        arguments: The command.
-        stdin: What it reads.
-        stdout: Where it writes to, if that is not to be given back.
-        settings: With the user's own settings, which say whose repositories are safe.
-
-    Raises:
-        FileNotFoundError: There is no git.
-        GitFailed: It has refused, or took longer than twenty minutes.
-    """
-    if not folder.is_dir():
-        raise GitFailed(f"{folder} is no folder")
-    command = [
-        "git", "-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", "-c", "transfer.fsckObjects=true",
-        "-c", "gc.auto=0", "-c", "protocol.allow=never", "-C", str(folder), *arguments,
-    ]  # fmt: skip
-    try:
-        done = subprocess.run(  # noqa: S603 - a fixed program; arguments are options of ours, paths and hex digits
-            command, input=stdin.encode(), stdout=stdout, stderr=subprocess.PIPE, timeout=_GIT_SECONDS,
-            check=False, env=_environment(settings),
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise GitFailed(f"git {_verb(arguments)} took longer than {_GIT_SECONDS / 60:.0f} minutes") from None
-    if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise GitFailed(
-            f"git {_verb(arguments)}: {said[-1] if said else f'failed with code {done.returncode}'}"
-        )
-    return (done.stdout or b"").decode("utf-8", "surrogateescape")
-
-
-def _verb(arguments: Sequence[str]) -> str:
-    words = [word for word in arguments if not word.startswith("-") and "=" not in word]
-    return words[0] if words else ""
-
-
-def _environment(settings: bool) -> Mapping[str, str]:
-    """Without `settings` nobody's: a filter, an alias or a program that they name is not run."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    if not settings:
-        kept |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
-    return kept | {
-        "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_NO_REPLACE_OBJECTS": "1", "LC_ALL": "C",
-    }  # fmt: skip
+def _git(folder: Path, *arguments: str, given: str = "", into: IO[bytes] | None = None) -> str:
+    """git with nobody's settings: a filter, an alias or a program that they name is not run."""
+    return git(folder, *arguments, given=given, into=into, settings=False)

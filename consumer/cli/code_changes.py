@@ -8,7 +8,6 @@ diff, no fetch.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +16,8 @@ from pathlib import Path, PurePosixPath
 import duckdb
 
 from ..ask import Cause
+from ..git import GitError, git, has_commit
 from ..named import named
-from ..replay.code import git
 
 MOST_FILES = 5
 _MOST_LINES = 6  # of one file
@@ -128,25 +127,21 @@ def _change(a: str | None, b: str | None, folders: Sequence[Path]) -> Change:
         side = "A" if a is None else "B"
         return Change(a=a, b=b, unknown=f"no snapshot or clean commit of {side}'s code is recorded")
     for folder in folders:
-        if _holds(folder, a) and _holds(folder, b):
+        if has_commit(folder, a) and has_commit(folder, b):
             break
     else:
         return Change(a=a, b=b, unknown=f"no repository here holds both {a[:12]} and {b[:12]}")
     if a == b:
         return Change(a=a, b=b)
-    listed = _git(folder, "diff", "--name-only", "--no-renames", "-z", a, b)
-    if listed is None:
+    options = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames")
+    try:
+        listed = git(folder, "diff", "--name-only", "-z", *options, a, b)
+        files = sorted(filter(None, listed.split("\0")), key=lambda file: (not _holds_code(file), file))
+        shown = [f":(literal,top){file}" for file in files[:MOST_FILES]]
+        text = git(folder, "diff", "--unified=0", *options, a, b, "--", *shown) if shown else ""
+    except GitError:
         return Change(a=a, b=b, unknown=f"git in {folder} could not compare them")
-    files = sorted(filter(None, listed.split("\0")), key=lambda file: (not _holds_code(file), file))
-    shown = [f":(literal,top){file}" for file in files[:MOST_FILES]]
-    options = ("--unified=0", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames")
-    text = _git(folder, "-c", "core.quotePath=false", "diff", *options, a, b, "--", *shown) if shown else ""
-    return Change(a=a, b=b, files=tuple(files), lines=tuple(_parsed(text or "")))
-
-
-def _holds(folder: Path, commit: str) -> bool:
-    # os.path.isdir: what an event calls a folder may be too long to be one, and Path.is_dir would raise.
-    return os.path.isdir(folder) and _git(folder, "cat-file", "-e", f"{commit}^{{commit}}") is not None  # noqa: PTH112
+    return Change(a=a, b=b, files=tuple(map(_readable, files)), lines=tuple(_parsed(_readable(text))))
 
 
 def _holds_code(file: str) -> bool:
@@ -173,7 +168,6 @@ def _parsed(text: str) -> list[Lines]:
     return found
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
-    """What git prints; None if it cannot say."""
-    done = git(folder, *arguments)
-    return done.stdout if done.returncode == 0 else None
+def _readable(text: str) -> str:
+    """For people: bytes that are no UTF-8 are told as such."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

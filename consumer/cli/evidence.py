@@ -26,9 +26,8 @@ from ...emitter.errors import Damaged, StoreError
 from ...emitter.process import process_id
 from ...emitter.store import Store as Objects
 from ..ask import Check, Hop
-from ..bundle.code import holds
+from ..git import has_commit
 from ..named import named
-from ..replay.code import has_commit
 from .reached import Finding, Reach, Version, recorded_versions, worst
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
@@ -198,7 +197,7 @@ def _code_in_bundle(
             continue
         asked = [snapshot] if snapshot is not None else []
         asked += [commit] if commit is not None and (snapshot is None or dirty is False) else []
-        there = next((one for one in asked if _COMMIT.fullmatch(one) and holds(packed, one)), None)
+        there = next((one for one in asked if _COMMIT.fullmatch(one) and _in_bundle(one, packed)), None)
         if there is not None:
             result[run_id] = Finding("passed", f"commit {there[:12]} is in the bundle")
         elif asked and which("git") is None:
@@ -207,6 +206,10 @@ def _code_in_bundle(
         elif asked:
             result[run_id] = Finding("unknown", f"commit {asked[0][:12]} is not in the bundle")
     return result
+
+
+def _in_bundle(commit: str, packed: Sequence[Path]) -> bool:
+    return any(has_commit(repository, commit, settings=False) for repository in packed)
 
 
 def _in_store(digest: str, objects: Objects | None) -> Finding:

@@ -7,23 +7,22 @@ the code of runs without git.
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...emitter.digests import Refused
 from ...emitter.errors import StoreError
 from ...emitter.store import Store
+from ..git import GitError, git, has_commit
 from .recorded import Recorded
 from .verdicts import NotReplayed
 
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
 _FOLDER = "b3-folder1:"
-_GIT_SECONDS = 120.0
+_CHECKOUT_SECONDS = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,39 +80,18 @@ def checked_out(source: Source, objects: Store | None, folder: Path) -> Iterator
             raise NotReplayed(f"its code cannot be taken from the store: {error}") from error
         yield
         return
-    # Hooks are programs of the repository's owner, and none of the recorded code.
-    made = git(
-        source.repository, "-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach", "--force",
-        str(folder), source.snapshot,
-    )  # fmt: skip
     try:
-        if made.returncode != 0:
-            raise NotReplayed(f"git could not check out {source.snapshot[:12]}: {_last_line(made.stderr)}")
+        try:
+            git(
+                source.repository, "worktree", "add", "--quiet", "--detach", "--force", str(folder), source.snapshot,
+                seconds=_CHECKOUT_SECONDS,
+            )  # fmt: skip
+        except GitError as error:
+            raise NotReplayed(f"its code, {source.snapshot[:12]}, cannot be checked out: {error}") from error
         yield
     finally:
-        git(source.repository, "worktree", "remove", "--force", "--force", str(folder))
-
-
-def has_commit(folder: Path, commit: str) -> bool:
-    """Whether the repository around a folder holds a commit; it is not fetched from anywhere."""
-    if not folder.is_dir():
-        return False
-    return git(folder, "cat-file", "-e", f"{commit}^{{commit}}").returncode == 0
-
-
-def git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """What git says in a folder; where there is no git, as if it had failed."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    # A partial clone would go and fetch what it lacks.
-    environment |= {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
-    command = ["git", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments]
-    try:
-        return subprocess.run(  # noqa: S603 - a fixed program; the commit is hex digits
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_GIT_SECONDS, check=False,
-            env=environment, text=True, errors="replace",
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError) as error:
-        return subprocess.CompletedProcess(command, 1, "", str(error))
+        with suppress(GitError):
+            git(source.repository, "worktree", "remove", "--force", "--force", str(folder))
 
 
 def _unknown_code(run: Recorded) -> str:
@@ -132,8 +110,3 @@ def _not_here(run: Recorded, commit: str, repositories: Sequence[Path]) -> str:
     return (
         f"commit {commit[:12]} is not in {asked}: git fetch{where} ({refs}), or work in a clone that has it"
     )
-
-
-def _last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it did not say why"

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from cli_projects import git
 
-from relineage.consumer.bundle.code import holds, pack, unpack
+from relineage.consumer.bundle.code import pack, unpack
 from relineage.consumer.errors import BundleError
+from relineage.consumer.git import has_commit
 
 
 def commit(folder: Path, name: str, text: str) -> str:
@@ -54,7 +55,7 @@ def test_commits_come_with_their_files_and_without_what_was_before_them(project:
     assert [one for one in there if one.startswith("commit")] == sorted(
         f"commit {one}" for one in (first, second)
     )
-    assert not holds([into / "code.git"], secret)
+    assert not has_commit(into / "code.git", secret)
     assert git(into / "code.git", "for-each-ref", "--format=%(objectname)").split() == packed.commits
 
 
@@ -109,8 +110,8 @@ def test_ids_of_sha256_have_a_bundle_of_their_own(tmp_path: Path, project: Path,
         unpack(file, form, packed.commits, into / f"{form}.git")
 
     assert set(packed.files) == {"sha1", "sha256"}
-    assert holds([into / "sha256.git"], ids[1])
-    assert not holds([into / "sha256.git"], ids[0])
+    assert has_commit(into / "sha256.git", ids[1])
+    assert not has_commit(into / "sha256.git", ids[0])
 
 
 def test_what_is_in_no_repository_is_told(project: Path, into: Path, tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ def test_without_git_nothing_is_packed_and_the_reason_is_told(
     monkeypatch.setenv("PATH", str(into))
 
     assert pack([wanted], [project], into).missing == {wanted: "git is not installed here"}
-    assert not holds([project], wanted)
+    assert not has_commit(project, wanted)
     with pytest.raises(BundleError, match="git is not installed here, so the code in the bundle cannot be"):
         unpack(packed.files["sha1"], "sha1", [wanted], into / "code.git")
 
@@ -267,4 +268,4 @@ def test_settings_of_the_user_do_not_reach_what_was_unpacked(
     unpack(packed.files["sha1"], "sha1", packed.commits, into / "code.git")
 
     assert not (into / "code.git" / "hooks").exists()
-    assert holds([into / "code.git"], wanted)
+    assert has_commit(into / "code.git", wanted)
