@@ -105,7 +105,9 @@ class Seeding:
 
     def begin(self) -> None:
         """Keep the caller's states, seed every generator, and look at what else is drawn."""
-        import numpy  # noqa: F401  # before the lock: the first time it takes a tenth of a second
+        # Before the lock, since the first time it takes a tenth of a second, and before it is looked at: numpy brings
+        # its generators only when somebody asks for them.
+        import numpy.random  # noqa: F401
 
         with _LOCK:
             self._forks = _FORKS.path

@@ -111,3 +111,22 @@ print(*seeding.record().uncovered)
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert ran.stdout.strip() == "polars sample or shuffle without a seed (__main__:7)"
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [("default_rng()", "a numpy generator without a seed (__main__:6)"), ("RandomState(7)", "")],
+)
+def test_numpys_generators_are_seen_where_nobody_has_asked_for_them_before_the_run(made: str, told: str):
+    program = f"""
+import os, numpy
+from relineage.emitter.seeds import Seeding, entropy_of
+seeding = Seeding(entropy_of(1), os.environ)
+seeding.begin()
+numpy.random.{made}.normal()
+seeding.end()
+print(*seeding.record().uncovered)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert ran.stdout.strip() == told
