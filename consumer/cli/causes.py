@@ -7,7 +7,6 @@ decided in macros/why.sql, what has changed in the code in `code_changes.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import click
 from rich.padding import Padding
@@ -15,20 +14,13 @@ from rich.text import Text
 from rich.tree import Tree
 
 from ..ask import Cause
+from ..chance import Chance
 from ..display import printable
 from .code_changes import Change
 from .output import short, terminal
 
 MOST_CAUSES = 30
 _OFF = frozenset({"0", "false", "off", "no", "none", "random", ""})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chance:
-    """What a run says of chance: its switches, and the sources that no seed covers."""
-
-    switches: Mapping[str, str] = field(default_factory=dict)
-    uncovered: Sequence[str] = ()
 
 
 def print_causes(

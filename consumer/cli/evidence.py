@@ -46,6 +46,7 @@ def with_evidence(
     objects: Objects | None = None,
     deep: bool = False,
     packed: Sequence[Path] | None = None,
+    with_data: bool = False,
 ) -> list[Check]:
     """The checks, with those filled in that need files, git, or this machine.
 
@@ -59,6 +60,7 @@ def with_evidence(
         deep: Digest whatever can be reached, outputs and objects too.
         packed: The repositories of a bundle. Then its objects are digested, and nothing else is looked at: the paths
             in its events are those of another machine.
+        with_data: The bundle was made with contents.
     """
     run_ids = sorted({check.run_id for check in checks})
     models = _models(connection, run_ids)
@@ -67,7 +69,7 @@ def with_evidence(
     wanted.update(one for some in (*models.values(), *written.values()) for one in some)
     reach = Reach(
         recorded=recorded_versions(wanted, connection), objects=objects, deep=deep or packed is not None,
-        looking_at=looking_at, bundled=packed is not None,
+        looking_at=looking_at, bundled=packed is not None, with_data=with_data,
     )  # fmt: skip
     data = _data(hops, models, reach)
     filled = {

@@ -41,6 +41,7 @@ class Reach:
         deep: Whether objects are digested, too.
         looking_at: Told of each path or object before it is digested.
         bundled: The objects are those of a bundle, and the paths those of another machine: they are not looked at.
+        with_data: The bundle was made with contents.
     """
 
     recorded: Mapping[Version, tuple[frozenset[str], tuple[str, ...]]]
@@ -48,6 +49,7 @@ class Reach:
     deep: bool
     looking_at: Callable[[str], None]
     bundled: bool = False
+    with_data: bool = False
     _paths: dict[str, frozenset[str] | str] = field(default_factory=dict)
     _objects: dict[str, str | None] = field(default_factory=dict)
 
@@ -89,7 +91,8 @@ class Reach:
             return Finding("passed", f"{name} is in the bundle as it was {verb}")
         if written_by is not None:
             return Finding("passed", f"{name} is what {written_by} wrote")
-        return Finding("unknown", f"{name} is not in the bundle; --data puts it there")
+        hint = "" if self.with_data else "; --data puts it there"
+        return Finding("unknown", f"{name} is not in the bundle{hint}")
 
     def _at(self, path: str) -> frozenset[str] | str:
         if path not in self._paths:

@@ -30,7 +30,7 @@ from ..replay.record import record
 from ..replay.recorded import Recorded, read_run
 from ..replay.replaying import Means
 from ..replay.verdicts import Replayed
-from .asked import asked
+from .asked import Asked, asked
 from .causes import print_causes
 from .comparing import parsed_tolerance
 from .output import print_json, terminal
@@ -100,6 +100,7 @@ def command(
             repositories=found.repositories(),
             objects=found.objects(),
             here=not found.elsewhere,
+            kept=_kept(found),
             around=_work_tree(),
             tolerance=allowed,
             tolerance_text=tolerance,
@@ -136,6 +137,14 @@ def run_meant(connection: duckdb.DuckDBPyConnection, x: str) -> str:
     return str(run_id)
 
 
+def _kept(found: Asked) -> str:
+    """What the contents that can be had are called, and how more of them come there."""
+    if not found.elsewhere:
+        return "the store"
+    with_data = any(bundle.manifest.data for bundle in found.bundles)
+    return "the bundle" if with_data else "the bundle: --data puts it there when it is made"
+
+
 def _work_tree() -> Path:
     """The one around the working directory, or that itself."""
     repository = Repositories().at(Path.cwd())
@@ -164,6 +173,7 @@ def _ask_first(runs: Sequence[Recorded]) -> None:
 def _record(verdict: Replayed, began: datetime) -> None:
     home = find_home(Path.cwd())
     if home is None:
+        click.echo("relineage: the replay is not recorded, as there is no .relineage here or above", err=True)
         return
     try:
         record(verdict, home / EVENTS, began)
@@ -195,7 +205,7 @@ def _print(verdict: Replayed) -> None:
             console.print(f"  and {len(verdict.setting) - SHOWN_SETTINGS} more: --format json has all")
     if verdict.causes:
         console.print(Text("\nwhy, then → now", style="bold"))
-        print_causes(verdict.causes)
+        print_causes(verdict.causes, chances=verdict.chances)
 
 
 def _headline(verdict: Replayed) -> str:

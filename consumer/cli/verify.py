@@ -50,6 +50,7 @@ def command(x: str, deep: bool, format_: str, database: Path | None) -> int:
         checks = with_evidence(
             ask.reproducibility(found.x[0]), ask.upstream(found.x[0]), found.connection, Path.cwd(), looking_at,
             objects=found.objects(), deep=deep, packed=found.packed(),
+            with_data=any(bundle.manifest.data for bundle in found.bundles),
         )  # fmt: skip
         replays = _replays(found.connection, checks)
     counts = Counter(check.status for check in checks)
@@ -68,10 +69,13 @@ def _replays(connection: duckdb.DuckDBPyConnection, checks: Sequence[Check]) -> 
     rows = connection.execute(named("evidence")["replays"], {"run_ids": [checks[0].run_id]}).fetchall()
     if not rows:
         return None
-    _, verdict, tolerance, at = rows[0]
-    said = {"bitwise": "reproduced bitwise", "within tolerance": f"reproduced within tolerance {tolerance}"}
-    times = f", done again {len(rows)} times" if len(rows) > 1 else ""
-    return f"last replay, {at:%Y-%m-%d %H:%M} UTC: {said.get(verdict, verdict)}{times}"
+    said = {"bitwise": "reproduced bitwise", "within tolerance": "reproduced within tolerance {}"}
+    done = [row for row in rows if row[1] != "not replayed"]
+    _, verdict, tolerance, at = (done or rows)[0]
+    words = said.get(verdict, verdict).format(tolerance)
+    times = f", done again {len(done)} times" if len(done) > 1 else ""
+    since = ", and could not be replayed since" if done and rows[0] is not done[0] else ""
+    return f"last replay, {at:%Y-%m-%d %H:%M} UTC: {words}{times}{since}"
 
 
 def _print(
@@ -87,11 +91,14 @@ def _print(
     for check in checks:
         runs[check.run_id][check.check_name] = check
     console.print(_matrix(names, runs))
-    for status in ("failed", "unknown"):
+    for status in ("failed", "unknown", "passed"):
         reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
         for check in checks:
-            if check.status == status:
-                reasons[check.check_name, check.reason].append(check.job_name or check.run_id)
+            # Of what passed only what whoever reads it must know: files that the snapshot does not hold.
+            reason = check.reason if status != "passed" else check.reason.partition("; not covered: ")[2]
+            if check.status == status and reason:
+                reason = reason if status != "passed" else f"not in the snapshot: {reason}"
+                reasons[check.check_name, reason].append(check.job_name or check.run_id)
         if not reasons:
             continue
         listed = Table.grid(padding=(0, 2, 0, 0))
@@ -128,10 +135,12 @@ def _verdict(x: str, runs: int, counts: Counter[str], replays: str | None) -> Te
     name = printable(x)
     tail = f"; {printable(replays)}" if replays else ""
     if counts["failed"]:
-        rest = f" and {counts['unknown']} are unknown" if counts["unknown"] else ""
+        are = "is" if counts["unknown"] == 1 else "are"
+        rest = f" and {counts['unknown']} {are} unknown" if counts["unknown"] else ""
         return Text(f"✗ {name}: {counts['failed']} of {of} failed{rest}{tail}", style="bold red")
     if counts["unknown"]:
-        of_them = f"{counts['unknown']} of {of} are unknown, the others passed"
+        are = "is" if counts["unknown"] == 1 else "are"
+        of_them = f"{counts['unknown']} of {of} {are} unknown, the others passed"
         return Text(f"? {name}: {of_them}{tail}", style="bold yellow")
     return Text(f"✓ {name}: all {of} passed{tail}", style="bold green")
 

@@ -5,19 +5,19 @@ Decides which two things are compared where only one is named. How they are show
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 import duckdb
 
-from ..ask import Ask, Cause, question_errors
+from ..ask import Ask, question_errors
+from ..chance import chances_of
 from ..display import printable
 from ..errors import QuestionError
 from ..named import named
 from .asked import asked
-from .causes import Chance, print_causes
+from .causes import print_causes
 from .code_changes import code_changes, without_prose
 from .output import print_json
 from .session import database_option, format_option
@@ -44,7 +44,7 @@ def command(a: str, b: str | None, format_: str, as_json: bool, database: Path |
         causes = Ask(connection).why(one, two)
         changes = code_changes(causes, connection, found.repositories(), elsewhere=found.elsewhere)
         causes = without_prose(causes, changes)
-        chances = _chances(connection, causes)
+        chances = chances_of(connection, causes)
     if as_json or format_ == "json":
         print_json([asdict(cause) for cause in causes])
     elif not causes:
@@ -71,21 +71,3 @@ def _latest_two(connection: duckdb.DuckDBPyConnection, x: str, typed: str) -> tu
     (later, _), (earlier, _) = rows
     click.echo(f"relineage: A is {printable(earlier)}, B is {printable(later)}", err=True)
     return earlier, later
-
-
-def _chances(connection: duckdb.DuckDBPyConnection, causes: Sequence[Cause]) -> dict[str, Chance]:
-    runs = {
-        run
-        for cause in causes
-        if cause.what == "non-determinism"
-        for run in (cause.run_a, cause.run_b)
-        if run
-    }
-    rows = connection.execute(named("why")["chance"], {"run_ids": sorted(runs)}).fetchall() if runs else []
-    return {
-        run_id: Chance(
-            switches={one["key"]: str(one["value"]).strip('"') for one in switches or []},
-            uncovered=uncovered or [],
-        )
-        for run_id, switches, uncovered in rows
-    }

@@ -16,6 +16,7 @@ from pathlib import Path
 from ...emitter.capture.environment import ALLOWED_VARIABLES
 from ...emitter.replaying import VARIABLE
 from .places import Places, below
+from .record import JOB, NAMESPACE
 from .recorded import Member, Recorded
 from .verdicts import NotReplayed
 
@@ -30,6 +31,10 @@ def program_of(run: Recorded) -> list[str]:
     Raises:
         NotReplayed: It cannot be started again; the reason says why.
     """
+    if (run.namespace, run.job) == (NAMESPACE, JOB):
+        raise NotReplayed(
+            "it is a replay itself: replay the run that it did again, which relineage show tells"
+        )
     if run.directory is None or run.root is None or not run.command:
         raise NotReplayed(
             "how its program was started is not recorded: it was typed at a prompt, or the producer does not say"

@@ -24,6 +24,7 @@ from ... import emitter
 from ...emitter.digests.closeness import Tolerance
 from ...emitter.errors import StoreError
 from ...emitter.store import Store, open_store
+from ..chance import chances_of
 from ..named import named
 from .answer import causes_between, joined, setting_differences
 from .calls import Call, call_of
@@ -51,7 +52,8 @@ class Means:
         tolerance: How far apart values may be; null if only equal digests count.
         tolerance_text: The same as it was asked for.
         here: Whether recorded paths may be of this machine: the work tree is asked for the code, too, and files are
-            taken from their paths. Else the events are those of a bundle, and `objects` is what is in it.
+            taken from their paths. Else the events are those of a bundle.
+        kept: What `objects` is called.
         around: A work tree on this machine: what lay in that of the run may be at the same place in this one.
         environment: Rebuild the recorded packages first; default: this interpreter with what it has.
         keep: A folder that is not there yet, for the replay's own events and store.
@@ -63,6 +65,7 @@ class Means:
     tolerance: Tolerance | None = None
     tolerance_text: str | None = None
     here: bool = True
+    kept: str = "the store"
     around: Path | None = None
     environment: bool = False
     keep: Path | None = None
@@ -187,10 +190,8 @@ def _ran(
         for path in (folder_of(run, where), *_folders_for(written, where), home):
             path.mkdir(parents=True, exist_ok=True)
         inputs = run.inputs if call is None else call.files()
-        notes = put_inputs(
-            inputs, where, means.objects, remade, partial(_may_be, root=root, means=means),
-            "the store" if means.here else "the bundle: --data puts it there when it is made",
-        )  # fmt: skip
+        may_be = partial(_may_be, root=root, means=means)
+        notes = put_inputs(inputs, where, means.objects, remade, may_be, means.kept)
         said: dict[str, Any] = {
             "home": str(home),
             "foreign": [root, directory, *written],
@@ -249,6 +250,7 @@ def _judged(one: Member, run: Recorded, ran: _Ran, means: Means) -> Replayed:
         notes.append(f"the program {ran.ended.words()}")
     if one.state != "COMPLETE":
         notes.append(f"the original run did not complete: it is {one.state}")
+    causes = causes_between(ran.connection, one.run_id, other.run_id) if reason is not None else ()
     return Replayed(
         run_id=one.run_id,
         job=f"{one.namespace}/{one.job}",
@@ -258,7 +260,8 @@ def _judged(one: Member, run: Recorded, ran: _Ran, means: Means) -> Replayed:
         snapshot=ran.source.snapshot,
         setting=setting_differences(ran.connection, one.run_id, other.run_id),
         outputs=tuple(outputs),
-        causes=causes_between(ran.connection, one.run_id, other.run_id) if reason is not None else (),
+        causes=causes,
+        chances=chances_of(ran.connection, causes),
         notes=tuple(notes),
         new_run_id=other.run_id,
     )

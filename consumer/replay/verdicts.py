@@ -6,11 +6,12 @@ within the tolerance; an output of which nothing can be said is no success. Pure
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ..ask import Cause
+from ..chance import Chance
 
 Verdict = Literal["bitwise", "within tolerance", "not reproduced", "not replayed"]
 OfOutput = Literal["bitwise", "within tolerance", "different", "missing", "unknown"]
@@ -55,6 +56,7 @@ class Replayed:
         setting: What differed from the original's setting, one a line.
         outputs: Each output.
         causes: Why they differ, likeliest first; only where they do.
+        chances: What is known of chance where nothing else explains it, by run.
         notes: What else whoever reads the verdict must know.
         new_run_id: The run of the replay, as its own events call it; null if there is none.
     """
@@ -68,6 +70,7 @@ class Replayed:
     setting: tuple[str, ...] = ()
     outputs: tuple[OutputVerdict, ...] = ()
     causes: tuple[Cause, ...] = ()
+    chances: Mapping[str, Chance] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     new_run_id: str | None = None
 

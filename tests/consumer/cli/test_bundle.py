@@ -134,6 +134,13 @@ def test_a_verdict_on_the_bundle_is_that_of_where_it_was_made_but_for_what_it_lo
     assert without["load", "inputs_unchanged"] == (
         "unknown", f"{raw} is not in the bundle; --data puts it there",
     )  # fmt: skip
+    deep = relineage("verify", "--deep", bundles / "data.lineage", "--format", "json").json
+    [reason] = [
+        row["reason"]
+        for row in deep
+        if row["check_name"] == "outputs_unchanged" and row["job_name"] == "load"
+    ]
+    assert reason == "fraud/frame is not in the bundle"  # and --data would not put it there
     status, reason = without["load", "code_reachable"]
     assert status == "passed"
     assert re.fullmatch("commit [0-9a-f]{12} is in the bundle", reason)
@@ -507,6 +514,7 @@ def test_a_training_is_reproduced_bitwise_from_a_bundle_alone_in_an_empty_folder
     said = relineage("replay", "data.lineage", "--yes", "--format", "json")
     [verdict] = said.json
     assert (said.code, verdict["verdict"]) == (0, "bitwise"), said
+    assert said.err == "relineage: the replay is not recorded, as there is no .relineage here or above\n"
     assert [output["verdict"] for output in verdict["outputs"]] == ["bitwise"]
     assert sorted(path.name for path in moved.iterdir()) == ["data.lineage", "model.lineage"]
 

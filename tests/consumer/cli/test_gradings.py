@@ -246,3 +246,29 @@ def test_the_last_replay_is_told_with_the_verdict(project: Project, relineage: C
 
     assert "; last replay, " in last
     assert last.endswith("UTC: reproduced bitwise, done again 2 times")
+
+
+def test_an_attempt_that_was_no_replay_hides_none(project: Project, relineage: Callable[..., Said]) -> None:
+    project.run("train.py")
+    relineage("replay", "models/m", "--yes")
+    raw = project.folder / "raw.bin"
+    text = raw.read_text()
+    raw.unlink()
+    relineage("replay", "models/m", "--yes")
+    raw.write_text(text)
+
+    last = relineage("verify", "models/m").out.splitlines()[-1]
+
+    assert last.endswith("UTC: reproduced bitwise, and could not be replayed since")
+    assert "1 of 9 checks of 1 run is unknown" in last
+
+
+def test_what_the_snapshot_does_not_hold_is_told_though_it_fails_nothing(
+    project: Project, relineage: Callable[..., Said]
+) -> None:
+    (project.folder / "large.data").write_bytes(b"x" * 1_500_000)
+    project.run("train.py", RELINEAGE_SNAPSHOT="on")
+
+    said = relineage("verify", "models/m").out
+
+    assert "✓ code recorded  train: not in the snapshot: large.data: 1.5 MB, more than 1" in said

@@ -95,6 +95,10 @@ def test_a_run_that_is_not_reproduced_ends_with_why(project: Project, relineage:
     assert "why, then → now" in lines
     assert " 1  non-determinism in train" in lines
     assert "reproduced bitwise" not in said.out
+    tail = said.out.partition("non-determinism in train")[2]
+    assert "switches that were off" in tail
+    assert "not covered by a seed" in tail
+    assert "a numpy generator without a seed (train.py:" in tail
 
 
 def test_a_replay_is_recorded_as_a_run_that_writes_nothing(
@@ -141,6 +145,16 @@ def test_what_cannot_be_replayed_is_recorded_as_failed(
     assert "its work tree differed from commit" in said.out
     [row] = relineage("sql", "select state from runs where job_name = 'replay'", "--format", "json").json
     assert row["state"] == "FAIL"
+
+
+def test_a_replay_is_not_replayed(project: Project, relineage: Callable[..., Said]) -> None:
+    project.run("train.py")
+    relineage("replay", "models/m", "--yes")
+
+    said = relineage("replay", "relineage/replay", "--yes")
+
+    assert said.code == 2
+    assert "it is a replay itself: replay the run that it did again" in said.out
 
 
 @pytest.mark.parametrize(
