@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import click
 import duckdb
 
+from ...emitter.capture.code import Repositories
 from ...emitter.store import Store as Objects
 from ...emitter.store import open_store
 from ..bundle.mark import is_bundle
@@ -133,6 +134,12 @@ def asked(database: Path | None, *xs: str, by_content_only: bool = False) -> Ite
             else:
                 whole.append(_brought(database, x, store, folder, by_content_only=by_content_only))
         yield Asked(store, whole, bundles)
+
+
+def work_tree(folder: Path) -> Path:
+    """The one around a folder, or the folder itself: what lay in that of a run may be at the same place in it."""
+    repository = Repositories().at(folder)
+    return folder if repository is None else repository.root
 
 
 def is_in_bundle(x: str, database: Path | None) -> bool:

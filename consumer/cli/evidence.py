@@ -14,6 +14,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -28,6 +29,8 @@ from ...emitter.store import Store as Objects
 from ..ask import Check, Hop
 from ..git import has_commit
 from ..named import named
+from ..replay.places import below
+from .asked import work_tree
 from .reached import Finding, Reach, Version, recorded_versions, worst
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
@@ -54,7 +57,7 @@ def with_evidence(
         checks: The rows of `reproducibility(x)`.
         hops: The rows of `upstream(x)`, which name the inputs of each run.
         connection: Of the store.
-        folder: Where the repository is looked for, besides the recorded work trees.
+        folder: Where the repository is looked for, besides the recorded work trees, and data that lay in them.
         looking_at: Told of each file and object before it is digested, which may take a while.
         objects: The store of contents.
         deep: Digest whatever can be reached, outputs and objects too.
@@ -70,6 +73,7 @@ def with_evidence(
     reach = Reach(
         recorded=recorded_versions(wanted, connection), objects=objects, deep=deep or packed is not None,
         looking_at=looking_at, bundled=packed is not None, with_data=with_data,
+        may_be=partial(_in_this_work_tree, roots=_roots(connection, run_ids), here=work_tree(folder)),
     )  # fmt: skip
     data = _data(hops, models, reach)
     filled = {
@@ -159,6 +163,17 @@ def _outputs(versions: Sequence[Version], reach: Reach) -> Finding:
     found = [reach.judge(one, None, "written") for one in versions]
     seen = [one for one in found if one.status != "unknown"]
     return worst(seen or found)
+
+
+def _roots(connection: duckdb.DuckDBPyConnection, run_ids: Sequence[str]) -> set[str]:
+    """The work trees of some runs."""
+    rows = connection.execute(named("evidence")["code"], {"run_ids": run_ids}).fetchall()
+    return {root for *_, root in rows if root}
+
+
+def _in_this_work_tree(path: str, *, roots: Iterable[str], here: Path) -> list[str]:
+    """A clone, and a project that has moved, have what lay in the work tree at the same place."""
+    return [f"{here}{path[len(root.rstrip('/')) :]}" for root in roots if below(path, root)]
 
 
 def _code_reachable(

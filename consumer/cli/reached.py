@@ -42,6 +42,7 @@ class Reach:
         looking_at: Told of each path or object before it is digested.
         bundled: The objects are those of a bundle, and the paths those of another machine: they are not looked at.
         with_data: The bundle was made with contents.
+        may_be: Where else on this machine what had a path may be.
     """
 
     recorded: Mapping[Version, tuple[frozenset[str], tuple[str, ...]]]
@@ -50,6 +51,7 @@ class Reach:
     looking_at: Callable[[str], None]
     bundled: bool = False
     with_data: bool = False
+    may_be: Callable[[str], Sequence[str]] = field(default=lambda path: [])
     _paths: dict[str, frozenset[str] | str] = field(default_factory=dict)
     _objects: dict[str, str | None] = field(default_factory=dict)
 
@@ -71,7 +73,8 @@ class Reach:
         if self.bundled:
             return self._judge_bundled(name, kept, written_by, verb)
         # os.path.exists: what events call a file may be too long to be one, and Path.exists would raise.
-        here = [path for path in paths if Path(path).is_absolute() and os.path.exists(path)]  # noqa: PTH110
+        known = [place for path in paths if Path(path).is_absolute() for place in (path, *self.may_be(path))]
+        here = [place for place in dict.fromkeys(known) if os.path.exists(place)]  # noqa: PTH110
         looked = [(path, self._at(path)) for path in here]
         if any(digests & now for _, now in looked if isinstance(now, frozenset)):
             return Finding("passed", f"{name} is as it was {verb}")

@@ -20,7 +20,6 @@ import duckdb
 from rich.padding import Padding
 from rich.text import Text
 
-from ...emitter.capture.code import Repositories
 from ..ask import question_errors
 from ..display import printable
 from ..home import EVENTS, find_home
@@ -30,7 +29,7 @@ from ..replay.record import record
 from ..replay.recorded import Recorded, read_run
 from ..replay.replaying import Means
 from ..replay.verdicts import Replayed
-from .asked import Asked, asked
+from .asked import Asked, asked, work_tree
 from .causes import print_causes
 from .comparing import parsed_tolerance
 from .output import print_json, terminal
@@ -101,7 +100,7 @@ def command(
             objects=found.objects(),
             here=not found.elsewhere,
             kept=_kept(found),
-            around=_work_tree(),
+            around=work_tree(Path.cwd()),
             tolerance=allowed,
             tolerance_text=tolerance,
             environment=environment,
@@ -143,12 +142,6 @@ def _kept(found: Asked) -> str:
         return "the store"
     with_data = any(bundle.manifest.data for bundle in found.bundles)
     return "the bundle" if with_data else "the bundle: --data puts it there when it is made"
-
-
-def _work_tree() -> Path:
-    """The one around the working directory, or that itself."""
-    repository = Repositories().at(Path.cwd())
-    return Path.cwd() if repository is None else repository.root
 
 
 def _ask_first(runs: Sequence[Recorded]) -> None:

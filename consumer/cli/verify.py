@@ -40,10 +40,11 @@ SIGNS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "unknown": (
 def command(x: str, deep: bool, format_: str, database: Path | None) -> int:
     """Whether X can be made again: nine checks of each run that it comes from.
 
-    Files that are on this machine are digested again, the store is looked into, git is asked for the code in the
-    repository around the working directory and in that of the run, and the packages are compared with those that are
-    installed here. That X was done again and came out the same is told, too, and is no check: relineage replay does
-    it. Of a bundle only what is in it is looked at. Exit code 0 only if nothing failed and nothing is unknown, else 1.
+    Files that are on this machine, at their paths or at the same place in the work tree around the working directory,
+    are digested again, the store is looked into, git is asked for the code in the repository around the working
+    directory and in that of the run, and the packages are compared with those that are installed here. That X was done
+    again and came out the same is told, too, and is no check: relineage replay does it. Of a bundle only what is in it
+    is looked at. Exit code 0 only if nothing failed and nothing is unknown, else 1.
     """
     with asked(database, x, by_content_only=True) as found, _looking() as looking_at:
         ask = Ask(found.connection)

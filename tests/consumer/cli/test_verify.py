@@ -79,6 +79,32 @@ def test_a_file_that_is_not_here_is_unknown(project: Path, status: Callable[...,
     )
 
 
+READING = """
+from pathlib import Path
+from relineage.emitter import Lineage
+with Lineage(namespace="fraud").run("train", seed=1) as run:
+    text = run.input(Path("raw.csv"), role="raw").read_text()
+    run.output({"n": list(range(len(text)))}, name="models/fraud")
+"""
+
+
+@pytest.mark.parametrize(("text", "grade"), [("a,b\n1,2\n" * 20, "passed"), ("a,b\n1,3\n" * 20, "failed")])
+def test_a_file_of_a_project_that_has_moved_is_looked_for_at_the_same_place(
+    folder: Path, status: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, text: str, grade: str
+) -> None:
+    (folder / "train.py").write_text(READING)
+    (folder / "raw.csv").write_text("a,b\n1,2\n" * 20)
+    run_again(folder)
+    moved = folder.rename(folder.with_name(f"{folder.name}-moved"))
+    monkeypatch.chdir(moved)
+    (moved / "raw.csv").write_text(text)
+
+    verdict, reason = status("train", "inputs_unchanged")
+
+    assert verdict == grade
+    assert grade == "passed" or reason.startswith(f"{moved}/raw.csv is not what was read")
+
+
 def test_a_file_with_the_same_table_in_other_bytes_is_unchanged(
     folder: Path, status: Callable[..., Any], relineage: Callable[..., Any]
 ) -> None:
