@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .limits import FACET_BYTES, size_of
 from .naming import is_url, without_credentials
 from .ours import absent_facet, content_facet, features_facet, model_facet
 from .settings import DIGEST_MODES
@@ -30,7 +31,7 @@ log = logging.getLogger("relineage")
 
 AUTO_SECONDS = 2.0
 
-_TABLES_REMEMBERED = 32
+_MOST_REMEMBERED = 64
 
 Facets = Mapping[str, Mapping[str, Any]]
 # Puts what was digested into the store: content and data → URL of the object; null where that failed.
@@ -87,7 +88,7 @@ def describe(
         hurry: With `auto`, leave undigested what should take longer than two seconds.
         keep: Puts what was digested into the store; null if that is not wanted.
         home: The `.relineage` in which digests of files are remembered; null without one.
-        told: What was told of the columns of tables before.
+        told: What was told of contents before.
 
     Raises:
         Refused: Only if `strict`: the data has no defined form.
@@ -116,7 +117,14 @@ def describe(
     try:
         started = time.perf_counter()
         content, held = _digested(data, cache, rows=mode == "full")
-        columns = told.find(content, held) if told is not None else None
+        told = told or Told()
+        table = (
+            "columns",
+            isinstance(held, Path),
+            content.version,
+            tuple(one.name for one in content.columns),
+        )
+        columns = told.find(table)
         # Rows are no part of the estimate; what was known already tells nothing of the pace.
         learn = mode == "auto" and columns is None and (cache is None or not cache.hits)
         if columns is None:
@@ -124,8 +132,8 @@ def describe(
             if learn:
                 pace.took(work, time.perf_counter() - started)
             columns = _of_columns(content, statistics, standard, producer)
-            if told is not None:
-                told.remember(content, held, columns)
+            if columns:
+                told.remember(table, columns)
     except Refused as refusal:
         if strict:
             raise
@@ -139,7 +147,21 @@ def describe(
             if strict:
                 raise
             warning = f"{_named(data)} is not stored: {refusal}"
-    return replace(_described(data, content, columns, stored, standard, producer), warning=warning)
+    whole = ("whole", content, _carrier(data), stored)
+    facets = told.find(whole)
+    if facets is None:
+        facets = _of_content(data, content, columns, stored, standard, producer)
+        told.remember(whole, facets)
+    return Description(
+        facets=facets,
+        digest=content.version,
+        version=content.version,
+        distinctive=content.distinctive,
+        rows=content.rows,
+        size=content.bytes,
+        absent=content.absent if content.version is None else None,
+        warning=warning,
+    )
 
 
 def undigested(reason: str, producer: str) -> Description:
@@ -159,27 +181,24 @@ def _named(data: object) -> str:
 
 
 class Told:
-    """What was told of the columns of the tables that were described last: a frame that one step hands to the next has
-    the same statistics, which take longer than its digest. Safe for threads and forks: it needs no lock.
+    """What was told of the contents that were described last: a frame that one step hands to the next has the same
+    statistics, which take longer than its digest, and the same text in the events. Safe for threads and forks: it
+    needs no lock.
     """
 
     def __init__(self) -> None:
         """Nothing yet."""
         self._facets: OrderedDict[object, Facets] = OrderedDict()
 
-    def find(self, content: "Content", held: Any) -> "Facets | None":
-        """The facets of the same content with its columns in the same order; of a file there is less to tell."""
-        return self._facets.get(self._key(content, held))
+    def find(self, key: object) -> "Facets | None":
+        """The facets that were made of the same."""
+        return self._facets.get(key)
 
-    def remember(self, content: "Content", held: Any, facets: "Facets") -> None:
+    def remember(self, key: object, facets: "Facets") -> None:
         """Note them, and forget the oldest."""
-        if facets:
-            self._facets[self._key(content, held)] = facets
-            if len(self._facets) > _TABLES_REMEMBERED:
-                self._facets.popitem(last=False)
-
-    def _key(self, content: "Content", held: Any) -> object:
-        return isinstance(held, Path), content.version, tuple(column.name for column in content.columns)
+        self._facets[key] = facets
+        if len(self._facets) > _MOST_REMEMBERED:
+            self._facets.popitem(last=False)
 
 
 def _digested(data: Any, cache: "DigestCache | None", *, rows: bool) -> tuple["Content", Any]:
@@ -218,17 +237,17 @@ def _of_columns(
             content.rows, content.bytes, {one.name: _column_metrics(one) for one in statistics}
         )
         facets["relineage_featureStats"] = features_facet(statistics, producer)
-    return facets
+    return _settled(facets)
 
 
-def _described(
+def _of_content(
     data: Any,
     content: "Content",
     columns: Facets,
     stored: str | None,
     standard: StandardFacets,
     producer: str,
-) -> Description:
+) -> Facets:
     facets = dict(columns)
     kind = _dataset_type(data, content)
     if kind is not None:
@@ -236,15 +255,17 @@ def _described(
     if content.model is not None:
         facets["relineage_model"] = model_facet(content, producer)
     facets["relineage_content"] = content_facet(content, stored, _carrier(data), producer)
-    return Description(
-        facets=facets,
-        digest=content.version,
-        version=content.version,
-        distinctive=content.distinctive,
-        rows=content.rows,
-        size=content.bytes,
-        absent=content.absent if content.version is None else None,
-    )
+    return _settled(facets)
+
+
+def _settled(facets: Facets) -> Facets:
+    """Their bytes are made once; of those that will be cut, that would be for nothing."""
+    from ..facets.encode import Settled
+
+    return {
+        key: facet if type(facet) is Settled or size_of(facet) > FACET_BYTES else Settled(facet)
+        for key, facet in facets.items()
+    }
 
 
 def _without_digest(

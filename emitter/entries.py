@@ -13,7 +13,7 @@ from typing import Any
 from .datasets import Description
 from .events import Entry, Keep, fit_dataset
 from .known import Known, KnownObjects, Occurrence
-from .limits import size_of
+from .limits import size_of, size_of_facets
 from .naming import DatasetName, of_path, of_text
 from .ours import io_facet
 from .standard import StandardFacets
@@ -98,7 +98,7 @@ def make_entry(
         facets=facets,
         whole=whole,
         io_facets=io_facets,
-        size=size_of(facets) + size_of(io_facets),
+        size=size_of_facets(facets) + size_of(io_facets),
     )
 
 

@@ -143,13 +143,16 @@ def document(
         guard: Catches what goes wrong.
     """
     run_facets: dict[str, Any] = {}
-    for part in (_place, _step, _chance, _metrics, _error, _parameters, _surroundings, _cost):
-        with guard.protecting(f"making facets ({part.__name__.strip('_')})"):
+    for what, part in _PARTS:
+        with guard.protecting(what):
             run_facets |= part(facts, standard, producer, keep)
     job_facets: dict[str, Any] = {"jobType": standard.job_type()}
     if facts.surroundings is not None:
-        with guard.protecting("making sourceCodeLocation"):
-            job_facets |= facts.surroundings.job_facets(standard)
+        with guard.protecting("making facets (surroundings)"):
+            of_run, of_job = facts.surroundings.facets(standard, producer)
+            job_facets |= of_job
+            if facts.event_type != "RUNNING":  # START has said it and the end says it again
+                run_facets |= of_run
     event: dict[str, Any] = {
         "eventType": facts.event_type,
         "eventTime": iso(facts.event_time),
@@ -177,19 +180,19 @@ def document(
     return event
 
 
-def fit_dataset(whole: Facets, keep: Keep, limit_bytes: int = FACET_BYTES) -> dict[str, dict[str, Any]]:
+def fit_dataset(whole: Facets, keep: Keep, limit_bytes: int = FACET_BYTES) -> Facets:
     """The facets of one dataset, each cut to size.
 
     What was cut is kept whole as one object, which `relineage_content.details` names.
     """
-    facets: dict[str, dict[str, Any]] = {}
+    facets: dict[str, Mapping[str, Any]] = {}
     beyond: dict[str, Any] = {}
     for key, facet in whole.items():
         facets[key], cut = fit(facet, limit_bytes)
         if cut:
             beyond[key] = facet
     if beyond and "relineage_content" in facets:
-        facets["relineage_content"]["details"] = keep(beyond)
+        facets["relineage_content"] = {**facets["relineage_content"], "details": keep(beyond)}
     return facets
 
 
@@ -253,13 +256,6 @@ def _parameters(facts: RunFacts, standard: StandardFacets, producer: str, keep: 
     return {
         "executionParameters": standard.parameters([(one.name, one.text) for one in facts.parameters.shown])
     }
-
-
-def _surroundings(facts: RunFacts, standard: StandardFacets, producer: str, keep: Keep) -> dict[str, Any]:
-    # START has said it and the end says it again.
-    if facts.event_type == "RUNNING" or facts.surroundings is None:
-        return {}
-    return facts.surroundings.run_facets(standard, producer)
 
 
 def _identity(facts: RunFacts, code: str | None, code_missing: str | None) -> Identity:
@@ -327,3 +323,9 @@ def _datasets(
         ]
         for direction in ("input", "output")
     }
+
+
+_PARTS = tuple(
+    (f"making facets ({part.__name__.strip('_')})", part)
+    for part in (_place, _step, _chance, _metrics, _error, _parameters, _cost)
+)

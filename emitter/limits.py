@@ -13,12 +13,13 @@ from typing import Any
 
 FACET_BYTES = 63 * 1024  # redaction and escaping may still add a little to what is measured here
 EVENT_BYTES = 900_000
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _NEVER_CUT = ("_producer", "_schemaURL", "digests")  # what a facet, or a version, is
 
 
 def size_of(value: object) -> int:
     """Bytes of a JSON value on the wire."""
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
+    return len(_dumps(value).encode("utf-8", "surrogatepass"))
 
 
 def size_of_facets(facets: Mapping[str, Any]) -> int:
@@ -30,13 +31,15 @@ def size_of_facets(facets: Mapping[str, Any]) -> int:
     return size_of(rest) + sum(len(key.encode()) + 4 + size for key, size in known.items())
 
 
-def fit(facet: Mapping[str, Any], limit_bytes: int = FACET_BYTES) -> tuple[dict[str, Any], bool]:
+def fit(facet: Mapping[str, Any], limit_bytes: int = FACET_BYTES) -> tuple[Mapping[str, Any], bool]:
     """A facet that is small enough, and whether something was left out.
 
     The leaves of columns go first, all of them. Of statistics, histograms give way before columns do, those of
     the last columns first, then frequent values. Then the field with the most bytes gives way: a list or an object
     keeps its first entries, a text its beginning.
     """
+    if getattr(facet, "wire_bytes", limit_bytes + 1) <= limit_bytes:
+        return facet, False
     fitted = dict(facet)
     cut = False
     if size_of(fitted) > limit_bytes and any("leaves" in one for one in _objects(fitted.get("columns"))):

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,6 +24,8 @@ from .capture.sources import Keep, folder_of, keep_sources
 from .standard import StandardFacets
 
 log = logging.getLogger("relineage")
+
+_Facets = tuple[Mapping[str, Mapping[str, Any]], Mapping[str, Mapping[str, Any]]]  # of the run, of its job
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +54,7 @@ class Surroundings:
     keep: Keep | str = field(compare=False)
     snapshots: bool
     # What is made of it once; two that are equal without these say the same.
-    _facets: dict[object, dict[str, Mapping[str, Any]]] = field(default_factory=dict, compare=False)
-    _job_facets: dict[object, dict[str, Mapping[str, Any]]] = field(default_factory=dict, compare=False)
+    _facets: dict[object, _Facets] = field(default_factory=dict, compare=False)
     _digests: dict[object, tuple[str | None, str | None]] = field(default_factory=dict, compare=False)
 
     def code(self) -> tuple[str | None, str | None]:
@@ -64,23 +66,49 @@ class Surroundings:
             self._digests[key] = (code.digest, code.missing)
         return self._digests[key]
 
-    def run_facets(self, standard: StandardFacets, producer: str) -> dict[str, Mapping[str, Any]]:
-        """`processing_engine`, `relineage_environment`, `environmentVariables`."""
+    def facets(self, standard: StandardFacets, producer: str) -> _Facets:
+        """Of the run: `processing_engine`, `relineage_environment`, `environmentVariables`; of its job:
+        `sourceCodeLocation`, where there is a repository.
+        """
+        kept, lacking = self._kept()
+        repository = kept.repository  # as it was when the code was kept
+        branch = (repository.commit, repository.branch) if repository is not None else None
+        key = (kept.snapshot.id, lacking, branch)
+        if key not in self._facets:
+            self._facets[key] = self._made(kept, lacking, standard, producer)
+        return self._facets[key]
+
+    def _made(self, kept: Kept, lacking: tuple[str, ...], standard: StandardFacets, producer: str) -> _Facets:
         from ..facets.encode import Settled
         from .ours import environment_facet
 
-        kept, lacking = self._kept()
-        key = (kept.snapshot.id, lacking)
-        if key in self._facets:
-            return dict(self._facets[key])
-        facets: dict[str, Mapping[str, Any]] = {
+        run: dict[str, Mapping[str, Any]] = {
             "processing_engine": standard.processing_engine(self.environment.python, self.adapter_version),
             "relineage_environment": environment_facet(self.environment, kept, lacking, producer),
         }
         if self.variables:
-            facets["environmentVariables"] = standard.variables(self.variables)
-        self._facets[key] = {name: Settled(facet) for name, facet in facets.items()}
-        return dict(self._facets[key])
+            run["environmentVariables"] = standard.variables(self.variables)
+        job: dict[str, Mapping[str, Any]] = {}
+        if kept.repository is not None:
+            job["sourceCodeLocation"] = self._location(kept.repository, standard)
+        return (
+            {key: Settled(facet) for key, facet in run.items()},
+            {key: Settled(facet) for key, facet in job.items()},
+        )
+
+    def _location(self, repository: Repository, standard: StandardFacets) -> Mapping[str, Any]:
+        path = None
+        for file in (self.caller, self.script):
+            if file is not None and file.resolve().is_relative_to(repository.root.resolve()):
+                path = file.resolve().relative_to(repository.root.resolve()).as_posix()
+                break
+        return standard.source_code(
+            url=repository.web_url(path),
+            repository=repository.remote,
+            path=path,
+            version=repository.commit,
+            branch=repository.branch,
+        )
 
     def _kept(self) -> tuple[Kept, tuple[str, ...]]:
         """What was kept of the code, and what is not covered by it."""
@@ -131,31 +159,6 @@ class Surroundings:
             )
         return replace(made, loaded=frozenset(files))
 
-    def job_facets(self, standard: StandardFacets) -> dict[str, Mapping[str, Any]]:
-        """`sourceCodeLocation`, where there is a repository."""
-        from ..facets.encode import Settled
-
-        repository = self._kept()[0].repository  # as it was when the code was kept
-        if repository is None:
-            return {}
-        key = (repository.commit, repository.branch)
-        if key in self._job_facets:
-            return dict(self._job_facets[key])
-        path = None
-        for file in (self.caller, self.script):
-            if file is not None and file.resolve().is_relative_to(repository.root.resolve()):
-                path = file.resolve().relative_to(repository.root.resolve()).as_posix()
-                break
-        location = standard.source_code(
-            url=repository.web_url(path),
-            repository=repository.remote,
-            path=path,
-            version=repository.commit,
-            branch=repository.branch,
-        )
-        self._job_facets[key] = {"sourceCodeLocation": Settled(location)}
-        return dict(self._job_facets[key])
-
 
 def look_around(
     repositories: Repositories,
@@ -182,15 +185,12 @@ def look_around(
         keep: Puts a folder of sources into the store; a text says why there is none.
         snapshots: Whether the code is to be kept.
     """
-    main = sys.modules.get("__main__")
-    named = getattr(main, "__file__", None)
-    script = Path(os.path.abspath(named)) if isinstance(named, str) else None  # noqa: PTH100
-    folders = dict.fromkeys(file.parent for file in (caller, script) if file is not None)
+    named = getattr(sys.modules.get("__main__"), "__file__", None)
+    script, places = _places(named if isinstance(named, str) else None, caller, os.getcwd())  # noqa: PTH109 - as a text, at each run
     repository = refusal = None
-    for place in (*folders, Path.cwd()):
-        if place.is_dir():
-            repository = repositories.at(place)
-            refusal = refusal or repositories.refusal(place)
+    for place in places:
+        repository = repositories.at(place)
+        refusal = refusal or repositories.refusal(place)
         if repository is not None:
             break
     return Surroundings(
@@ -204,3 +204,12 @@ def look_around(
         keep=keep,
         snapshots=snapshots,
     )
+
+
+@lru_cache(maxsize=64)
+def _places(main: str | None, caller: Path | None, here: str) -> tuple[Path | None, tuple[Path, ...]]:
+    """The script, and the folders whose repository may be that of the code, in their order."""
+    script = Path(here, main) if main is not None else None
+    script = Path(os.path.abspath(script)) if script is not None else None  # noqa: PTH100 - links stay
+    folders = [file.parent for file in (caller, script) if file is not None]
+    return script, tuple(dict.fromkeys([*folders, Path(here)]))

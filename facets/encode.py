@@ -40,7 +40,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import cached_property
 from math import isfinite
-from os import PathLike, fspath
+from os import PathLike, fspath, urandom
 from typing import Any, Final
 from uuid import UUID
 
@@ -70,7 +70,7 @@ class _NoFormError(Exception):
 
 
 class Settled(dict[str, Any]):
-    """A facet of a run or job that nobody changes any more, so that its bytes are made once."""
+    """A facet that nobody changes any more, so that its bytes are made once."""
 
     @cached_property
     def text(self) -> str:
@@ -96,107 +96,154 @@ def encode(event: Mapping[str, Any]) -> bytes:
     """
     if not isinstance(event, Mapping):
         raise TypeError(f"an event is a mapping, not {type(event).__name__}")
-    event, settled = _without_settled(event)
+    walk = _Walk()
     try:
-        plain = _plain(event, MAX_DEPTH)
+        plain = walk.object(event, MAX_DEPTH)
     except _NoFormError as error:
         raise TypeError(f"no JSON form at ${''.join(reversed(error.way))}: {error.reason}") from None
-    pieces = _pieces(plain, settled)
-    if may_hold_secret("".join(checked for checked, _ in pieces).encode()):
-        pieces = _pieces(redact(plain), settled)
-    return "".join(checked + known for checked, known in pieces).encode()
+    if walk.unchecked and may_hold_secret("\n".join(walk.unchecked).encode("utf-8", "surrogatepass")):
+        plain = redact(plain)
+    else:
+        _remember(walk.unchecked)
+    text = _dumps(plain)
+    if walk.settled:
+        pieces = _PLACEHOLDER.split(text)
+        pieces[1::2] = [walk.settled[int(number)].text for number in pieces[1::2]]
+        text = "".join(pieces)
+    return text.encode()
 
 
-_Pieces = list[tuple[str, str]]  # what is looked through for secrets, and what is known to have none
+# Texts that were seen to hold no secret: field names, URLs of schemas, most of what events say again and again. What
+# `redact` goes by (a secret itself, the name of one) always lies within one text, and such a text is never among them.
+_HARMLESS: Final[set[str]] = set()
+_MOST_REMEMBERED: Final = 4096
+_LONGEST_REMEMBERED: Final = 512
+
+# Stands where a settled facet's text goes. Random, so that no text of an event is taken for it.
+_MARK: Final = urandom(16).hex()
+_PLACEHOLDER: Final = re.compile(f'"{_MARK}-([0-9]+)"')
 
 
-def _without_settled(event: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, dict[str, Settled]]]:
-    """The event without its settled facets, and those by entity: `run` or `job`."""
-    settled: dict[str, dict[str, Settled]] = {}
-    for entity in ("run", "job"):
-        told = event.get(entity)
-        facets = told.get("facets") if isinstance(told, dict) else None
-        if not isinstance(told, dict) or not isinstance(facets, dict):
-            continue
-        found = {key: facet for key, facet in facets.items() if type(facet) is Settled and type(key) is str}
-        if found:
-            settled[entity] = found
-            rest = {key: facet for key, facet in facets.items() if key not in found}
-            event = {**event, entity: {**told, "facets": rest}}
-    return event, settled
+def _remember(texts: list[str]) -> None:
+    if len(_HARMLESS) + len(texts) > _MOST_REMEMBERED:
+        _HARMLESS.clear()
+    _HARMLESS.update(text for text in texts[:_MOST_REMEMBERED] if len(text) <= _LONGEST_REMEMBERED)
 
 
-def _pieces(plain: dict[str, Any], settled: dict[str, dict[str, Settled]]) -> _Pieces:
-    """The text of an event in pieces, its settled facets as they stand; the entities that have some come last."""
-    if not settled:
-        return [(_dumps(plain), "")]
-    pieces = [("{" + _members({key: one for key, one in plain.items() if key not in settled}), "")]
-    for entity, facets in settled.items():
-        told = plain[entity]
-        others = _members({key: one for key, one in told.items() if key != "facets"})
-        unsettled = _members(told["facets"])
-        pieces.append((f'"{entity}":{{{others}"facets":{{{unsettled}', ""))
-        pieces += [("", f"{_dumps(_plain_key(key))}:{facet.text},") for key, facet in facets.items()]
-        pieces[-1] = (pieces[-1][0], pieces[-1][1][:-1])
-        pieces.append(("}},", ""))
-    pieces[-1] = ("}}}", "")
-    return pieces
+class _Walk:
+    """Brings values into JSON types alone; gathers what is to be looked through for secrets, and settled facets."""
 
+    __slots__ = ("settled", "unchecked")
 
-def _members(value: dict[str, Any]) -> str:
-    """What stands between the braces, with a comma behind it if it is anything."""
-    return _dumps(value)[1:-1] + "," if value else ""
+    def __init__(self) -> None:
+        self.unchecked: list[str] = []
+        self.settled: list[Settled] = []
 
+    def value(self, value: Any, depth: int) -> Any:
+        """The common types come first; this is the hot path of every event."""
+        kind = type(value)
+        if kind is str:
+            if value in _HARMLESS:
+                return value
+            return self.text(value)
+        if kind is bool or value is None:
+            return value
+        if kind is dict:
+            return self.object(value, depth)
+        if kind is list or kind is tuple:
+            return self.array(value, depth)
+        if kind is int:
+            if value.bit_length() > _MAX_INTEGER_BITS:
+                raise _NoFormError(f"an integer of {value.bit_length()} bits")
+            return value
+        if kind is float:
+            return _plain_float(value)
+        return self.other(value, depth)
 
-def _plain(value: Any, depth: int) -> Any:
-    """The value in JSON types alone. The common types come first; this is the hot path of every event."""
-    kind = type(value)
-    if kind is str:
-        return value if value.isascii() else _legal(value)
-    if kind is bool or value is None:
-        return value
-    if kind is dict:
-        return _plain_object(value, depth)
-    if kind is list or kind is tuple:
-        return _plain_array(value, depth)
-    if kind is int:
-        if value.bit_length() > _MAX_INTEGER_BITS:
-            raise _NoFormError(f"an integer of {value.bit_length()} bits")
-        return value
-    if kind is float:
-        return _plain_float(value)
-    return _plain_other(value, depth)
+    def text(self, value: str) -> str:
+        """Legal, and to be looked through."""
+        legal = value if value.isascii() else _legal(value)
+        self.unchecked.append(legal)
+        return legal
 
+    def object(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        """An object; two keys of one form are refused."""
+        if depth == 0:
+            raise _NoFormError(f"nested deeper than {MAX_DEPTH}; does it hold itself?")
+        plain: dict[str, Any] = {}
+        for key, item in value.items():
+            name = key if type(key) is str and key in _HARMLESS else self.key(key)
+            if name in plain:
+                raise _NoFormError(f"two keys are both written as {name!r}")
+            try:
+                plain[name] = self.value(item, depth - 1)
+            except _NoFormError as error:
+                error.way.append(f".{name}" if name.isidentifier() else f"[{json.dumps(name)}]")
+                raise
+        return plain
 
-def _plain_object(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-    if depth == 0:
-        raise _NoFormError(f"nested deeper than {MAX_DEPTH}; does it hold itself?")
-    plain: dict[str, Any] = {}
-    for key, item in value.items():
-        name = key if type(key) is str and key.isascii() else _plain_key(key)
-        if name in plain:
-            raise _NoFormError(f"two keys are both written as {name!r}")
-        try:
-            plain[name] = _plain(item, depth - 1)
-        except _NoFormError as error:
-            error.way.append(f".{name}" if name.isidentifier() else f"[{json.dumps(name)}]")
-            raise
-    return plain
+    def key(self, key: Any) -> str:
+        """A key's text, to be looked through."""
+        if type(key) is str:
+            return self.text(key)
+        form = self.value(key, 1)
+        if isinstance(form, dict | list):
+            raise _NoFormError(f"a key of type {type(key).__name__}")
+        return form if isinstance(form, str) else self.text(_dumps(form))
 
+    def array(self, values: Any, depth: int) -> list[Any]:
+        """An array."""
+        if depth == 0:
+            raise _NoFormError(f"nested deeper than {MAX_DEPTH}; does it hold itself?")
+        if _are_finite(values):
+            return list(values)
+        plain: list[Any] = []
+        for item in values:
+            try:
+                plain.append(self.value(item, depth - 1))
+            except _NoFormError as error:
+                error.way.append(f"[{len(plain)}]")
+                raise
+        return plain
 
-def _plain_array(values: Any, depth: int) -> list[Any]:
-    if depth == 0:
-        raise _NoFormError(f"nested deeper than {MAX_DEPTH}; does it hold itself?")
-    if _are_finite(values):
-        return list(values)
-    plain: list[Any] = []
-    for item in values:
-        try:
-            plain.append(_plain(item, depth - 1))
-        except _NoFormError as error:
-            error.way.append(f"[{len(plain)}]")
-            raise
-    return plain
+    def other(self, value: Any, depth: int) -> Any:
+        """Types that events seldom hold, and subclasses of the common ones. An Enum before those it may derive
+        from.
+        """
+        if type(value) is Settled:
+            self.settled.append(value)
+            return f"{_MARK}-{len(self.settled) - 1}"
+        if isinstance(value, Enum):
+            return self.value(value.value, depth)
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and isinstance(value, numpy.generic | numpy.ndarray):
+            return self.of_numpy(value, numpy, depth)
+        if isinstance(value, str):
+            return self.text(str(value))
+        if isinstance(value, int):
+            return self.value(int(value), depth)
+        if isinstance(value, float):
+            return _plain_float(float(value))
+        if isinstance(value, Mapping):
+            return self.object(value, depth)
+        if isinstance(value, list | tuple):
+            return self.array(value, depth)
+        if isinstance(value, Set):
+            return sorted(self.array(value, depth), key=_dumps)
+        if isinstance(value, bytes | bytearray | memoryview):
+            return self.text("base64:" + base64.b64encode(value).decode())
+        text = _text_form(value)
+        if text is None:
+            raise _NoFormError(f"a value of type {type(value).__module__}.{type(value).__qualname__}")
+        return self.text(text)
+
+    def of_numpy(self, value: Any, numpy: Any, depth: int) -> Any:
+        """As their Python values."""
+        if value.dtype.kind in "mM":
+            return self.value(value.astype(str).tolist(), depth)
+        if isinstance(value, numpy.longdouble):  # its item() is itself
+            return _plain_float(float(value))
+        return self.value(value.tolist(), depth)
 
 
 def _are_finite(values: Any) -> bool:
@@ -207,53 +254,10 @@ def _are_finite(values: Any) -> bool:
         return False
 
 
-def _plain_key(key: Any) -> str:
-    form = _plain(key, 1)
-    if isinstance(form, dict | list):
-        raise _NoFormError(f"a key of type {type(key).__name__}")
-    return form if isinstance(form, str) else _dumps(form)
-
-
 def _plain_float(value: float) -> float | str:
     if value - value == 0:
         return value
     return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
-
-
-def _plain_other(value: Any, depth: int) -> Any:
-    """Types that events seldom hold, and subclasses of the common ones. An Enum before those it may derive
-    from."""
-    if isinstance(value, Enum):
-        return _plain(value.value, depth)
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(value, numpy.generic | numpy.ndarray):
-        return _plain_numpy(value, numpy, depth)
-    if isinstance(value, str):
-        return _legal(str(value))
-    if isinstance(value, int):
-        return _plain(int(value), depth)
-    if isinstance(value, float):
-        return _plain_float(float(value))
-    if isinstance(value, Mapping):
-        return _plain_object(value, depth)
-    if isinstance(value, list | tuple):
-        return _plain_array(value, depth)
-    if isinstance(value, Set):
-        return sorted(_plain_array(value, depth), key=_dumps)
-    if isinstance(value, bytes | bytearray | memoryview):
-        return "base64:" + base64.b64encode(value).decode()
-    text = _text_form(value)
-    if text is None:
-        raise _NoFormError(f"a value of type {type(value).__module__}.{type(value).__qualname__}")
-    return _legal(text)
-
-
-def _plain_numpy(value: Any, numpy: Any, depth: int) -> Any:
-    if value.dtype.kind in "mM":
-        return value.astype(str).tolist()
-    if isinstance(value, numpy.longdouble):  # its item() is itself
-        return _plain_float(float(value))
-    return _plain(value.tolist(), depth)
 
 
 def _text_form(value: object) -> str | None:

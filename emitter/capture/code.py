@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from ..naming import is_url, without_credentials
 from .git import Git, GitError
+from .head import Head
 
 _GIT_SECONDS = 2.0
 _CONTEXT = "relineage 2026 identity b3-code1"
@@ -84,29 +85,35 @@ class Repositories:
 
     def __init__(self) -> None:
         """Know none."""
-        self._seen: dict[Path, tuple[tuple[Path, Path] | None, object, Repository | None]] = {}
+        self._seen: dict[Path, tuple[Head, Repository] | None] = {}
         self._refusals: dict[Path, str | None] = {}
         self._lock = threading.Lock()
+        self._process = os.getpid()
 
     def at(self, folder: Path) -> Repository | None:
         """The work tree that holds the folder; null outside of any, or without git.
 
-        Takes one `stat` and two small reads when HEAD has not moved since the last time.
+        Takes three `stat`s when HEAD has not moved since the last time.
         """
+        if os.getpid() != self._process:
+            self._lock, self._process = threading.Lock(), os.getpid()  # the parent's may be held
         with self._lock:
-            seen = self._seen.get(folder)
-            if seen is not None and (seen[0] is None or _head(*seen[0]) == seen[1]):
-                return seen[2]
+            if folder in self._seen:
+                seen = self._seen[folder]
+                if seen is None or not seen[0].has_moved():
+                    return seen and seen[1]
+            if not folder.is_dir():
+                return None
             try:
                 root, git_folder, common = _git_folders(folder)
             except GitError as error:
-                self._seen[folder] = (None, None, None)
+                self._seen[folder] = None
                 nowhere = "not a git repository" in error.complaint
                 self._refusals[folder] = None if nowhere else str(error)
                 return None
-            head = _head(git_folder, common)
+            head = Head(git_folder, common)  # before looking: what comes between shows
             repository = _look(root, git_folder, common)
-            self._seen[folder] = ((git_folder, common), head, repository)
+            self._seen[folder] = head, repository
             return repository
 
     def refusal(self, folder: Path) -> str | None:
@@ -230,21 +237,6 @@ def _git_folders(folder: Path) -> tuple[Path, Path, Path]:
         raise GitError("git rev-parse has named folders that have line ends in their names")
     root, git_folder, common = (Path(line) for line in lines)
     return root, git_folder, folder / common
-
-
-def _head(git_folder: Path, common: Path) -> object:
-    """Something that changes when HEAD moves: its text and that of the branch it names."""
-    try:
-        head = (git_folder / "HEAD").read_text()
-    except OSError:
-        return None
-    if not head.startswith("ref: "):
-        return head
-    try:
-        return head, (common / head.removeprefix("ref: ").strip()).read_text()
-    except OSError:  # no commit yet, or the branch is in packed-refs
-        packed = common / "packed-refs"
-        return head, packed.stat().st_mtime_ns if packed.exists() else None
 
 
 def _look(root: Path, git_folder: Path, common: Path) -> Repository:

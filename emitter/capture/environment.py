@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from uuid import UUID
 
@@ -67,17 +67,27 @@ def environment(
         process: One id for this process.
     """
     folders = tuple(_folders_with_times(path))
-    packages = installed_packages(folders)
+    return _environment(tuple(argv), tuple(orig_argv[1:]), folders, str(folder), process)
+
+
+@lru_cache(maxsize=16)
+def _environment(
+    argv: tuple[str, ...],
+    command: tuple[str, ...],
+    folders: tuple[tuple[str, int], ...],
+    directory: str,
+    process: UUID,
+) -> Environment:
     return Environment(
         python=_python(),
         platform=_platform(),
         cpu=_cpu(),
         gpus=_gpus(),
-        packages=packages,
+        packages=installed_packages(folders),
         packages_digest=_digest_of_installed(folders),
-        argv=tuple(argv),
-        command=tuple(orig_argv[1:]),
-        directory=str(folder),
+        argv=argv,
+        command=command,
+        directory=directory,
         process=process,
     )
 

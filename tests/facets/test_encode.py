@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relineage.facets import encode, redact
-from relineage.facets.encode import MAX_DEPTH, Settled
+from relineage.facets.encode import _HARMLESS, MAX_DEPTH, Settled
 
 Point = namedtuple("Point", "x y")
 
@@ -210,14 +210,15 @@ def test_any_text_and_any_float_makes_a_legal_document(event: dict[str, Any]):
 
 
 def settled(event: dict[str, Any], keys: set[str]) -> dict[str, Any]:
-    """The same event with some of its run's and job's facets settled."""
-    entities = {}
-    for entity in ("run", "job"):
-        facets = {
-            key: Settled(facet) if key in keys else facet for key, facet in event[entity]["facets"].items()
-        }
-        entities[entity] = {**event[entity], "facets": facets}
-    return {**event, **entities}
+    """The same event with some of the facets of its run, its job and its inputs settled."""
+
+    def some(entity: dict[str, Any]) -> dict[str, Any]:
+        facets = {key: Settled(facet) if key in keys else facet for key, facet in entity["facets"].items()}
+        return {**entity, "facets": facets}
+
+    return event | {
+        "run": some(event["run"]), "job": some(event["job"]), "inputs": [some(one) for one in event["inputs"]],
+    }  # fmt: skip
 
 
 facets = st.dictionaries(
@@ -232,7 +233,12 @@ facets = st.dictionaries(
 def test_a_settled_facet_is_written_as_any_other_secrets_redacted(
     run: dict[str, Any], job: dict[str, Any], keys: set[str]
 ):
-    event = {"eventType": "START", "run": {"runId": "1", "facets": run}, "job": {"facets": job}, "inputs": []}
+    event = {
+        "eventType": "START",
+        "run": {"runId": "1", "facets": run},
+        "job": {"facets": job},
+        "inputs": [{"facets": job}],
+    }
     plain, made = strict(encode(event)), strict(encode(settled(event, keys)))
 
     assert made == plain
@@ -247,15 +253,31 @@ def test_a_secret_beside_or_in_a_settled_facet_never_reaches_the_bytes():
     assert strict(encode(event))["run"]["facets"]["other"] == {"db_password": "[redacted]"}
 
 
-def test_a_settled_facet_is_encoded_once_and_elsewhere_it_is_a_dict():
+def test_a_settled_facet_is_encoded_once_wherever_it_stands():
     facet = Settled({"x": 1})
     assert encode({"run": {"facets": {"f": facet}}}) == b'{"run":{"facets":{"f":{"x":1}}}}'
     facet["x"] = 2  # what nobody does
     assert encode({"run": {"facets": {"f": facet}}}) == b'{"run":{"facets":{"f":{"x":1}}}}'
-    assert encode({"f": facet, "run": None, "job": {"facets": []}}) == (
-        b'{"f":{"x":2},"run":null,"job":{"facets":[]}}'
+    assert encode({"inputs": [{"facets": {"f": facet}}, facet], "run": None}) == (
+        b'{"inputs":[{"facets":{"f":{"x":1}}},{"x":1}],"run":null}'
     )
     assert facet.wire_bytes == len(b'{"x":1}')
+
+
+def test_a_text_that_looks_harmless_by_itself_is_replaced_beside_the_name_of_a_secret():
+    for _ in range(2):
+        assert b"hunter2" in encode({"parameters": [{"name": "color", "value": "hunter2"}]})
+        assert b"hunter2" not in encode({"parameters": [{"name": "password", "value": "hunter2"}]})
+        assert b"hunter2" not in encode({"argv": ["train.py", "--api-key", "hunter2"]})
+
+
+def test_what_is_remembered_of_many_texts_is_bounded():
+    for number in range(30):
+        encode({f"{number} {text}": f"{number} {text}!" for text in range(200)})
+    encode({"long": "x" * 10_000})
+
+    assert len(_HARMLESS) <= 4096
+    assert max(map(len, _HARMLESS)) <= 512
 
 
 def test_a_settled_facet_without_a_form_is_refused():
