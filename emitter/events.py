@@ -103,7 +103,7 @@ class RunFacts:
         surroundings: Code and environment; null if they could not be looked at.
         entries: Inputs and outputs, in the order in which they were declared.
         gaps: What else was declared and could not be recorded.
-        cost: What it has taken so far; null if it never began.
+        cost: What it has taken; null before the end, and if it never began.
         message: Why the run failed or was aborted.
         error: The exception, if there was one.
         call: Of a step; null for any other run.
@@ -241,9 +241,7 @@ def _metrics(facts: RunFacts, standard: StandardFacets, producer: str, keep: Kee
 
 
 def _cost(facts: RunFacts, standard: StandardFacets, producer: str, keep: Keep) -> dict[str, Any]:
-    if facts.event_type not in TERMINAL or facts.cost is None:  # before the end it is not yet its cost
-        return {}
-    return {"relineage_cost": cost_facet(facts.cost, producer)}
+    return {} if facts.cost is None else {"relineage_cost": cost_facet(facts.cost, producer)}
 
 
 def _error(facts: RunFacts, standard: StandardFacets, producer: str, keep: Keep) -> dict[str, Any]:

@@ -24,11 +24,13 @@ def size_of(value: object) -> int:
 
 def size_of_facets(facets: Mapping[str, Any]) -> int:
     """Bytes of the facets of one entity on the wire; of those that do not change any more they are known."""
-    known: dict[str, int] = {
-        key: facet.wire_bytes for key, facet in facets.items() if hasattr(facet, "wire_bytes")
-    }
-    rest = {key: facet for key, facet in facets.items() if key not in known}
-    return size_of(rest) + sum(len(key.encode()) + 4 + size for key, size in known.items())
+    rest, size = {}, 0
+    for key, facet in facets.items():
+        if (known := getattr(facet, "wire_bytes", None)) is None:
+            rest[key] = facet
+        else:
+            size += len(key.encode()) + 4 + known
+    return size + size_of(rest)
 
 
 def fit(facet: Mapping[str, Any], limit_bytes: int = FACET_BYTES) -> tuple[Mapping[str, Any], bool]:

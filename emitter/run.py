@@ -20,7 +20,7 @@ from .datasets import Description, describe, undigested, with_modality
 from .endings import ending_of, message_of
 from .entries import Declaration, make_entry
 from .errors import RunStateError
-from .events import Call, Entry, RunFacts, document
+from .events import TERMINAL, Call, Entry, RunFacts, document
 from .guard import Stopwatch, warn
 from .limits import keep
 from .naming import DatasetName
@@ -474,7 +474,9 @@ class Run:
                 surroundings=self._surroundings,
                 entries=tuple(self._entries.values()),
                 gaps=tuple(self._gaps),
-                cost=self._meter.read(self.overhead_seconds) if self._meter is not None else None,
+                cost=self._meter.read(self.overhead_seconds)
+                if self._meter and event_type in TERMINAL
+                else None,
                 message=message,
                 error=error,
                 call=self._call,

@@ -81,7 +81,7 @@ class Settled(dict[str, Any]):
         """
         return encode(self).decode()
 
-    @property
+    @cached_property
     def wire_bytes(self) -> int:
         """Size on the wire."""
         return len(self.text.encode())

@@ -5,6 +5,7 @@ stand: numpy knows how to seed its own, and the very object comes back.
 """
 
 import random
+import sys
 from array import array
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -46,11 +47,22 @@ class NumpyLegacy:
     module = "numpy"
     rule = ""
 
+    def __init__(self) -> None:
+        """Nothing is seeded yet."""
+        self._trusted = False  # whether the memory of a twister is what numpy says its state is
+        self._seeded: bytes | None = None  # that memory when it was seeded last: no normal is pending then
+
     def take(self) -> dict[str, Any]:
         """The bit generator itself and its state, with the pending normal."""
         from numpy.random import mtrand
 
-        return {"numpy": (mtrand.get_bit_generator(), mtrand.get_state(legacy=False))}
+        generator = mtrand.get_bit_generator()
+        memory = _memory_of(generator)
+        if memory is not None and memory.raw == self._seeded:
+            return {"numpy": (generator, _state_of(self._seeded))}
+        state = mtrand.get_state(legacy=False)
+        self._trusted = memory is not None and memory.raw == _raw_of(state)
+        return {"numpy": (generator, state)}
 
     def seed(self, words: Callable[[str], list[int]]) -> dict[str, int]:
         """With four words: a Mersenne Twister as `numpy.random.seed` always has, others through their class."""
@@ -58,8 +70,11 @@ class NumpyLegacy:
 
         chosen = words("numpy")
         mtrand.seed(chosen)
-        if not isinstance(mtrand.get_bit_generator(), MT19937):  # there numpy leaves a pending normal
+        generator = mtrand.get_bit_generator()
+        if not isinstance(generator, MT19937):  # there numpy leaves a pending normal
             mtrand.set_state({**mtrand.get_state(legacy=False), "has_gauss": 0, "gauss": 0.0})
+        memory = _memory_of(generator)
+        self._seeded = memory.raw if memory is not None and self._trusted else None
         return {"numpy": sum(word << 32 * position for position, word in enumerate(chosen))}
 
     def put_back(self, states: Mapping[str, Any]) -> None:
@@ -67,6 +82,11 @@ class NumpyLegacy:
         from numpy.random import mtrand
 
         generator, state = states["numpy"]
+        memory = _memory_of(generator)
+        if memory is not None and self._trusted and not state["has_gauss"]:
+            mtrand.set_bit_generator(generator)  # forgets the pending normal, also where it is there already
+            memory.raw = _raw_of(state)
+            return
         if mtrand.get_bit_generator() is not generator:
             mtrand.set_bit_generator(generator)
         mtrand.set_state(state)
@@ -90,6 +110,44 @@ class NumpyLegacy:
             return False
         lock.release()
         return True
+
+
+# Numpy gives and takes a state word by word, which takes longer than all else that a run does with generators. It
+# also tells the address at which a twister's state lies: 624 words and the position among them.
+_KEY_BYTES = 624 * 4
+_MEMORY_BYTES = _KEY_BYTES + 4
+
+
+def _memory_of(generator: Any) -> Any:
+    """Where the state of a twister lies; null for any other bit generator, or where numpy does not tell."""
+    from numpy.random import MT19937
+
+    if type(generator) is not MT19937:
+        return None
+    try:
+        return _memory_at(generator.ctypes.state_address)
+    except Exception:  # a Python without ctypes
+        return None
+
+
+def _memory_at(address: int) -> Any:
+    from ctypes import c_char
+
+    return (c_char * _MEMORY_BYTES).from_address(address)
+
+
+def _state_of(raw: bytes) -> dict[str, Any]:
+    """As numpy gives it, without a pending normal."""
+    import numpy
+
+    key = numpy.frombuffer(raw, numpy.uint32, 624)
+    state = {"key": key, "pos": int.from_bytes(raw[_KEY_BYTES:], sys.byteorder)}
+    return {"bit_generator": "MT19937", "state": state, "has_gauss": 0, "gauss": 0.0}
+
+
+def _raw_of(state: Mapping[str, Any]) -> bytes:
+    inner = state["state"]
+    return bytes(inner["key"].tobytes()) + int(inner["pos"]).to_bytes(4, sys.byteorder)
 
 
 def _plain(value: Any) -> Any:

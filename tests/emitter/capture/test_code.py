@@ -79,6 +79,58 @@ def test_it_is_looked_at_again_when_head_has_moved(work_tree):
     assert repositories.at(work_tree).commit == git(work_tree, "rev-parse", "HEAD") != before.commit
 
 
+@pytest.mark.parametrize("aged", [True, False])
+@pytest.mark.parametrize(
+    "move",
+    [
+        ("commit", "-q", "--allow-empty", "-m", "two"),
+        ("checkout", "-q", "-b", "side"),
+        ("checkout", "-q", "--detach"),
+        ("pack-refs", "--all"),
+    ],
+)
+def test_a_head_whose_files_are_not_read_again_is_still_seen_to_move(work_tree, move, aged):
+    repositories = Repositories()
+    if aged:  # then only their states are asked; younger ones are read each time
+        for file in (work_tree / ".git").rglob("*"):
+            os.utime(file, (1e9, 1e9))
+    before = repositories.at(work_tree)
+    assert repositories.at(work_tree) is before
+    for _ in range(2):
+        git(work_tree, *move) if _ == 0 else None
+        found = repositories.at(work_tree)
+        assert (found.commit, found.branch) == (
+            git(work_tree, "rev-parse", "HEAD"),
+            git(work_tree, "branch", "--show-current") or None,
+        )
+
+
+def test_a_head_that_is_written_twice_within_one_tick_of_the_clock_is_seen(work_tree):
+    file = work_tree / ".git" / "HEAD"
+    state = file.stat()
+    repositories = Repositories()
+    for branch in ("aaaa", "bbbb", "cccc"):
+        git(work_tree, "branch", "-f", branch)
+        with file.open("r+") as head:  # in place, the same size and time
+            head.write(f"ref: refs/heads/{branch}\n")
+            head.truncate()
+        os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+        assert repositories.at(work_tree).branch == branch
+
+
+def test_a_fork_waits_for_no_lock_of_its_parent(work_tree):
+    repositories = Repositories()
+    before = repositories.at(work_tree)
+    repositories._lock.acquire()  # as another thread of the parent would hold it
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if repositories.at(work_tree) is before else 1)
+    repositories._lock.release()
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def test_a_branch_that_only_packed_refs_know_is_found(work_tree):
     git(work_tree, "pack-refs", "--all")
 

@@ -11,11 +11,13 @@ from contextvars import copy_context
 
 import numpy as np
 import pytest
+from blake3 import blake3
 
 from relineage.emitter import Lineage, RelineageWarning
 from relineage.emitter.seeds import Seeding, child_entropy, entropy_of, libraries, register_generator
 from relineage.emitter.seeds import seeding as module
 from relineage.emitter.seeds.derivation import generator_seed, library_seeds, other_seed
+from relineage.emitter.seeds.numerical import NumpyLegacy
 
 
 def seeding(seed=None):
@@ -289,6 +291,53 @@ def test_any_bit_generator_behind_numpys_functions_is_seeded_and_comes_back(kind
         np.random.mtrand.set_bit_generator(before)
 
     assert values[0] == values[1]
+
+
+def draw_from_the_bit_generator_alone():
+    generator = np.random.mtrand.get_bit_generator()
+    state = generator.state
+    np.random.standard_normal()  # one more is pending now
+    generator.state = state
+
+
+@pytest.mark.parametrize("pending", [False, True])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: None,
+        np.random.random,
+        np.random.standard_normal,
+        lambda: np.random.seed(7),
+        lambda: np.random.set_state(np.random.RandomState(9).get_state()),
+        lambda: np.random.mtrand.set_bit_generator(np.random.MT19937(3)),
+        draw_from_the_bit_generator_alone,
+    ],
+)
+def test_numpys_twister_is_given_back_word_by_word_with_its_pending_normal(draw, pending):
+    np.random.seed(5)
+    np.random.standard_normal(3 if pending else 4)
+    before = np.random.get_state(legacy=False)
+    assert before["has_gauss"] == pending
+    for _ in range(2):
+        one = seeding(42)
+        one.begin()
+        draw()
+        one.end()
+
+        assert str(np.random.get_state(legacy=False)) == str(before)
+    ours = np.random.RandomState()
+    ours.set_state(before)
+    assert np.random.standard_normal(3).tolist() == ours.standard_normal(3).tolist()
+
+
+def test_what_is_said_of_numpys_state_is_what_numpy_says_of_it():
+    one = seeding(42)
+    one.begin()
+    state = NumpyLegacy().plain((None, np.random.get_state(legacy=False)))
+    one.end()
+    numpy = one.record().libraries[1]
+
+    assert numpy.state_before == numpy.state_after == "b3-bytes1:" + blake3(state).hexdigest()
 
 
 def test_a_bit_generator_that_the_job_puts_in_is_gone_after_the_run():
