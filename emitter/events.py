@@ -74,6 +74,7 @@ class Call:
         callable: The function, `module:qualified.name`.
         code: Digest of its source and of what it reaches; null with the reason in `code_missing`.
         code_missing: Why there is none.
+        code_not_covered: What may play a part and is not in it.
         served_from: The run whose outputs were handed out; null where the function ran.
         cache: What the cache of steps did; null where it was not asked.
     """
@@ -81,6 +82,7 @@ class Call:
     callable: str
     code: str | None
     code_missing: str | None
+    code_not_covered: tuple[str, ...] = ()
     served_from: str | None = None
     cache: str | None = None
 
@@ -210,17 +212,7 @@ def _step(facts: RunFacts, standard: StandardFacets, producer: str, keep: Keep) 
     elif facts.surroundings is not None:
         code, code_missing = facts.surroundings.code()
     identity = _identity(facts, code, code_missing)
-    facet = step_facet(
-        facts.operation,
-        code,
-        facts.parameters,
-        identity,
-        producer,
-        callable_name=call.callable if call is not None else None,
-        served_from=call.served_from if call is not None else None,
-        cache=call.cache if call is not None else None,
-    )
-    return {"relineage_step": facet}
+    return {"relineage_step": step_facet(facts.operation, code, facts.parameters, identity, producer, call)}
 
 
 def _chance(facts: RunFacts, standard: StandardFacets, producer: str, keep: Keep) -> dict[str, Any]:

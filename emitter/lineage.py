@@ -179,6 +179,7 @@ class Lineage:
         job: str | None = None,
         operation: str | None = None,
         seed: int | None = None,
+        deterministic: bool = False,
         cache: "Cache" = False,
         inputs: Iterable[str] = (),
         params: Iterable[str] = (),
@@ -195,6 +196,7 @@ class Lineage:
         job: str | None = None,
         operation: str | None = None,
         seed: int | None = None,
+        deterministic: bool = False,
         cache: "Cache" = False,
         inputs: Iterable[str] = (),
         params: Iterable[str] = (),
@@ -214,6 +216,7 @@ class Lineage:
             operation: What is done, where the job's name does not say it; part of the task's identity.
             seed: Any integer ≥ 0. The n-th call in a process is seeded by (seed, job, n): calls differ, and repeat in
                 the next process. Without one, a call derives its seed from the run around it, if there is one.
+            deterministic: As for `run`, for the time of each call.
             cache: Hand out what an earlier call with the same recipe has returned, if it is kept. `"dirty"`: also if
                 the work tree has changes that are not committed.
             inputs: Names of parameters that are data whatever they hold.
@@ -229,8 +232,8 @@ class Lineage:
 
         def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
             return step(
-                self, function, job=job, operation=operation, seed=seed, cache=cache, inputs=inputs,
-                params=params, outputs=outputs, names=names, modality=modality,
+                self, function, job=job, operation=operation, seed=seed, deterministic=deterministic, cache=cache,
+                inputs=inputs, params=params, outputs=outputs, names=names, modality=modality,
             )  # fmt: skip
 
         return decorate if function is None else decorate(function)

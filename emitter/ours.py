@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .capture.kept import Kept
     from .cost import Cost
     from .digests.records import Content
+    from .events import Call
     from .identity import Identity
     from .parameters import Parameters
     from .seeds import SeedRecord
@@ -57,25 +58,24 @@ def step_facet(
     parameters: "Parameters",
     identity: "Identity",
     producer: str,
-    *,
-    callable_name: str | None = None,
-    served_from: str | None = None,
-    cache: str | None = None,
+    call: "Call | None" = None,
 ) -> dict[str, Any]:
-    """`relineage_step`."""
+    """`relineage_step`; `call` is null for a run that is no step's."""
     from ..facets.step import Parameter, RelineageStepRunFacet
 
+    served_from = call.served_from if call is not None else None
     return RelineageStepRunFacet(
         operation=operation,
-        callable=callable_name,
+        callable=call.callable if call is not None else None,
         code=code,
+        code_not_covered=(call.code_not_covered or None) if call is not None else None,
         parameters=tuple(Parameter(name=one.name, type=one.type, value=one.text) for one in parameters.shown),
         task=identity.task,
         recipe=identity.recipe,
         outcome=identity.outcome,
         missing=identity.missing,
         served_from=UUID(served_from) if served_from is not None else None,
-        cache=cache,
+        cache=call.cache if call is not None else None,
     ).to_wire(producer)
 
 

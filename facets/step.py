@@ -39,6 +39,9 @@ class RelineageStepRunFacet(Facet):
     code: Digest | None = None
     """Digest of the callable's source and the local modules it reaches."""
 
+    code_not_covered: tuple[str, ...] | None = None
+    """What may play a part in what the callable does and is not in that digest, each with why."""
+
     parameters: tuple[Parameter, ...] = ()
     """The parameters of the operation, typed."""
 

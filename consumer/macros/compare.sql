@@ -169,7 +169,9 @@ create or replace macro reproducibility(x) as table (
                  when (step ->> '$.code') is not null then 'only the digest of its source is known: it was under no version control'
                  else 'nothing is known of its code' end
                  || case when len(lacking) > 0 or coalesce(len(not_covered), 0) = 0 then ''
-                         else '; not covered: ' || array_to_string(not_covered, '; ') end},
+                         else '; not covered: ' || array_to_string(not_covered, '; ') end
+                 || coalesce('; not in the digest of its code: '
+                             || array_to_string(from_json(json_extract(step, '$.codeNotCovered'), '["VARCHAR"]'), '; '), '')},
             {place: 5, check_name: 'code_reachable', status: 'unknown',
              reason: case when coalesce(snapshot, commit) is null then 'no commit is known' else 'needs the repository: relineage verify looks' end},
             {place: 6, check_name: 'seeds_complete',

@@ -50,6 +50,7 @@ _GAP = ("gap",)
 _MOST_REMEMBERED = 256
 _MOST_OBJECTS = 2_000  # that are looked into
 _MOST_ITEMS = 1_000  # of a container
+_MOST_TOLD = 40  # of what is not covered
 _MOST_TEXT_BYTES = 1 << 20
 _MOST_ARRAY_BYTES = 1 << 16  # it is looked at anew before each call
 _SCALARS = (
@@ -141,7 +142,10 @@ class _Walk:
         nodes = [self._node(thing) for thing in self._found]  # grows on the way
         digest = None if self._missing else framed_digest([b"callable", canonical((start, nodes))])
         missing = "; ".join(self._missing) or None
-        return Code(digest=digest, file=None, missing=missing, not_covered=tuple(self._gaps))
+        gaps = list(self._gaps)
+        if len(gaps) > _MOST_TOLD + 1:
+            gaps[_MOST_TOLD:] = [f"{len(gaps) - _MOST_TOLD} more"]
+        return Code(digest=digest, file=None, missing=missing, not_covered=tuple(gaps))
 
     # What a name stands for.
 

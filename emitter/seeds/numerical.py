@@ -58,8 +58,8 @@ class NumpyLegacy:
 
         generator = mtrand.get_bit_generator()
         memory = _memory_of(generator)
-        if memory is not None and memory.raw == self._seeded:
-            return {"numpy": (generator, _state_of(self._seeded))}
+        if memory is not None and (raw := memory.raw) == self._seeded:
+            return {"numpy": (generator, _state_of(raw))}
         state = mtrand.get_state(legacy=False)
         self._trusted = memory is not None and memory.raw == _raw_of(state)
         return {"numpy": (generator, state)}

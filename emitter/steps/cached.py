@@ -143,7 +143,7 @@ def prepare(call: "StepCall", result: Any) -> Kept | str:
         "job": run.job,
         "operation": call.step.operation,
         "callable": call.step.callable,
-        "code": call.step.code()[0],
+        "code": call.step.code().digest,
         "seed": given_text(run.given_seed) if used else None,
         "chance": sorted(used),
         "inputs": [[e.role, e.digest] for e in run.entries if e.direction == "input"],

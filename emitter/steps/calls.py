@@ -9,9 +9,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from inspect import BoundArguments, Signature
+from inspect import BoundArguments, Parameter, Signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from ..events import Call
 from ..naming import is_url
@@ -24,10 +25,13 @@ from .runs import StepRun
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..capture.code import Code
     from ..lineage import Lineage
     from .cached import Hit, Kept
 
+T = TypeVar("T")
 Cache = Literal[False, True, "dirty"]
+ANY = Signature([Parameter("args", Parameter.VAR_POSITIONAL), Parameter("kwargs", Parameter.VAR_KEYWORD)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,7 @@ class Step:
         callable: `module:qualified.name`.
         method: Whether the first argument is an object or class whose method it is.
         seed: The seed of the step; null without one.
+        deterministic: Whether the switches are set for the time of each call.
         cache: Whether calls may be answered from earlier ones.
         said: What is data and what is not, by the names of parameters.
         names: Role → name of the dataset.
@@ -59,6 +64,7 @@ class Step:
     callable: str
     method: bool
     seed: Entropy | None
+    deterministic: bool
     cache: Cache
     said: Said
     names: Mapping[str, str]
@@ -66,21 +72,20 @@ class Step:
     caller: Path | None
     why_not_cached: str | None = None
 
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> BoundArguments | None:
-        """The arguments by name, defaults included; null where they do not fit: the function says so itself."""
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> BoundArguments:
+        """The arguments by name, defaults included; as they came where they do not fit."""
         try:
             bound = self.signature.bind(*args, **kwargs)
         except TypeError:
-            return None
+            bound = ANY.bind(*args, **kwargs)
         bound.apply_defaults()
         return bound
 
-    def code(self) -> tuple[str | None, str | None]:
-        """Digest of the code as it is now and null, or null and the reason."""
+    def code(self) -> "Code":
+        """The code as it is now."""
         from ..capture.reached import callable_code
 
-        code = callable_code(self.function)
-        return code.digest, code.missing
+        return callable_code(self.function)
 
     def entropy(self) -> Entropy | None:
         """The seed of the next call: of the step's seed, the job and how many calls there were; null without a seed."""
@@ -92,20 +97,18 @@ class Step:
 
 
 class StepCall:
-    """One call. Used by the wrappers in this order: `open`, the function, `returned` (or `items.py`)."""
+    """One call, and the run that it is: a context manager, within which the function runs."""
 
-    def __init__(self, step: Step, bound: BoundArguments) -> None:
+    def __init__(self, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Sort the arguments and make the run, which has not begun."""
         lineage = step.lineage
         self.step = step
         self.arguments = Arguments()
         gap: list[str] = ["the arguments could not be read"]
         with lineage.guard.protecting("sorting the arguments of a step"):
-            self.arguments = sort_out(bound, step.said, method=step.method)
+            self.arguments = sort_out(step.bind(args, kwargs), step.said, method=step.method)
             gap = []
-        code, missing = None, "looking at the code of the step failed"
-        with lineage.guard.protecting("looking at the code of a step"):
-            code, missing = step.code()  # type: ignore[assignment]
+        code = step.code()
         self.run = StepRun(
             lineage,
             step.job,
@@ -113,16 +116,22 @@ class StepCall:
             seed=step.entropy(),
             params=self.arguments.parameters,
             caller=step.caller,
-            call=Call(callable=step.callable, code=code, code_missing=missing),
+            deterministic=step.deterministic,
+            call=Call(
+                callable=step.callable,
+                code=code.digest,
+                code_missing=code.missing,
+                code_not_covered=code.not_covered,
+            ),
             gaps=gap,
         )
         self.hit: Hit | None = None
         self._why = ""
 
-    @contextmanager
-    def open(self) -> Iterator[None]:
-        """The run, begun, with its inputs; `hit` is what an earlier call has returned, where the cache has it."""
-        with self.run:
+    def __enter__(self) -> Self:
+        """Begin the run and declare its inputs; `hit` is what an earlier call has returned, where the cache has it."""
+        self.run.begin()
+        try:
             for role, data in self.arguments.inputs:
                 self.declare("input", role, data)
             if self.step.cache:
@@ -134,13 +143,22 @@ class StepCall:
                         self.hit = found
                     else:
                         self._why = found
-            yield
+        except BaseException as error:  # strict, or an interrupt: there will be no __exit__
+            self.run.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self
 
-    def returned(self, result: Any) -> None:
-        """Declare what the function has returned and written, and end the run, unless the function has ended it."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the run, if it is not: as the function ended."""
+        self.run.__exit__(kind, error, trace)
+
+    def returned(self, result: T) -> T:
+        """Declare what the function has returned and written, end the run, unless the function has, and hand it on."""
         run = self.run
         if run.ended:
-            return
+            return result
         with self._ours("restoring generators"):
             run.settle_chance()
         kept: Kept | None = None
@@ -152,9 +170,12 @@ class StepCall:
         if kept is not None:
             with self._ours("keeping a result in the cache of steps"):
                 kept.publish()
+        return result
 
-    def serve(self, hit: "Hit") -> Any:
+    def served(self) -> Any:
         """Declare what an earlier run wrote, end the run, and give back what that run returned."""
+        hit = self.hit
+        assert hit is not None
         with self._ours("handing out a kept result"):
             hit.declare(self.run)
         self.run.call_is(served_from=hit.run_id, cache="served")

@@ -37,11 +37,20 @@ class StepRun(Run):
         seed: Entropy | None,
         params: Mapping[str, object],
         caller: Path | None,
+        deterministic: bool,
         call: Call,
         gaps: Sequence[str] = (),
     ) -> None:
         """Prepare; `gaps` is what could not be read of the call, which keeps its task from being told."""
-        super().__init__(lineage, job, operation=operation, seed=seed, params=params, caller=caller)
+        super().__init__(
+            lineage,
+            job,
+            operation=operation,
+            seed=seed,
+            params=params,
+            caller=caller,
+            deterministic=deterministic,
+        )
         self._call: Call = call
         self._gaps += gaps
 

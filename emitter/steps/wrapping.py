@@ -10,24 +10,18 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ..process import CURRENT
 from ..seeds import entropy_of
 from .arguments import Said
-from .calls import Cache, Step, StepCall
+from .calls import ANY, Cache, Step, StepCall
 from .items import Items
 
 if TYPE_CHECKING:
     from ..lineage import Lineage
 
 F = TypeVar("F", bound=Callable[..., Any])
-_ANY = inspect.Signature(
-    [
-        inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
-        inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
-    ]
-)
 
 
 def step(
@@ -37,6 +31,7 @@ def step(
     job: str | None,
     operation: str | None,
     seed: int | None,
+    deterministic: bool,
     cache: Cache,
     inputs: Iterable[str],
     params: Iterable[str],
@@ -49,8 +44,8 @@ def step(
         kind = type(function)
         return kind(
             step(
-                lineage, function.__func__, job=job, operation=operation, seed=seed, cache=cache, inputs=inputs,
-                params=params, outputs=outputs, names=names, modality=modality,
+                lineage, function.__func__, job=job, operation=operation, seed=seed, deterministic=deterministic,
+                cache=cache, inputs=inputs, params=params, outputs=outputs, names=names, modality=modality,
             )
         )  # fmt: skip
     if not callable(function):
@@ -60,7 +55,7 @@ def step(
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # some functions written in C tell nothing
-        signature = _ANY
+        signature = ANY
     path = str(getattr(function, "__qualname__", type(function).__qualname__)).rpartition("<locals>.")[2]
     said = Said(inputs=_named(inputs), params=_named(params), outputs=_named(outputs))
     _check(said, signature)
@@ -76,6 +71,7 @@ def step(
         f"{getattr(function, '__qualname__', path)}",
         method="." in path and next(iter(signature.parameters), None) in ("self", "cls"),
         seed=entropy_of(seed) if seed is not None else None,
+        deterministic=deterministic,
         cache=cache,
         said=said,
         names=dict(names or {}),
@@ -101,16 +97,8 @@ def _plain(made: Step) -> Callable[..., Any]:
     function = made.function
 
     def called(*args: Any, **kwargs: Any) -> Any:
-        bound = made.bind(args, kwargs)
-        if bound is None:
-            return function(*args, **kwargs)
-        call = StepCall(made, bound)
-        with call.open():
-            if call.hit is not None:
-                return call.serve(call.hit)
-            result = function(*args, **kwargs)
-            call.returned(result)
-        return result
+        with StepCall(made, args, kwargs) as call:
+            return call.served() if call.hit else call.returned(function(*args, **kwargs))
 
     return called
 
@@ -119,16 +107,8 @@ def _coroutine(made: Step) -> Callable[..., Any]:
     function = made.function
 
     async def called(*args: Any, **kwargs: Any) -> Any:
-        bound = made.bind(args, kwargs)
-        if bound is None:
-            return await function(*args, **kwargs)
-        call = StepCall(made, bound)
-        with call.open():
-            if call.hit is not None:
-                return call.serve(call.hit)
-            result = await function(*args, **kwargs)
-            call.returned(result)
-        return result
+        with StepCall(made, args, kwargs) as call:
+            return call.served() if call.hit else call.returned(await function(*args, **kwargs))
 
     return called
 
@@ -137,22 +117,16 @@ def _generator(made: Step) -> Callable[..., Any]:
     function = made.function
 
     def called(*args: Any, **kwargs: Any) -> Any:
-        bound = made.bind(args, kwargs)
-        if bound is None:
-            return (yield from function(*args, **kwargs))
-        call = StepCall(made, bound)
-        turns = _Turns(call)
-        with turns, call.open():
-            items, generator = Items(call), function(*args, **kwargs)
+        with _Turns(StepCall(made, args, kwargs)) as turns:
+            generator = function(*args, **kwargs)
             advance: Callable[[], Any] = functools.partial(next, generator)
             while True:
                 try:
                     item = advance()
                 except StopIteration as stop:
-                    items.finished(stop.value)
+                    turns.items.finished(stop.value)
                     return stop.value
-                items.yielded(item)
-                turns.give()
+                turns.give(item)
                 try:
                     sent = yield item
                 except GeneratorExit:
@@ -160,11 +134,10 @@ def _generator(made: Step) -> Callable[..., Any]:
                     generator.close()
                     raise
                 except BaseException as error:
-                    turns.take()
                     advance = functools.partial(generator.throw, error)
                 else:
-                    turns.take()
                     advance = functools.partial(generator.send, sent)
+                turns.take()
 
     return called
 
@@ -173,24 +146,16 @@ def _async_generator(made: Step) -> Callable[..., Any]:
     function = made.function
 
     async def called(*args: Any, **kwargs: Any) -> Any:
-        bound = made.bind(args, kwargs)
-        if bound is None:
-            async for item in function(*args, **kwargs):
-                yield item
-            return
-        call = StepCall(made, bound)
-        turns = _Turns(call)
-        with turns, call.open():
-            items, generator = Items(call), function(*args, **kwargs)
+        with _Turns(StepCall(made, args, kwargs)) as turns:
+            generator = function(*args, **kwargs)
             advance: Callable[[], Any] = functools.partial(generator.asend, None)
             while True:
                 try:
                     item = await advance()
                 except StopAsyncIteration:
-                    items.finished(None)
+                    turns.items.finished(None)
                     return
-                items.yielded(item)
-                turns.give()
+                turns.give(item)
                 try:
                     sent = yield item
                 except GeneratorExit:
@@ -198,41 +163,47 @@ def _async_generator(made: Step) -> Callable[..., Any]:
                     await generator.aclose()
                     raise
                 except BaseException as error:
-                    turns.take()
                     advance = functools.partial(generator.athrow, error)
                 else:
-                    turns.take()
                     advance = functools.partial(generator.asend, sent)
+                turns.take()
 
     return called
 
 
 class _Turns:
-    """Whose turn it is: the generator's, or that of whoever iterates over it, who may do so within another run.
-
-    A context manager around the generator's run, so that in the end the one who iterates has his current run again.
+    """The call of a generator, and whose turn it is: its own, or that of whoever iterates over it, who may do so within
+    another run.
     """
 
     def __init__(self, call: StepCall) -> None:
-        self._run = call.run
-        self._theirs = CURRENT.get()
+        self._call = call
+        self.items = Items(call)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         """The generator's turn begins with its run."""
+        self._theirs = CURRENT.get()
+        self._call.__enter__()
+        return self
 
-    def __exit__(self, *_: object) -> None:
-        CURRENT.set(self._theirs)
+    def __exit__(self, *error: Any) -> None:
+        """The run ends, and whoever iterates has his current one again."""
+        try:
+            self._call.__exit__(*error)
+        finally:
+            CURRENT.set(self._theirs)
 
-    def give(self) -> None:
-        """To whoever iterates."""
-        self._run.pause()
+    def give(self, item: Any) -> None:
+        """To whoever iterates, with what was yielded."""
+        self.items.yielded(item)
+        self._call.run.pause()
         CURRENT.set(self._theirs)
 
     def take(self) -> None:
         """To the generator."""
         self._theirs = CURRENT.get()
-        CURRENT.set(self._run)
-        self._run.resume()
+        CURRENT.set(self._call.run)
+        self._call.run.resume()
 
 
 def _named(names: Iterable[str]) -> frozenset[str]:

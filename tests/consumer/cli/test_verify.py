@@ -24,6 +24,16 @@ with Lineage(namespace="fraud").run("train", seed=1) as run:
     run.output({"n": list(range(99))}, name="models/fraud")
 """
 
+STEP = """
+import threading
+from relineage.emitter import Lineage
+BUSY = threading.Event()
+@Lineage(namespace="fraud").step(names={"output": "models/fraud"})
+def fit():
+    return {"n": list(range(99 + BUSY.is_set()))}
+fit()
+"""
+
 
 @pytest.fixture
 def repository(folder: Path) -> Path:
@@ -259,6 +269,18 @@ def test_a_dirty_work_tree_without_a_snapshot_is_not_recorded(
         f"the working tree differed from commit {commit[:12]}, and no snapshot was made; not covered: "
         "the code as it was: keeping it is switched off (RELINEAGE_SNAPSHOT, snapshot=False)",
     )
+
+
+def test_what_the_digest_of_a_steps_code_leaves_out_is_told(
+    repository: Path, status: Callable[..., Any]
+) -> None:
+    (repository / "train.py").write_text(STEP)
+    git(repository, "commit", "--quiet", "-a", "-m", "a step")
+    run_again(repository)
+    verdict, reason = status("fit", "code_recorded")
+
+    assert verdict == "passed"
+    assert reason.endswith("; not in the digest of its code: __main__.BUSY: a threading.Event")
 
 
 def test_outside_of_git_the_sources_are_looked_for_in_the_store(

@@ -412,6 +412,15 @@ def test_what_is_not_covered_is_listed(tmp_path: Path, source: str, gap: str) ->
     assert code.not_covered == (gap,)
 
 
+def test_a_long_list_of_what_is_not_covered_ends_with_how_many_there_are(tmp_path: Path) -> None:
+    names = [f"L{number:02}" for number in range(50)]
+    events = "".join(f"{name} = threading.Event()\n" for name in names)
+    source = f"import threading\n{events}def f(): return {', '.join(names)}\n"
+    told = code_of(tmp_path, {"job.py": source}).not_covered
+
+    assert (len(told), told[-1]) == (41, "10 more")
+
+
 def test_a_counter_does_not_change_the_code_that_counts(tmp_path: Path) -> None:
     with imported(tmp_path, {"job.py": "N = 0\ndef f():\n    global N\n    N += 1\n"}) as job:
         before = callable_code(job.f).digest

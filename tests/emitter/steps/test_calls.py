@@ -29,6 +29,31 @@ def test_a_call_is_a_run_with_its_data_as_inputs_and_the_rest_as_parameters(proj
     assert step["operation"] == "scale"
 
 
+def test_what_the_digest_of_the_code_leaves_out_is_told(project):
+    steps = project.module("""
+        import threading
+        BUSY, SEEN = threading.Event(), []
+
+        @lineage.step
+        def count(number: int):
+            SEEN.append(number)
+            return number + BUSY.is_set()
+
+        @lineage.step
+        def alone(number: int):
+            return number
+    """)
+    steps.count(1)
+    told = step_of(project.end())
+    assert told["code"].startswith("b3-code1:")
+    assert sorted(told["codeNotCovered"]) == [
+        f"{steps.__name__}.BUSY: a threading.Event",
+        f"{steps.__name__}.SEEN: count changes it",
+    ]
+    steps.alone(1)
+    assert "codeNotCovered" not in step_of(project.end("alone"))
+
+
 def test_a_step_says_its_job_operation_names_and_modality(project):
     steps = project.module("""
         @lineage.step(job="embed texts", operation="embed", names={"output": "vectors/train", "texts": "raw"},
@@ -161,15 +186,65 @@ def test_an_exception_fails_the_run_and_goes_on(project):
     assert parameters(event) == {"x": ("int", "0")}
 
 
-def test_arguments_that_do_not_fit_are_the_functions_own_error_and_no_run(project):
+@pytest.mark.parametrize("kind", ["two", "Pair().two", "list(many(1))", "asyncio.run(later(1))"])
+def test_arguments_that_do_not_fit_are_the_functions_own_error_and_the_run_fails(project, kind):
     steps = project.module("""
         @lineage.step
         def two(a, b): return a
-    """)
-    with pytest.raises(TypeError, match=r"two\(\) missing 1 required positional argument: 'b'"):
-        steps.two(1)
 
-    assert project.ends() == []
+        class Pair:
+            @lineage.step
+            def two(self, a, b): return a
+
+        @lineage.step
+        def many(a, b): yield a
+
+        @lineage.step
+        async def later(a, b): return a
+    """)
+    with pytest.raises(TypeError, match=r"\w+\(\) missing 1 required positional argument: 'b'"):
+        eval(kind if kind.endswith(")") else f"{kind}(1)", vars(steps))
+
+    [event] = project.ends()
+    assert event["eventType"] == "FAIL"
+    assert "missing 1 required positional argument: 'b'" in event["run"]["facets"]["errorMessage"]["message"]
+
+
+def test_a_deterministic_step_sets_the_switches_for_the_time_of_a_call(project, monkeypatch):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    steps = project.module("""
+        import os
+        def workspace(): return os.environ.get("CUBLAS_WORKSPACE_CONFIG", "none")
+
+        @lineage.step(deterministic=True)
+        def train(fails=False):
+            note(workspace())
+            return 1 / (not fails)
+
+        @lineage.step(deterministic=True)
+        def batches():
+            for _ in range(2):
+                note(workspace())
+                yield workspace()
+
+        @lineage.step
+        def other():
+            note(workspace())
+    """)
+    steps.train()
+    assert (
+        project.end()["run"]["facets"]["relineage_seeds"]["switches"]["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    )
+    assert steps.workspace() == "none"
+    with pytest.raises(ZeroDivisionError):
+        steps.train(fails=True)
+    assert steps.workspace() == "none"
+    for _ in steps.batches():
+        assert steps.workspace() == "none"  # whoever iterates has his own
+    steps.other()
+
+    assert project.ran == [":4096:8"] * 4 + ["none"]
+    assert steps.workspace() == "none"
 
 
 def test_an_argument_without_a_form_keeps_the_task_from_being_told(project):
