@@ -26,8 +26,8 @@ _COUNTING = threading.Lock()
 
 
 def calls_before(of: Hashable) -> int:
-    """How often this was asked before in this process: for the seeds of the calls of a step. A fork goes on counting
-    where its parent stood.
+    """How often this was asked before in this process: for the seeds of the calls of a step, whose keys say which
+    process it is, since a fork goes on counting where its parent stood.
     """
     with _COUNTING:
         count = _CALLS.get(of, 0)

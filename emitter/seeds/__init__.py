@@ -9,6 +9,7 @@ The rest is for `run.py`; docs/seeds.md explains it.
 
 from .derivation import Entropy, child_entropy, entropy_of
 from .libraries import register_generator
+from .processes import process_name
 from .seeding import LibrarySeed, Seeding, SeedRecord
 from .workers import SeedWorker
 
@@ -20,5 +21,6 @@ __all__ = [
     "Seeding",
     "child_entropy",
     "entropy_of",
+    "process_name",
     "register_generator",
 ]

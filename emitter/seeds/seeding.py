@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import observing, reports, switches, watched
+from . import observing, processes, reports, switches, watched
 from .arriving import Arrivals
 from .derivation import (
     DERIVATION,
@@ -110,7 +110,7 @@ class Seeding:
         import numpy.random  # noqa: F401
 
         with _LOCK:
-            self._forks = _FORKS.path
+            self._forks = processes.FORKS.path
             self._step_forward()
             try:
                 for name, library in libraries():
@@ -252,7 +252,7 @@ class Seeding:
 
     def here(self) -> Entropy:
         """The entropy in this process: in a forked one another than in the run's, so that workers differ."""
-        forks = _FORKS.path[len(self._forks) :]
+        forks = processes.FORKS.path[len(self._forks) :]
         if not forks:
             return self.entropy
         value = process_entropy(self.entropy.value, forks)
@@ -393,24 +393,11 @@ def _watch_imports() -> None:
         _ARRIVALS.begin([name for name in names if name not in sys.modules])
 
 
-@dataclass
-class _Forks:
-    """Which fork of which fork this process is, and how many it has had."""
-
-    path: tuple[int, ...] = ()
-    children: int = 0
-
-
 # The generators are the process's own, so which runs hold them is the process's too.
 _LOCK = threading.RLock()
 _OPEN: list[Seeding] = []
 _ARRIVALS = Arrivals(_arrived)
 _TOLD: set[tuple[str, type[BaseException] | None]] = set()  # once is enough for a log
-_FORKS = _Forks()
-
-
-def _before_fork() -> None:
-    _FORKS.children += 1
 
 
 def _after_fork() -> None:
@@ -418,12 +405,10 @@ def _after_fork() -> None:
     _LOCK = threading.RLock()
     observing.after_fork()
     switches.after_fork()
-    _FORKS.path = (*_FORKS.path, _FORKS.children - 1)
-    _FORKS.children = 0
     if _OPEN:
         with suppress(Exception):  # what is raised here is printed by Python and goes no further
             _OPEN[-1].after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+    os.register_at_fork(after_in_child=_after_fork)  # after that of `processes.py`

@@ -5,7 +5,6 @@ inputs, the function, the caller's generators back, outputs, the end. How functi
 decided in `wrapping.py`, what may be answered without running it in `cached.py`.
 """
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from ..events import Call
 from ..naming import is_url
 from ..process import calls_before
-from ..seeds import Entropy, child_entropy
+from ..seeds import Entropy, child_entropy, process_name
 from .arguments import Arguments, Said, sort_out
 from .results import as_state, parts
 from .runs import StepRun
@@ -91,7 +90,7 @@ class Step:
         """The seed of the next call: of the step's seed, the job and how many calls there were; null without a seed."""
         if self.seed is None:
             return None
-        name = self.job + _worker()
+        name = self.job + process_name()
         ordinal = calls_before((self.lineage.namespace, name, self.seed.value))
         return child_entropy(self.seed, name, ordinal)
 
@@ -245,10 +244,3 @@ def said_of_cache(why: str, not_kept: str | None) -> str:
     if not_kept is None:
         return f"computed: {why}; kept"
     return f"computed and not kept: {why}" if why == not_kept else f"computed: {why}; not kept: {not_kept}"
-
-
-def _worker() -> str:
-    """What tells the workers of a pool apart, which all count from where their parent stood; empty in the parent."""
-    module = sys.modules.get("multiprocessing.process")
-    identity = module.current_process()._identity if module is not None else ()
-    return "".join(f" in worker {number}" for number in identity)

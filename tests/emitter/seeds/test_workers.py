@@ -6,7 +6,10 @@ import multiprocessing.pool
 import os
 import pickle
 import random
+import re
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -16,8 +19,8 @@ import numpy as np
 import pytest
 
 from relineage.emitter import Lineage
-from relineage.emitter.seeds import SeedWorker, seeding
-from relineage.emitter.seeds.derivation import library_seeds, worker_entropy, workers_entropy
+from relineage.emitter.seeds import SeedWorker, child_entropy, entropy_of, processes
+from relineage.emitter.seeds.derivation import library_seeds, library_words, worker_entropy, workers_entropy
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
@@ -32,7 +35,7 @@ def lineage(tmp_path, monkeypatch):
 @pytest.fixture
 def nothing_forked(monkeypatch):
     """As in a process that has forked nothing yet."""
-    return lambda: monkeypatch.setattr(seeding, "_FORKS", seeding._Forks())
+    return lambda: monkeypatch.setattr(processes, "FORKS", processes.Forks())
 
 
 def put_draw(queue, seed_worker):
@@ -173,6 +176,80 @@ def test_what_a_forked_process_takes_from_the_run_is_its_own_and_repeats(lineage
 
     assert len(set(values[0])) == 4
     assert values[0] == values[1]
+
+
+FAMILY = """
+import multiprocessing, os, sys
+import numpy as np
+from relineage.emitter import Lineage
+
+@Lineage(namespace="n").step(seed=7)
+def draw():
+    return float(np.random.normal())
+
+def tell(who):
+    print(who, draw(), draw(), flush=True)
+
+def in_fork(told):
+    child = os.fork()
+    if child == 0:
+        told()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+def in_worker(told, method="fork"):
+    worker = multiprocessing.get_context(method).Process(target=told)
+    worker.start()
+    worker.join()
+    assert worker.exitcode == 0
+
+def first_worker():
+    tell("worker 1")
+    in_fork(lambda: tell("worker 1 fork 0"))
+    in_worker(lambda: tell("worker 1 worker 1"))
+
+def first_fork():
+    tell("fork 0")
+    in_fork(lambda: tell("fork 0 fork 0"))
+    in_worker(lambda: tell("fork 0 worker 1"))
+
+def spawned():
+    tell("worker 3")
+    in_fork(lambda: tell("worker 3 fork 0"))
+
+if __name__ == "__main__":
+    in_fork(first_fork)
+    in_fork(lambda: tell("fork 1"))
+    in_worker(first_worker)
+    in_worker(lambda: tell("worker 2"))
+    in_worker(spawned, "spawn")
+    tell("first")
+"""
+
+
+def test_calls_of_a_step_with_a_seed_are_told_apart_in_every_kind_of_process_and_repeat(tmp_path):
+    (tmp_path / ".relineage").mkdir()
+    (tmp_path / "family.py").write_text(FAMILY)
+
+    def once():
+        command = [sys.executable, "family.py"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        lines = [line.rsplit(" ", 2) for line in done.stdout.splitlines()]
+        return {who: draws for who, *draws in lines}
+
+    drawn = once()
+
+    assert len(drawn) == 11
+    assert len({draw for draws in drawn.values() for draw in draws}) == 22
+    assert once() == drawn
+    # As docs/seeds.md says it.
+    jobs = {who: "draw" + re.sub(r"^| (?=fork|worker)", " in ", who) for who in drawn} | {"first": "draw"}
+    for who, draws in drawn.items():
+        for ordinal, draw in enumerate(draws):
+            child = child_entropy(entropy_of(7), jobs[who], ordinal)
+            ours = np.random.RandomState(library_words(child.value, "numpy"))
+            assert ours.normal() == float(draw)
 
 
 def fold(seed):
