@@ -434,7 +434,7 @@ class Run:
             return
         used = self._chance_used()
         self._outer._within |= used
-        if "seeded" in used and self._outer._seeding is not None:
+        if "seeded" in used and self._seed is None and self._outer._seeding is not None:
             self._outer._seeding.drew_within(self.job, self._seeding.entropy)
 
     def _chance_used(self) -> set[str]:

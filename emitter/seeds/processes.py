@@ -29,8 +29,8 @@ FORKS = Forks()
 
 
 def process_name() -> str:
-    """What is put behind a step's job in the key of its seeds, such as ` in worker 2 in fork 0`; empty in a process that
-    nothing of the program's has started.
+    """What is put behind a step's job in the key of its seeds, such as ` in worker 2 in fork 0`; empty in the first
+    process.
     """
     name, known = "", 0
     here = _worker()

@@ -400,3 +400,19 @@ def test_a_path_that_is_not_there_is_said(project):
     """)
     with pytest.warns(RelineageWarning, match="does not exist"):
         steps.read(project.folder / "nothing.csv")
+
+
+def test_a_run_whose_steps_have_seeds_of_their_own_has_drawn_nothing_for_them(project):
+    steps = project.module("""
+        @lineage.step(seed=7)
+        def own(): return np.random.random()
+
+        @lineage.step
+        def derived(): return np.random.random()
+    """)
+    with steps.lineage.run("outer", seed=1):
+        steps.own()
+        steps.derived()
+
+    told = [one["library"] for one in project.end("outer")["run"]["facets"]["relineage_seeds"]["libraries"]]
+    assert told == ["random", "numpy", "run:derived"]
