@@ -6,9 +6,12 @@ Decides which field takes which finding. What the facets are and how they look o
 
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+from .clock import iso
 
 if TYPE_CHECKING:
     from .capture.environment import Environment
@@ -27,10 +30,15 @@ _MOST_METRICS = 400  # in an event; a facet of 64 kB holds about a thousand shor
 
 def io_facet(direction: str, role: str, instant: datetime, origin: str, producer: str) -> dict[str, Any]:
     """`relineage_io` of an input or an output."""
+    return {**_io_facet(direction, role, origin, producer), "instant": iso(instant)}
+
+
+@lru_cache(maxsize=256)  # of the same steps' calls, all but the instant is the same
+def _io_facet(direction: str, role: str, origin: str, producer: str) -> dict[str, Any]:
     from ..facets.io import RelineageIoInputDatasetFacet, RelineageIoOutputDatasetFacet
 
     facet = RelineageIoInputDatasetFacet if direction == "input" else RelineageIoOutputDatasetFacet
-    return facet(role=role, instant=instant, origin=origin).to_wire(producer)
+    return facet(role=role, instant=datetime.fromtimestamp(0, UTC), origin=origin).to_wire(producer)
 
 
 def seeds_facet(record: "SeedRecord", producer: str) -> dict[str, Any]:

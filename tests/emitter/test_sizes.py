@@ -271,3 +271,16 @@ def test_the_name_of_a_format_may_be_in_capitals(tmp_path: Path, form: str) -> N
     for path in (small, capital):
         path.write_bytes(b"x" * 100_000)
     assert seconds(capital) == seconds(small)
+
+
+def test_a_frame_of_numbers_is_estimated_as_its_columns_are():
+    frame = pd.DataFrame({
+        "a": RANDOM.normal(size=ROWS), "b": np.arange(ROWS, dtype="int8"), "c": pd.array(range(ROWS), dtype="Int64"),
+        "d": pd.date_range("2026-01-01", periods=ROWS, freq="s"), "e": np.arange(ROWS) % 2 == 0,
+    })  # fmt: skip
+    columns = [work_to_digest(frame[name]) for name in frame]
+    with_text = work_to_digest(frame.assign(t="x"))
+
+    assert work_to_digest(frame)["numbers"] == pytest.approx(sum(one["numbers"] for one in columns))
+    assert with_text["numbers"] == pytest.approx(work_to_digest(frame)["numbers"])
+    assert with_text["texts"] + with_text["objects"] > 0
