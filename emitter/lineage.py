@@ -7,14 +7,12 @@
         run.output(model, name="models/fraud", role="weights")
         run.metric("auc", 0.93)
 
-Decides what one `Lineage` owns: settings, the transport, what git said, and the runs that are open, which end
-with the interpreter at the latest. What a run says is decided in `run.py`.
+Decides what one `Lineage` owns: settings, the transport, the store, what was seen of the program, and the runs that are
+open. What a run says is decided in `run.py`, how it ends with the interpreter in `open_runs.py`.
 """
 
-import atexit
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property, lru_cache
@@ -24,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from .datasets import Told
 from .guard import Guard
 from .home import existing_home, find_home
-from .process import process_id
+from .open_runs import OpenRuns
 from .replaying import current_plan
 from .run import DigestMode, Run
 from .sending import EventTransport, Sender
@@ -33,12 +31,10 @@ from .sizes import Pace
 from .standard import StandardFacets
 
 if TYPE_CHECKING:
-    from .capture.code import Repositories
-    from .capture.sources import Keep
     from .digests import Content
     from .steps.calls import Cache
     from .store import Store
-    from .surroundings import Surroundings
+    from .surroundings import Lookout, Surroundings
 
 CLOSE_SECONDS = 5.0
 F = TypeVar("F", bound=Callable[..., Any])
@@ -106,11 +102,7 @@ class Lineage:
         self.told = Told()
         self._transport = transport
         self._sender = Sender(self.settings, transport, self.home)
-        self._open: dict[str, Run] = {}
-        self._seen: dict[Path | None, Surroundings] = {}
-        self._lock = threading.Lock()
-        self._process = os.getpid()
-        self._registered = False
+        self.open_runs = OpenRuns(self._close_transport)
 
     @property
     def namespace(self) -> str:
@@ -244,8 +236,10 @@ class Lineage:
         Returns:
             Whether the transport says that every event was delivered.
         """
-        for run in self._still_open():
-            run.abort("lineage was closed while the run was open")
+        self.open_runs.abort("lineage was closed while the run was open")
+        return self._close_transport(timeout_seconds)
+
+    def _close_transport(self, timeout_seconds: float = CLOSE_SECONDS) -> bool:
         delivered = False
         with self.guard.protecting("closing the transport"):
             delivered = self._sender.close(timeout_seconds)
@@ -254,7 +248,7 @@ class Lineage:
     def send(self, event: Mapping[str, Any]) -> None:
         """Hand an event to the transport."""
         self._sender.send(event)
-        self._end_runs_at_exit()
+        self.open_runs.end_at_exit()
 
     def objects(self) -> Path:
         """The folder for what did not fit into a facet: `.relineage/objects`."""
@@ -289,50 +283,7 @@ class Lineage:
 
     def surroundings(self, caller: Path | None) -> "Surroundings":
         """What is captured without asking; `caller` is the file that opened the run."""
-        from .surroundings import look_around
-
-        seen = look_around(
-            self._repositories,
-            caller,
-            self.environ,
-            self.settings.captured_variables,
-            self._version,
-            self._folder,
-            process_id(),
-            keep=self._keeper_of_sources(),
-            snapshots=self.settings.snapshot,
-        )
-        before = self._seen.get(caller)
-        if before is not None and before == seen:
-            return before  # its facets are made
-        self._seen[caller] = seen
-        return seen
-
-    def _keeper_of_sources(self) -> "Keep | str":
-        """What puts a folder into the store, or why that is not done unasked."""
-        from .store import is_url
-
-        if not self.settings.store and is_url(self.settings.store_location or ""):
-            return "the store is at a URL, which is not waited for unless store=True"
-
-        def keep(folder: Path) -> str:
-            from .digests import content_of
-
-            content = content_of(folder)
-            self._store.put(content, folder)
-            return next(one for one in content.digests if one.startswith("b3-folder1:"))
-
-        return keep
-
-    def opened(self, run: Run) -> None:
-        """Remember a run that has begun."""
-        with self._lock:
-            self._open[run.id] = run
-
-    def closed(self, run: Run) -> None:
-        """Forget a run that has ended."""
-        with self._lock:
-            self._open.pop(run.id, None)
+        return self._lookout.at(caller)
 
     @property
     def producer(self) -> str:
@@ -357,10 +308,10 @@ class Lineage:
         return open_store(self.settings.store_location or self.home() / "store", self._folder)
 
     @cached_property
-    def _repositories(self) -> "Repositories":
-        from .capture.code import Repositories
+    def _lookout(self) -> "Lookout":
+        from .surroundings import Lookout
 
-        return Repositories()
+        return Lookout(self.environ, self.settings, self._version, self._folder, self.contents)
 
     def existing_home(self) -> Path | None:
         """The `.relineage` of this project, if it has one."""
@@ -406,29 +357,6 @@ class Lineage:
             caller=caller,
             deterministic=deterministic,
         )
-
-    def _still_open(self) -> list[Run]:
-        with self._lock:
-            return list(reversed(self._open.values()))  # inner runs before outer ones
-
-    def _end_runs_at_exit(self) -> None:
-        # After the transport was made, so that its own end, if it has one, comes after ours.
-        if not self._registered:
-            self._registered = True
-            atexit.register(self._at_exit)
-
-    def _at_exit(self) -> None:
-        if os.getpid() != self._process:
-            return
-        interactive = hasattr(sys, "ps1") or "ipykernel" in sys.modules
-        error = None if interactive else getattr(sys, "last_value", None)
-        for run in self._still_open():
-            if error is not None:
-                run.fail(error)
-            else:
-                run.abort("the interpreter ended while the run was open")
-        with self.guard.protecting("closing the transport"):
-            self._sender.close(CLOSE_SECONDS)
 
 
 def _same_again(transport: EventTransport | None, said: tuple[Any, ...]) -> Lineage:

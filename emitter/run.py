@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
+from .chance import Chance
 from .clock import new_run_id
 from .cost import Meter
 from .datasets import Description, describe, undigested, with_modality
@@ -28,7 +29,7 @@ from .ours import Measured
 from .parameters import Parameters, parameters_of
 from .process import CLOCK, CURRENT, KNOWN
 from .replaying import current_plan
-from .seeds import Entropy, Seeding, SeedWorker, child_entropy, entropy_of
+from .seeds import Entropy, SeedWorker, entropy_of
 from .settings import RunReference
 from .values import number
 
@@ -75,10 +76,9 @@ class Run:
         self.job = job
         self._lineage = lineage
         self._operation = operation or job
-        self._seed = seed if isinstance(seed, Entropy) or seed is None else entropy_of(seed)
-        self._deterministic = deterministic
+        given = seed if isinstance(seed, Entropy) or seed is None else entropy_of(seed)
+        self._chance = Chance(given, lineage.environ, deterministic=deterministic)
         self._call = call
-        self._within: set[str] = set()  # what the runs inside of this one tell of chance
         self._parameters = Parameters()
         self._gaps = ["the parameters could not be read"]  # what keeps the task from being told
         with lineage.guard.protecting("reading params"):
@@ -86,9 +86,6 @@ class Run:
             self._gaps = []
         self._state: Literal["new", "open", "ended"] = "new"
         self._outer: Run | None = None
-        self._inner_runs: dict[str, int] = {}
-        self._entropy: Entropy | None = None
-        self._seeding: Seeding | None = None
         self._entries: dict[tuple[Any, ...], Entry] = {}
         self._metrics: list[Measured] = []
         self._caller = caller
@@ -137,15 +134,12 @@ class Run:
         self._meter = Meter()
         self._outer = current_run()
         CURRENT.set(self)
-        self._lineage.opened(self)
+        self._lineage.open_runs.add(self)
         try:
             with self._stopwatch.running():
                 with self._lineage.guard.protecting("seeding"):
-                    self._entropy = self._chance()
-                    self._seeding = Seeding(
-                        self._entropy, self._lineage.environ, deterministic=self._deterministic
-                    )
-                    self._seeding.begin()
+                    outer = self._outer._chance if self._outer is not None else None
+                    self._chance.begin(self.namespace, self.job, outer)
                 with self._lineage.guard.protecting("looking at code and environment"):
                     if not self._lineage.settings.disabled:
                         self._surroundings = self._lineage.surroundings(self._caller)
@@ -229,7 +223,8 @@ class Run:
             name: What it is for. Generators of one name are told apart by their order, so threads that ask for
                 some at the same time need names.
         """
-        return self._chances("generator").generator(str(name))
+        self._usable("generator")
+        return self._chance.own().generator(str(name))
 
     def seed(self, name: str = "", *, bits: int = 32) -> int:
         """A seed for anything else, which repeats with the run's; asked again, the next one.
@@ -242,7 +237,8 @@ class Run:
         """
         if not 1 <= bits <= 128:
             raise ValueError(f"run.seed({name!r}): bits must be from 1 to 128, not {bits}")
-        return self._chances("seed").seed(str(name), bits)
+        self._usable("seed")
+        return self._chance.own().seed(str(name), bits)
 
     def seed_workers(self, name: str = "") -> SeedWorker:
         """What seeds worker processes, each differently and all as the run's seed says; it may be pickled.
@@ -253,7 +249,8 @@ class Run:
         Args:
             name: What they are for, as for `generator`.
         """
-        return self._chances("seed_workers").workers(str(name))
+        self._usable("seed_workers")
+        return self._chance.own().workers(str(name))
 
     def end(self) -> None:
         """Complete the run. The end of a `with` block does this."""
@@ -274,29 +271,6 @@ class Run:
     def abort(self, reason: str = "aborted") -> None:
         """End the run as aborted: stopped from outside, neither completed nor failed."""
         self._end("ABORT", reason)
-
-    def _chance(self) -> Entropy:
-        plan = current_plan()
-        planned = plan.begun(self.namespace, self.job) if plan is not None else None
-        if planned is not None and plan is not None and plan.call is not None:
-            return Entropy(
-                value=planned[0], given=planned[1]
-            )  # by itself, it has no others to be counted among
-        if self._seed is not None:
-            return self._seed
-        outer = self._outer
-        if outer is None or outer._entropy is None:
-            return entropy_of(None) if planned is None else Entropy(value=planned[0], given=False)
-        with outer._lock:
-            ordinal = outer._inner_runs.get(self.job, 0)
-            outer._inner_runs[self.job] = ordinal + 1
-        here = outer._entropy if outer._seeding is None else outer._seeding.here()
-        return child_entropy(here, self.job, ordinal)
-
-    def _chances(self, what: str) -> Seeding:
-        """The run's seeding; where it has none, the job still gets chance, of nobody's."""
-        self._usable(what)
-        return self._seeding or Seeding(entropy_of(None), self._lineage.environ)
 
     def _declare(
         self,
@@ -419,38 +393,15 @@ class Run:
         try:
             with self._stopwatch.running():
                 with self._lineage.guard.protecting("restoring generators", strict=strict):
-                    self._settle_chance()
+                    self._chance.settle()
                 with self._lineage.guard.protecting(f"sending {event_type}", strict=strict):
                     self._send(event_type, message, error)
         finally:
             self._leave()
 
-    def _settle_chance(self) -> None:
-        """Give the caller's generators back, and tell the run around this one what was used; again: nothing more."""
-        if self._seeding is None:
-            return
-        self._seeding.end()
-        if self._outer is None:
-            return
-        used = self._chance_used()
-        self._outer._within |= used
-        if "seeded" in used and self._seed is None and self._outer._seeding is not None:
-            self._outer._seeding.drew_within(self.job, self._seeding.entropy)
-
-    def _chance_used(self) -> set[str]:
-        """What was used of chance so far, inner runs included: `seeded` generators, and sources that nothing fixed."""
-        if self._seeding is None:
-            return {"generators that could not be seeded"}
-        record = self._seeding.record()
-        used = set(record.uncovered)
-        if any(one.state_before is None or one.state_after != one.state_before for one in record.libraries):
-            used.add("seeded")
-        return used | self._within
-
     def _leave(self) -> None:
-        if self._seeding is not None:
-            self._seeding.end()
-        self._lineage.closed(self)
+        self._chance.end()
+        self._lineage.open_runs.remove(self)
         if CURRENT.get() is self:
             CURRENT.set(self._outer)
 
@@ -459,7 +410,6 @@ class Run:
         if lineage.settings.disabled:
             return
         with self._lock:
-            given = self._entropy.value if self._entropy is not None and self._entropy.given else None
             facts = RunFacts(
                 event_type=event_type,
                 event_time=CLOCK.now(),
@@ -468,8 +418,8 @@ class Run:
                 root=self._root(),
                 operation=self._operation,
                 parameters=self._parameters,
-                seeds=self._seeding.record() if self._seeding is not None else None,
-                given_seed=given,
+                seeds=self._chance.record(),
+                given_seed=self._chance.given,
                 metrics=self._metrics,
                 surroundings=self._surroundings,
                 entries=tuple(self._entries.values()),

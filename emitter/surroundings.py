@@ -8,12 +8,11 @@ and how long it holds is decided in `capture/`.
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 from .capture.code import Repositories, Repository, executed_cells, running_code
 from .capture.environment import Environment, allowed_variables, environment
@@ -21,10 +20,16 @@ from .capture.kept import KEPT, NOTEBOOK, Kept, is_typed, not_covered, notebook_
 from .capture.local import files_in_use
 from .capture.snapshot import Snapshot, take
 from .capture.sources import Keep, folder_of, keep_sources
+from .process import process_id
+from .settings import Settings
 from .standard import StandardFacets
+
+if TYPE_CHECKING:
+    from .store import Store
 
 log = logging.getLogger("relineage")
 
+_NOT_WAITED_FOR = "the store is at a URL, which is not waited for unless store=True"
 _Facets = tuple[Mapping[str, Mapping[str, Any]], Mapping[str, Mapping[str, Any]]]  # of the run, of its job
 
 
@@ -160,50 +165,72 @@ class Surroundings:
         return replace(made, loaded=frozenset(files))
 
 
-def look_around(
-    repositories: Repositories,
-    caller: Path | None,
-    environ: Mapping[str, str],
-    captured_variables: Sequence[str],
-    adapter_version: str,
-    folder: Path,
-    process: UUID,
-    *,
-    keep: Keep | str,
-    snapshots: bool,
-) -> Surroundings:
-    """Look at everything once.
+class Lookout:
+    """Looks around for the runs of one `Lineage`. Where nothing has changed, what was made of it before holds.
 
     Args:
-        repositories: Remembers what git said.
-        caller: The file that opened the run.
         environ: Environment variables, of which few are taken.
-        captured_variables: Names to take besides.
-        adapter_version: Version of this package.
+        settings: Which variables besides, whether the code is kept and where.
+        version: Of this package.
         folder: The working directory in which the program began, as far as is known.
-        process: One id for this process.
-        keep: Puts a folder of sources into the store; a text says why there is none.
-        snapshots: Whether the code is to be kept.
+        store: Opens the store of contents.
     """
-    named = getattr(sys.modules.get("__main__"), "__file__", None)
-    script, places = _places(named if isinstance(named, str) else None, caller, os.getcwd())  # noqa: PTH109 - as a text, at each run
-    repository = refusal = None
-    for place in places:
-        repository = repositories.at(place)
-        refusal = refusal or repositories.refusal(place)
-        if repository is not None:
-            break
-    return Surroundings(
-        environment=environment(sys.argv, sys.orig_argv, sys.path, folder, process),
-        repository=repository,
-        variables=allowed_variables(environ, captured_variables),
-        adapter_version=adapter_version,
-        script=script,
-        caller=caller,
-        refusal=refusal if repository is None else None,
-        keep=keep,
-        snapshots=snapshots,
-    )
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        settings: Settings,
+        version: str,
+        folder: Path,
+        store: Callable[[], "Store"],
+    ) -> None:
+        """Nothing is seen yet."""
+        from .store import is_url
+
+        self._environ = environ
+        self._settings = settings
+        self._version = version
+        self._folder = folder
+        self._store = store
+        self._repositories = Repositories()
+        self._seen: dict[Path | None, Surroundings] = {}
+        remote = is_url(settings.store_location or "") and not settings.store
+        self._keep: Keep | str = _NOT_WAITED_FOR if remote else self._put
+
+    def at(self, caller: Path | None) -> Surroundings:
+        """What is there now; `caller` is the file that opened the run."""
+        named = getattr(sys.modules.get("__main__"), "__file__", None)
+        here = os.getcwd()  # noqa: PTH109 - as a text, at each run
+        script, places = _places(named if isinstance(named, str) else None, caller, here)
+        repository = refusal = None
+        for place in places:
+            repository = self._repositories.at(place)
+            refusal = refusal or self._repositories.refusal(place)
+            if repository is not None:
+                break
+        seen = Surroundings(
+            environment=environment(sys.argv, sys.orig_argv, sys.path, self._folder, process_id()),
+            repository=repository,
+            variables=allowed_variables(self._environ, self._settings.captured_variables),
+            adapter_version=self._version,
+            script=script,
+            caller=caller,
+            refusal=refusal if repository is None else None,
+            keep=self._keep,
+            snapshots=self._settings.snapshot,
+        )
+        before = self._seen.get(caller)
+        if before is not None and before == seen:
+            return before  # its facets are made
+        self._seen[caller] = seen
+        return seen
+
+    def _put(self, folder: Path) -> str:
+        from .digests import content_of
+
+        content = content_of(folder)
+        self._store().put(content, folder)
+        return next(one for one in content.digests if one.startswith("b3-folder1:"))
 
 
 @lru_cache(maxsize=64)

@@ -20,15 +20,8 @@ import types
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from datetime import date, time, timedelta
-from decimal import Decimal
-from enum import Enum
-from fractions import Fraction
-from pathlib import PurePath
 from typing import Any
-from uuid import UUID
 
-from ..parameters import parameters_of
 from ..values import canonical
 from .code import Code, framed_digest
 from .holding import Attributes, Closure, Holder, is_still, weakly
@@ -43,33 +36,14 @@ from .references import (
     own_module,
     owner_of,
 )
+from .simple import MOST_ITEMS, form_of_simple
 from .texts import NoText, text_of_class, text_of_function, text_of_module
 
 _ABSENT: Any = object()
 _GAP = ("gap",)
 _MOST_REMEMBERED = 256
 _MOST_OBJECTS = 2_000  # that are looked into
-_MOST_ITEMS = 1_000  # of a container
 _MOST_TOLD = 40  # of what is not covered
-_MOST_TEXT_BYTES = 1 << 20
-_MOST_ARRAY_BYTES = 1 << 16  # it is looked at anew before each call
-_SCALARS = (
-    bool,
-    int,
-    float,
-    complex,
-    str,
-    bytes,
-    Decimal,
-    Fraction,
-    date,
-    time,
-    timedelta,
-    UUID,
-    PurePath,
-    range,
-)
-_CONTAINERS = (list, tuple, dict, set, frozenset, types.SimpleNamespace)
 _NAMED_ONLY = (
     types.BuiltinFunctionType,
     types.MethodDescriptorType,
@@ -164,12 +138,10 @@ class _Walk:
             return self._visit(value) if is_own_class(value) else None
         if isinstance(value, _NAMED_ONLY) or type(value) is object or type(value).__qualname__ == "ufunc":
             return None
-        if isinstance(value, re.Pattern):
-            return ("value", canonical((value.pattern, value.flags)))
-        if (form := _form(value, label)) is not None:
+        if (form := form_of_simple(value, label)) is not None:
             return ("value", form)
         own = is_own_class(type(value))
-        if own or (type(value) in (list, tuple, dict) and len(value) <= _MOST_ITEMS):
+        if own or (type(value) in (list, tuple, dict) and len(value) <= MOST_ITEMS):
             if len(self._found) < _MOST_OBJECTS:
                 return self._visit(value)
             self._gaps[f"more than {_MOST_OBJECTS:,} objects"] = None
@@ -219,17 +191,11 @@ class _Walk:
             and not isinstance(value, str | bytes | int | float)
         ):
             form = reference[1]
-            self.checks.append(lambda: self._refer_again(holder.get(key, _ABSENT), label) == form)
+            self.checks.append(lambda: form_of_simple(holder.get(key, _ABSENT), label) == form)
         else:
             same = is_still(value)
             self.checks.append(lambda: same(holder.get(key, _ABSENT)))
         return reference
-
-    @staticmethod
-    def _refer_again(value: Any, label: str) -> bytes | None:
-        return (
-            canonical((value.pattern, value.flags)) if isinstance(value, re.Pattern) else _form(value, label)
-        )
 
     # What lies behind it.
 
@@ -370,25 +336,6 @@ class _Walk:
         return text, [
             (one.name, self._visit(one)) for one in imported if one is not None and one.file != module.file
         ]
-
-
-def _form(value: Any, label: str) -> bytes | None:
-    """The bytes of a simple value, secrets replaced; null for any other."""
-    if isinstance(value, Enum) and is_own_class(type(value)):
-        return None  # by its class
-    numpy = sys.modules.get("numpy")
-    if isinstance(value, str | bytes):
-        fits = len(value) <= _MOST_TEXT_BYTES
-    elif isinstance(value, _CONTAINERS):
-        fits = len(getattr(value, "__dict__", value)) <= _MOST_ITEMS
-    elif numpy is not None and isinstance(value, numpy.ndarray | numpy.generic):
-        fits = value.nbytes <= _MOST_ARRAY_BYTES
-    else:
-        fits = value is None or isinstance(value, (*_SCALARS, Enum))
-    if not fits:
-        return None
-    name = label.rpartition(".")[2]  # of a secret, what is hashed is that it is one
-    return parameters_of({name: value}).forms.get(name)
 
 
 def _inner(value: Any) -> Any:

@@ -5,7 +5,7 @@ is), that a run neither inherits nor leaves behind a state, and what is said abo
 decided in `derivation.py`, which libraries are covered in `libraries.py`, what else is looked at in `watched.py`.
 
 The generators belong to the process: two runs that are open at the same time in two threads share them. The facet
-then says so; `generator` and `seed` give what is the run's own.
+then says so; `own.py` gives what is the run's own.
 """
 
 import logging
@@ -15,27 +15,16 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import observing, processes, reports, switches, watched
 from .arriving import Arrivals
-from .derivation import (
-    DERIVATION,
-    OF_INNER_RUN,
-    Entropy,
-    generator_seed,
-    library_words,
-    other_seed,
-    process_entropy,
-    workers_entropy,
-)
+from .derivation import DERIVATION, OF_INNER_RUN, library_words
 from .libraries import Library, is_there, libraries
 from .observing import HERE, UNSEEN
+from .own import Own
 from .watched import WORKERS
 from .workers import SeedWorker
-
-if TYPE_CHECKING:
-    import numpy
 
 log = logging.getLogger("relineage")
 
@@ -78,7 +67,7 @@ class _Held:
 
 
 @dataclass(eq=False)
-class Seeding:
+class Seeding(Own):
     """The seeding of one run: set on `begin`, the caller's states back on `end`.
 
     Args:
@@ -87,7 +76,6 @@ class Seeding:
         deterministic: Set the switches, too.
     """
 
-    entropy: Entropy
     environ: Mapping[str, str]
     deterministic: bool = False
     outer: "Seeding | None" = None
@@ -97,9 +85,6 @@ class Seeding:
     _more: int = 0
     _switches: dict[str, str] | None = None
     _overlapped: bool = False
-    _asked: dict[tuple[str, str], int] = field(default_factory=dict)
-    _handed_out: dict[str, int] = field(default_factory=dict)
-    _forks: tuple[int, ...] = ()
     _reports: str | None = None
     _paused: dict[str, dict[str, Any]] | None = None
 
@@ -110,7 +95,7 @@ class Seeding:
         import numpy.random  # noqa: F401
 
         with _LOCK:
-            self._forks = processes.FORKS.path
+            self.forks = processes.FORKS.path
             self._step_forward()
             try:
                 for name, library in libraries():
@@ -222,41 +207,13 @@ class Seeding:
         else:
             self._seen[text] = self._seen.get(text, 0) + times
 
-    def generator(self, name: str) -> "numpy.random.Generator":
-        """A generator of the run's own: the next of that name."""
-        import numpy
-
-        seed = generator_seed(self.here().value, name, self._next("generator", name))
-        self._handed_out.setdefault(f"generator:{name}", seed)
-        return numpy.random.Generator(numpy.random.PCG64(seed))
-
-    def seed(self, name: str, bits: int) -> int:
-        """A seed of the run's own: the next of that name."""
-        seed = other_seed(self.here().value, name, self._next("seed", name), bits)
-        self._handed_out.setdefault(f"seed:{name}", seed)
-        return seed
-
     def workers(self, name: str) -> SeedWorker:
         """What seeds the worker processes of this run: the next group of that name."""
-        entropy = workers_entropy(self.here().value, name, self._next("workers", name))
-        self._handed_out.setdefault(f"workers:{name}", entropy)
+        entropy = self.entropy_of_workers(name)
         with _LOCK:
             if self._reports is None and self in _OPEN:
                 self._reports = reports.new_folder()
         return SeedWorker.of_the_next(entropy, self._reports)
-
-    def drew_within(self, job: str, entropy: Entropy) -> None:
-        """An inner run has drawn: if its entropy came from this one's, what came out depends on this one's."""
-        if entropy.inherited:
-            self._handed_out.setdefault(f"run:{job}", entropy.value)
-
-    def here(self) -> Entropy:
-        """The entropy in this process: in a forked one another than in the run's, so that workers differ."""
-        forks = processes.FORKS.path[len(self._forks) :]
-        if not forks:
-            return self.entropy
-        value = process_entropy(self.entropy.value, forks)
-        return Entropy(value=value, given=self.entropy.given, inherited=True)
 
     def record(self) -> SeedRecord:
         """What there is to say now; the states at the end once it has ended."""
@@ -272,7 +229,7 @@ class Seeding:
         ]
         seeds += [
             LibrarySeed(library=name, seed=str(seed), state_before=None, state_after=None)
-            for name, seed in list(self._handed_out.items())[:_MOST_SOURCES]
+            for name, seed in list(self.handed_out.items())[:_MOST_SOURCES]
         ]
         rules = [held.library.rule for held in self._held.values() if held.library.rule]
         derivation = "; ".join((DERIVATION, *rules)) + (OF_INNER_RUN if self.entropy.inherited else "")
@@ -314,12 +271,6 @@ class Seeding:
 
     def _words(self, library: str) -> list[int]:
         return library_words(self.entropy.value, library)
-
-    def _next(self, kind: str, name: str) -> int:
-        with _LOCK:
-            ordinal = self._asked.get((kind, name), 0)
-            self._asked[kind, name] = ordinal + 1
-        return ordinal
 
     def _around(self) -> list["Seeding"]:
         found = []

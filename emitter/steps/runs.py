@@ -89,7 +89,7 @@ class StepRun(Run):
     @property
     def given_seed(self) -> int | None:
         """The seed that counts for the recipe."""
-        return self._entropy.value if self._entropy is not None and self._entropy.given else None
+        return self._chance.given
 
     def identity(self) -> Identity:
         """Task and recipe if it ended now."""
@@ -135,27 +135,25 @@ class StepRun(Run):
 
     def settle_chance(self) -> None:
         """Give the caller's generators back: the function has returned."""
-        self._settle_chance()
+        self._chance.settle()
 
     def chance_used(self) -> set[str]:
         """What it has used of chance, once it is settled."""
-        return self._chance_used()
+        return self._chance.used()
 
     def chance_was(self, used: set[str]) -> None:
         """Take over what the run that is handed out had used."""
-        self._within |= used
+        self._chance.also_used(used)
 
     def pause(self) -> None:
         """The caller's generators are in use for a while."""
         with self.measured(), self._lineage.guard.protecting("pausing a generator's seeds"):
-            if self._seeding is not None:
-                self._seeding.pause()
+            self._chance.pause()
 
     def resume(self) -> None:
         """Its own again, as they were."""
         with self.measured(), self._lineage.guard.protecting("resuming a generator's seeds"):
-            if self._seeding is not None:
-                self._seeding.resume()
+            self._chance.resume()
 
     @contextmanager
     def measured(self) -> Iterator[None]:

@@ -276,8 +276,7 @@ def loaded(
             worker_init_fn=run.seed_workers() if initialised else None,
         )
         epochs = [[float(value) for batch in loader for part in batch for value in part] for _ in range(2)]
-    assert run._seeding is not None
-    assert bool(run._seeding.record().uncovered) is not initialised  # else nobody knows what the workers drew
+    assert bool(run._chance.record().uncovered) is not initialised  # else nobody knows what the workers drew
     return epochs
 
 

@@ -141,8 +141,9 @@ def test_lineage_itself_and_its_runs_are_not_told(tmp_path, monkeypatch) -> None
     lineage.close()
 
     assert lineage.errors == 0
-    assert outer._seeding is not None
-    assert outer._seeding.record().uncovered == ()
+    record = outer._chance.record()
+    assert record is not None
+    assert record.uncovered == ()
 
 
 def test_a_draw_is_the_inner_runs_and_that_of_the_runs_around_it() -> None:

@@ -270,8 +270,7 @@ def draw_from_the_system(_):
 
 
 def uncovered(run):
-    assert run._seeding is not None
-    return run._seeding.record().uncovered
+    return run._chance.record().uncovered
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])

@@ -158,7 +158,7 @@ def test_chance_that_no_seed_decides_is_not_kept(project, monkeypatch):
     """
     )
     monkeypatch.setattr(
-        "relineage.emitter.run.Run._chance_used", lambda run: {"seeded", "numpy.random.default_rng()"}
+        "relineage.emitter.chance.Chance.used", lambda run: {"seeded", "numpy.random.default_rng()"}
     )
     steps.odd()
 
