@@ -18,14 +18,14 @@ from relineage.emitter.digests import content_of
 from relineage.emitter.digests.tables import to_arrow
 from relineage.emitter.statistics import feature_statistics
 
-TITLE = "time that a step adds to a call, events into a file (median, 90 %; CPU median)"
+TITLE = "time that a step adds to a call, events into a file (median, 90 %; CPU median, least)"
 NEEDS_KAFKA = False
 CALLS = 500
 ITEMS = 2000
 
 
 def timed(call: Callable[[], Any], calls: int = CALLS) -> str:
-    """Median and 90th percentile of wall time, and median of CPU time."""
+    """Median and 90th percentile of wall time, median and least of CPU time, of all threads."""
     call()
     walls, processors = [], []
     for _ in range(calls):
@@ -36,7 +36,7 @@ def timed(call: Callable[[], Any], calls: int = CALLS) -> str:
     walls.sort()
     return (
         f"{walls[calls // 2] * 1e3:.2f} ms, {walls[calls * 9 // 10] * 1e3:.2f} ms; "
-        f"CPU {statistics.median(processors) * 1e3:.2f} ms"
+        f"CPU {statistics.median(processors) * 1e3:.2f} ms, {min(processors) * 1e3:.2f} ms"
     )
 
 
@@ -56,6 +56,7 @@ def measure(kafka: str) -> Iterator[tuple[str, str]]:
         os.chdir(folder)
         try:
             subprocess.run(["git", "init", "--quiet"], check=True)
+            os.utime(".git/HEAD", (1e9, 1e9))  # as in a repository that was not made this very second
             yield from _measure(Lineage(namespace="benchmark"))
         finally:
             os.chdir(before)
@@ -69,6 +70,13 @@ def _measure(lineage: Lineage) -> Iterator[tuple[str, str]]:
     def nothing(rate: float = 0.1) -> None:
         """Nothing to digest."""
 
+    small = frame.iloc[:100, :5].copy()
+    doubled = small * 2
+
+    def double(small: pd.DataFrame) -> pd.DataFrame:
+        """A small table in, another out."""
+        return doubled
+
     def read(frame: pd.DataFrame) -> None:
         """One input."""
 
@@ -80,11 +88,14 @@ def _measure(lineage: Lineage) -> Iterator[tuple[str, str]]:
         yield from range(to)
 
     plain, reading, counting = lineage.step(nothing), lineage.step(read), lineage.step(count)
+    doubling = lineage.step(double)
     kept = lineage.step(cache="dirty")(square)
     yield "yardstick: two generators kept, seeded, restored", timed(yardstick)
     yield "a parameter, no data", timed(plain)
     with lineage.run("outer", seed=1):
         yield "the same within a run", timed(plain)
+    yield "a table of 100 × 5 in, another out", timed(lambda: doubling(small))
+    yield "of which their digests", timed(lambda: [content_of(to_arrow(one)) for one in (small, doubled)])
     yield "a frame of 1,000 × 20", timed(lambda: reading(frame), 50)
     yield "of which its digest", timed(lambda: content_of(frame), 50)
     yield "of which statistics of its columns", timed(lambda: feature_statistics(to_arrow(frame)), 50)

@@ -146,8 +146,10 @@ def document(
     """
     run_facets: dict[str, Any] = {}
     for what, part in _PARTS:
-        with guard.protecting(what):
+        try:
             run_facets |= part(facts, standard, producer, keep)
+        except Exception as error:
+            guard.meet(what, error)
     job_facets: dict[str, Any] = {"jobType": standard.job_type()}
     if facts.surroundings is not None:
         with guard.protecting("making facets (surroundings)"):

@@ -88,6 +88,12 @@ class Guard:
         """
         return _Protecting(self, what, self.strict if strict is None else strict)
 
+    def meet(self, what: str, error: Exception) -> None:
+        """The same for an error that was caught already: raise it again if it has to reach the job."""
+        if self.strict or isinstance(error, RelineageWarning):
+            raise error
+        self.caught(what, error)
+
     def caught(self, what: str, error: Exception) -> None:
         """Count an error, and log it if it is the first of its kind."""
         self.errors += 1

@@ -175,6 +175,9 @@ class _Walk:
             name = key if type(key) is str and key in _HARMLESS else self.key(key)
             if name in plain:
                 raise _NoFormError(f"two keys are both written as {name!r}")
+            if item is None or (type(item) is str and item in _HARMLESS):  # most are
+                plain[name] = item
+                continue
             try:
                 plain[name] = self.value(item, depth - 1)
             except _NoFormError as error:

@@ -8,6 +8,7 @@ import random
 import sys
 from array import array
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 
@@ -54,8 +55,7 @@ class NumpyLegacy:
 
     def take(self) -> dict[str, Any]:
         """The bit generator itself and its state, with the pending normal."""
-        from numpy.random import mtrand
-
+        mtrand, _ = _numpy_random()
         generator = mtrand.get_bit_generator()
         memory = _memory_of(generator)
         if memory is not None and (raw := memory.raw) == self._seeded:
@@ -66,12 +66,11 @@ class NumpyLegacy:
 
     def seed(self, words: Callable[[str], list[int]]) -> dict[str, int]:
         """With four words: a Mersenne Twister as `numpy.random.seed` always has, others through their class."""
-        from numpy.random import MT19937, mtrand
-
+        mtrand, twister = _numpy_random()
         chosen = words("numpy")
         mtrand.seed(chosen)
         generator = mtrand.get_bit_generator()
-        if not isinstance(generator, MT19937):  # there numpy leaves a pending normal
+        if not isinstance(generator, twister):  # there numpy leaves a pending normal
             mtrand.set_state({**mtrand.get_state(legacy=False), "has_gauss": 0, "gauss": 0.0})
         memory = _memory_of(generator)
         self._seeded = memory.raw if memory is not None and self._trusted else None
@@ -79,8 +78,7 @@ class NumpyLegacy:
 
     def put_back(self, states: Mapping[str, Any]) -> None:
         """The same object, in the same state."""
-        from numpy.random import mtrand
-
+        mtrand, _ = _numpy_random()
         generator, state = states["numpy"]
         memory = _memory_of(generator)
         if memory is not None and self._trusted and not state["has_gauss"]:
@@ -120,20 +118,27 @@ _MEMORY_BYTES = _KEY_BYTES + 4
 
 def _memory_of(generator: Any) -> Any:
     """Where the state of a twister lies; null for any other bit generator, or where numpy does not tell."""
-    from numpy.random import MT19937
-
-    if type(generator) is not MT19937:
+    if type(generator) is not _numpy_random()[1]:
         return None
     try:
-        return _memory_at(generator.ctypes.state_address)
+        return _memory_type().from_address(generator.ctypes.state_address)
     except Exception:  # a Python without ctypes
         return None
 
 
-def _memory_at(address: int) -> Any:
+@cache
+def _numpy_random() -> tuple[Any, Any]:
+    """numpy's legacy functions, and its Mersenne Twister; once, as an import takes time also where it is there."""
+    from numpy.random import MT19937, mtrand
+
+    return mtrand, MT19937
+
+
+@cache
+def _memory_type() -> Any:
     from ctypes import c_char
 
-    return (c_char * _MEMORY_BYTES).from_address(address)
+    return c_char * _MEMORY_BYTES
 
 
 def _state_of(raw: bytes) -> dict[str, Any]:
