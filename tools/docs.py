@@ -81,7 +81,8 @@ PARTS: dict[str, Callable[[duckdb.DuckDBPyConnection], str]] = {
 
 def data_model(text: str) -> str:
     """docs/data-model.md with the parts between its markers made anew."""
-    with Store.open() as store:
+    with Store(duckdb.connect()) as store:
+        store._migrate()  # not copied from a blank database, which forgets the order of our SQL files
         for name, part in PARTS.items():
             text = _between(text, name, part(store.connection))
     return text

@@ -28,10 +28,22 @@ select (select count(*) from store.event), (select count(*) from store.dead_lett
 -- Next offset and fingerprint of a source.
 select next_offset, fingerprint from store.source_offset where source = $source and partition = $partition;
 
--- name: somebody_elses
--- Whether the database holds tables, and none of them ours.
-select count(*) > 0 and not bool_or(schema_name = 'store' and table_name = 'migration')
+-- name: tables
+-- How many tables the database holds, and whether ours are among them: those of somebody else are left alone.
+select count(*), bool_or(schema_name = 'store' and table_name = 'migration')
 from duckdb_tables() where database_name = current_database();
+
+-- name: attach_blank
+-- A database to begin with, see blank.py.
+attach $path as blank (read_only);
+
+-- name: own_name
+-- What this database is called, for a statement that must name it.
+select current_database();
+
+-- name: detach_blank
+-- It is needed no more.
+detach blank;
 
 -- name: file
 -- The file of the database; null for one in memory.
