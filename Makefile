@@ -18,9 +18,12 @@ links := $(addprefix .typing/relineage/,facets emitter consumer)
 ready := $(stamp) $(links)
 broker := $(bin)/python tools/kafka/broker.py run --
 
+# The tests start hundreds of processes: without bytecode each would compile anew what it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # one broker and one report at a time
-.PHONY: help dev demo demo-kafka test test-torch test-tensorflow test-golden check format bench clean
+.PHONY: help dev demo demo-kafka test soak test-torch test-tensorflow test-golden check format bench clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +56,9 @@ demo-kafka: $(ready) ## the same with events through a real Kafka broker, starte
 
 test: $(ready) ## run all tests, with a real Kafka broker (needs Java 17 or newer; the first time Maven)
 	$(broker) $(bin)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
+
+soak: $(ready) ## run the laws of the database with twenty times the examples; takes an hour
+	RELINEAGE_SOAK=1 $(bin)/python -m pytest -m soak --numprocesses auto --dist worksteal $(ARGS)
 
 test-torch: $(torch_stamp) ## run the tests of models with torch, in .venv-torch (the first time it takes 6 GB and minutes)
 	$(TORCH_VENV)/bin/python -m pytest tests/with_torch $(ARGS)

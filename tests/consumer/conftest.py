@@ -21,6 +21,7 @@ class TestStore:
     def __init__(self, path: Path | str = ":memory:") -> None:
         self.store = Store.open(path)
         self.connection = self.store.connection
+        self.connection.execute("set threads = 1")  # as ingest does; tests run on all cores as it is
         self._offsets: Counter[str] = Counter()
 
     def ingest(self, messages: list[bytes], source: str = "test") -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from oracle import (
     HASHES,
@@ -25,12 +25,10 @@ from oracle import (
     runs_of,
     upstream_of,
 )
+from soak import examples
 from streams import Stream, arrangements, streams
 
-ORDERS = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
-ORACLE = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
-
-FACETS = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+ORDERS, ORACLE, FACETS = examples(4, 100), examples(15, 400), examples(8, 150)
 
 DELIVERY = {"source", "topic", "partition", "offset", "next_offset"}
 ARRIVAL = {"arrived_at", "ingested_at", "received_at", "stored_at", "first_arrived_at"}
@@ -86,7 +84,8 @@ def worth_asking(stream: Stream) -> list[str]:
     return [*(f"run:{run}" for run in runs[:2]), *(f"dataset:{name}" for name in names[:1])]
 
 
-@pytest.mark.timeout(900)  # for the time that finding the smallest counterexample takes
+@pytest.mark.soak
+@pytest.mark.timeout(3600)  # for the time that finding the smallest counterexample takes
 def test_every_order_batching_and_repetition_gives_the_same_answers(new_store: Any) -> None:
     store: Store = new_store()
     views = public_views(store)
@@ -106,7 +105,8 @@ def test_every_order_batching_and_repetition_gives_the_same_answers(new_store: A
     law()
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_the_answers_are_those_of_the_rules(new_store: Any) -> None:
     store: Store = new_store()
     digest = event_digest(store)
@@ -145,7 +145,8 @@ def compare(store: Store, stream: Stream, digest: Digest) -> None:
         assert shortest(downstream_of(store, run)) == shortest(expected.downstream(run))
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_a_facet_is_the_latest_whole_one(new_store: Any) -> None:
     """A run's facets belong to it, a job's to the job, whichever run event or job event said them."""
     store: Store = new_store()

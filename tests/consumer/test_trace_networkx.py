@@ -9,15 +9,16 @@ from typing import Any
 
 import networkx as nx
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from oracle import Store, downstream_of, upstream_of
+from soak import examples
 from streams import dataset, encode, event, run_id
 
 Content = tuple[int, int]
 """A dataset's number and its version's."""
 
-GRAPHS = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+GRAPHS = examples(10, 200)
 
 
 class Runs:
@@ -126,7 +127,8 @@ def some_runs(draw: st.DrawFn, cycles: bool) -> Runs:
     return Runs(reads, writes)
 
 
-@pytest.mark.timeout(900)  # for the time that finding the smallest counterexample takes
+@pytest.mark.soak
+@pytest.mark.timeout(3600)  # for the time that finding the smallest counterexample takes
 @pytest.mark.parametrize("cycles", [False, True])
 def test_any_graph_has_the_ancestors_and_descendants_that_networkx_finds(
     cycles: bool, new_store: Any
@@ -144,7 +146,8 @@ def test_any_graph_has_the_ancestors_and_descendants_that_networkx_finds(
     law()
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_all_producers_are_the_ancestors_over_every_writer(new_store: Any) -> None:
     store: Store = new_store()
 

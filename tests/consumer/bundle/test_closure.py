@@ -5,15 +5,16 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from oracle import HASHES, Oracle, Store, in_order
+from soak import examples
 from streams import PRODUCER, Json, Stream, at, dataset, encode, event, facet, parent, run_id, streams
 
 from relineage.consumer.bundle import closure as closures
 from relineage.consumer.bundle.closure import Closure
 from relineage.consumer.errors import BundleError, QuestionError
 
-LAW = settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+LAW = examples(2, 40)
 
 UPSTREAM = "select * exclude (also_written_by) from upstream($x)"
 OF_RUNS = {
@@ -39,7 +40,8 @@ def worth_asking(stream: Stream) -> list[str]:
     return [f"run:{one}" for one in runs[:1]] + [f"dataset:{one}" for one in names[:1]] + digests[:1]
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_answers_from_the_events_of_the_closure_are_those_of_the_database(new_store: Any) -> None:
     whole, part = new_store(), new_store()
 
