@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,12 @@ class TestStore:
         """All rows of a query."""
         return self.connection.execute(query, params).fetchall()
 
-    def truth(self) -> dict[str, tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]]:
+    def truth(
+        self, tables: Iterable[str] = HOT_TABLES
+    ) -> dict[str, tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]]:
         """Per hot table: its rows, and those that its truth view demands; both sorted."""
         result = {}
-        for table in HOT_TABLES:
+        for table in tables:
             columns = ", ".join(f'"{row[0]}"' for row in self.sql(f"describe store.{table}"))
             result[table] = (
                 self.sql(f"select {columns} from store.{table} order by all"),

@@ -28,7 +28,7 @@ from oracle import (
 from soak import examples
 from streams import Stream, arrangements, streams
 
-ORDERS, ORACLE, FACETS = examples(4, 100), examples(15, 400), examples(8, 150)
+ORDERS, ORACLE, FACETS = examples(6, 100), examples(20, 400), examples(8, 150)
 
 DELIVERY = {"source", "topic", "partition", "offset", "next_offset"}
 ARRIVAL = {"arrived_at", "ingested_at", "received_at", "stored_at", "first_arrived_at"}
