@@ -57,7 +57,7 @@ demo-kafka: $(ready) ## the same with events through a real Kafka broker, starte
 test: $(ready) ## run all tests, with a real Kafka broker (needs Java 17 or newer; the first time Maven)
 	$(broker) $(bin)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
-soak: $(ready) ## run the laws of the database with twenty times the examples; takes an hour
+soak: $(ready) ## run the laws of the database with twenty times the examples; a quarter of an hour
 	RELINEAGE_SOAK=1 $(bin)/python -m pytest -m soak --numprocesses auto --dist worksteal $(ARGS)
 
 test-torch: $(torch_stamp) ## run the tests of models with torch, in .venv-torch (the first time it takes 6 GB and minutes)
