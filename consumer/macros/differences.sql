@@ -119,31 +119,6 @@ create or replace macro store.targets_of(a, b) as table (
     select run_a, run_b, null, null, null, null, null, null, null, null, true from bare
 );
 
--- The inputs of the runs in `pairs`, side by side, by `keys`: (run_a, run_b, edge_a, edge_b, version_a, version_b, writer_a,
--- writer_b, same, followed). An input that one side lacks has no edge there. `followed`: it leads on to another pair.
-create or replace macro store.side_by_side(pairs, keys) as table (
-    with pair as materialized (select run_a, run_b from query_table(pairs)),
-    matched as materialized (
-        select p.run_a, p.run_b, x.edge as edge_a, y.edge as edge_b, x.version_key as version_a, y.version_key as version_b,
-               x.writer as writer_a, y.writer as writer_b,
-               coalesce(x.version_key = y.version_key, false) or coalesce(store.same_content(x.content, y.content), false) as same,
-               coalesce(x.writer <> y.writer
-                        and store.same_output(x.out_role, x.out_dataset_key, x.out_alone, y.out_role, y.out_dataset_key, y.out_alone), false) as followed
-        from pair p join query_table(keys) x on x.reader = p.run_a join query_table(keys) y on y.place = hash(p.run_b, x.match)
-        where store.counterparts(x.by_position, x.dataset_key, x.datasets, y.dataset_key, y.datasets)
-    ),
-    edge as materialized (select distinct edge, reader, version_key from query_table(keys))
-    from matched
-    union all
-    select p.run_a, p.run_b, x.edge, null, x.version_key, null, null, null, false, false
-    from pair p join edge x on x.reader = p.run_a
-    anti join matched m on m.run_a = p.run_a and m.run_b = p.run_b and m.edge_a = x.edge
-    union all
-    select p.run_a, p.run_b, null, y.edge, null, y.version_key, null, null, false, false
-    from pair p join edge y on y.reader = p.run_b
-    anti join matched m on m.run_a = p.run_a and m.run_b = p.run_b and m.edge_b = y.edge
-);
-
 -- Which of the pairs that have read the same are known to have written something else, by `sides` as above. Where no
 -- digest is known, it may have been the same.
 create or replace macro store.pairs_known_to_differ(levels, sides) as table (
@@ -259,26 +234,21 @@ create or replace macro store.setting_differences(pairs) as table (
 -- what nobody is known to have written. (run_a, run_b, slot, name, in_a, in_b,
 -- content_a, content_b, same, wired, version_a, version_b); `wired`: both were written by runs that are known, and one took another
 -- one's output: then these are the datasets' names.
-create or replace macro store.loose_ends(sides, keys, targets) as table (
+create or replace macro store.loose_ends(sides, targets) as table (
     with loose as materialized (
-        select run_a, run_b, edge_a, edge_b, version_a, version_b, writer_a is not null and writer_b is not null as wired
-        from query_table(sides) where not same and not followed
+        select *, writer_a is not null and writer_b is not null as wired from query_table(sides) where not same and not followed
     ),
     version as materialized (select version_a as version_key from loose union select version_b from loose),
-    content as materialized (from store.contents('version')),
-    edge as materialized (
-        select k.edge, min(d.name) as name, min(store.dataset_text(d.namespace, d.name)) as dataset,
-               min(case when k.role = '' then d.name when k.crowded then k.role || ' ' || d.name else k.role end) as slot
-        from query_table(keys) k join store.dataset d using (dataset_key)
-        where k.edge in (select edge_a from loose where edge_a is not null union select edge_b from loose where edge_b is not null)
-        group by k.edge
-    )
-    select l.run_a, l.run_b, coalesce(x.slot, y.slot) as slot, coalesce(x.name, y.name) as name, l.edge_a is not null as in_a, l.edge_b is not null as in_b,
-           case when wired and x.dataset <> y.dataset then x.dataset else coalesce(c.content.digest, c.content.version) end as content_a,
-           case when wired and x.dataset <> y.dataset then y.dataset else coalesce(d.content.digest, d.content.version) end as content_b,
+    content as materialized (from store.contents('version'))
+    select l.run_a, l.run_b,
+           case when l.role = '' then coalesce(x.name, y.name)
+                when case when x.dataset_key is null then crowded_b else crowded_a end then l.role || ' ' || coalesce(x.name, y.name) else l.role end as slot,
+           coalesce(x.name, y.name) as name, l.dataset_a is not null as in_a, l.dataset_b is not null as in_b,
+           case when wired and x.dataset_key <> y.dataset_key then store.dataset_text(x.namespace, x.name) else coalesce(c.content.digest, c.content.version) end as content_a,
+           case when wired and x.dataset_key <> y.dataset_key then store.dataset_text(y.namespace, y.name) else coalesce(d.content.digest, d.content.version) end as content_b,
            store.same_content(c.content, d.content) as same, wired, l.version_a, l.version_b
     from loose l
-    left join edge x on x.edge = l.edge_a left join edge y on y.edge = l.edge_b
+    left join store.dataset x on x.dataset_key = l.dataset_a left join store.dataset y on y.dataset_key = l.dataset_b
     left join content c on c.version_key = l.version_a left join content d on d.version_key = l.version_b
     union all
     select null, null, slot, name, true, true, content_a, content_b, same, false, version_a, version_b
@@ -333,22 +303,30 @@ create or replace macro store.inside_differences(ends) as table (
     from told where longer
 );
 
--- The way from each of `pairs` (run_a, run_b, via) to the result, by the names of datasets and runs; of a long one the middle
--- is left out, which it says.
-create or replace macro store.ways(pairs) as table (
-    with head as materialized (select distinct via.head as keys from query_table(pairs)),
+-- The way from each of `asked` (run_a, run_b) to the result, over `pairs` (run_a, run_b, via), by the names of datasets and runs; of a
+-- long one the middle is left out, which it says.
+create or replace macro store.ways(asked, pairs) as table (
+    -- From there to the result: where the climb is, and the last steps of it.
+    with recursive climb as (
+        select run_a, run_b, run_a as at_a, run_b as at_b, null::uuid[] as keys from query_table(asked)
+        union all
+        select c.run_a, c.run_b, p.via.reader_a, p.via.reader_b,
+               case when p.via.depth <= 6 then list_filter([p.via.reader_a, p.via.dataset_key], lambda k: k is not null) || coalesce(c.keys, []) end
+        from climb c join query_table(pairs) p on p.run_a = c.at_a and p.run_b = c.at_b
+    ),
+    head as materialized (select run_a, run_b, keys from climb where at_a is null and keys is not null),
     text as materialized (
         select keys, array_to_string(list(coalesce(d.name, j.name) order by place), ' ← ') as text
-        from (select keys, unnest(keys) as key, generate_subscripts(keys, 1) as place from head) h
-        left join store.dataset d on d.dataset_key = h.key
-        left join store.run r on r.run_id = h.key left join store.job j on j.job_key = r.job_key
+        from (select keys, unnest(keys) as key, generate_subscripts(keys, 1) as place from (select distinct keys from head))
+        left join store.dataset d on d.dataset_key = key
+        left join store.run r on r.run_id = key left join store.job j on j.job_key = r.job_key
         group by keys
     )
-    select p.run_a, p.run_b, p.via.depth as depth,
+    select h.run_a, h.run_b, p.via.depth as depth,
            t.text || case when p.via.depth <= 6 then '' else
                case when p.via.depth > 7 then ' ← … ' || (p.via.depth - 7) || ' more …' else '' end || ' ← ' || j.name || ' ← ' || d.name end as text
-    from query_table(pairs) p
-    left join text t on t.keys = p.via.head
+    from head h join query_table(pairs) p on p.run_a = h.run_a and p.run_b = h.run_b
+    left join text t on t.keys = h.keys
     left join store.run r on r.run_id = p.via.reader_a left join store.job j on j.job_key = r.job_key
     left join store.dataset d on d.dataset_key = p.via.dataset_key
 );

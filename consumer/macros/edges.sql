@@ -1,82 +1,9 @@
--- The two upstreams that `why` walks in step (why.sql): who read what of whom, under which keys inputs are counterparts, and
--- when two contents are the same.
+-- The inputs of two runs, side by side, for `why` (why.sql): which are counterparts, whether they hold the same, and
+-- which runs wrote them.
 --
--- The shapes are chosen for lineages of 100,000 runs and of 1,000 steps one after the other: what is repeated at each
--- step is few joins, each on one key, over narrow rows; names, contents and facts come afterwards, for all runs at once and
--- only for those of which something is to be said.
-
--- What the runs upstream of `starts` (run_id) have read: (reader, dataset_key, version_key, role, read_at, writer, and the
--- role and dataset under which that wrote it, and whether it wrote nothing else in that role). Bound by rule R6, as in bind.sql; on the way, where several names or equal
--- contents may decide, a few more runs are followed than will turn out to be right.
-create or replace macro store.reads_upstream(starts) as table (
-    with recursive link as materialized (from store.version_link),
-    linked_run as materialized (from store.linked_run),
-    walk(reader, dataset_key, version_key, role, picked) as (
-        select null::uuid, null::uuid, null::uuid, null::varchar,
-               {forwarded: false, late: false, distance_us: 0::bigint, run_id: run_id, role: null::varchar, dataset_key: null::uuid}
-        from query_table(starts) where run_id is not null
-        union
-        (
-            select r.run_id, r.dataset_key, r.version_key, r.role,
-                   min({forwarded: o.origin = 'forwarded', late: o.written_at > r.read_at,
-                        distance_us: abs(epoch_us(o.written_at) - epoch_us(r.read_at)), run_id: o.run_id, role: o.role, dataset_key: o.dataset_key})
-            from walk f join store.read r on r.run_id = f.picked.run_id join store.write o on o.version_key = r.version_key
-            where r.holds and o.holds and o.run_id <> r.run_id
-            group by r.run_id, r.dataset_key, r.version_key, r.role
-            union all
-            select null, null, null, null,
-                   {forwarded: false, late: false, distance_us: 0::bigint, run_id: c.run_id, role: null::varchar, dataset_key: null::uuid}
-            from (
-                select min({late: o.written_at > r.read_at, other_root: other.rank = 1 and reader.root_run_id is distinct from writer.root_run_id,
-                            other_namespace: other.rank = 1 and reader.namespace is distinct from writer.namespace,
-                            distance_us: abs(epoch_us(o.written_at) - epoch_us(r.read_at)), run_id: o.run_id}).run_id as run_id
-                from walk f join store.read r on r.run_id = f.picked.run_id
-                join link mine on mine.version_key = r.version_key
-                join link other on other.link = mine.link and other.rank = mine.rank and other.version_key <> mine.version_key
-                join store.write o on o.version_key = other.version_key
-                left join linked_run reader on reader.run_id = r.run_id
-                left join linked_run writer on writer.run_id = o.run_id
-                where r.holds and o.holds and o.run_id <> r.run_id and (other.rank = 0 or o.written_at <= r.read_at)
-                group by r.run_id, r.dataset_key, r.version_key, r.role, other.version_key, o.origin = 'forwarded'
-                union all
-                select i.writer_run_id from walk f join store.inferred_read i on i.run_id = f.picked.run_id
-            ) c
-        )
-    ),
-    run as materialized (select distinct picked.run_id as run_id from walk),
-    linked as materialized (select distinct version_key from link),
-    reading as materialized (
-        select r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, 0 as depth,
-               r.version_key is null or l.version_key is not null as doubtful
-        from store.read r semi join run using (run_id) left join linked l on l.version_key = r.version_key
-        where r.holds
-    ),
-    -- Outputs of one role among several.
-    crowd as materialized (
-        select w.run_id, w.role from store.write w semi join run using (run_id) where w.holds group by w.run_id, w.role having count(*) > 1
-    ),
-    weighed as materialized (select * exclude (doubtful) from reading where doubtful),
-    bound as materialized (
-        select b.run_id, b.dataset_key, b.role, b.version_key, b.bound_version_key, b.writer_run_id,
-               min({role: w.role, dataset_key: w.dataset_key}) as o
-        from store.bind('weighed') b
-        left join store.write w on w.run_id = b.writer_run_id and w.version_key = b.bound_version_key and w.holds
-        group by all
-    )
-    select e.*, c.run_id is null as out_alone
-    from (
-    select r.run_id as reader, r.dataset_key, r.version_key, r.role, r.read_at, w.picked.run_id as writer,
-           w.picked.role as out_role, w.picked.dataset_key as out_dataset_key
-    from reading r
-    left join walk w on w.reader = r.run_id and w.dataset_key = r.dataset_key and w.version_key = r.version_key and w.role = r.role
-    where not doubtful
-    union all
-    select r.run_id, r.dataset_key, coalesce(r.version_key, b.bound_version_key), r.role, r.read_at, b.writer_run_id, b.o.role, b.o.dataset_key
-    from reading r
-    left join bound b on b.run_id = r.run_id and b.dataset_key = r.dataset_key and b.role = r.role and b.version_key is not distinct from r.version_key
-    where doubtful
-    ) e left join crowd c on c.run_id = e.writer and c.role = e.out_role
-);
+-- One macro both walks on from pair to pair and lists, in the end, what all pairs have read. The shapes are chosen for
+-- 1,000 steps one after the other: each join with a large table is an inner join on one key, so that its hash table is
+-- built once; what may be missing comes as a row more, and a minimum over both.
 
 -- What versions hold, for `asked` (version_key): content {version_key, dataset_key, version, rank, digest, digests}.
 create or replace macro store.contents(asked) as table (
@@ -109,51 +36,146 @@ create or replace macro store.same_content(one, two) as
         else one.dataset_key = two.dataset_key and one.version = two.version
     end;
 
--- The edges, each under the keys by which it may have a counterpart in the other upstream. An input that is alone in its
--- role stands for the role. Of several in one role: those of one dataset belong together, in the order in which they were
--- read; those that have no counterpart by dataset, by their position in the role (not of more than 100, whose names would
--- have to be carried along).
-create or replace macro store.keyed_edges(edges) as table (
-    -- What a version holds is needed here only where another one may hold the same.
-    with twin as materialized (
+-- What versions hold that may be held by others, too. Of all others their keys tell whether they are the same.
+create or replace macro store.twins() as table (
+    with shared as materialized (
         select distinct version_key from store.version_digest where shared
         union
         select version_key from store.version_link where rank = 0
-    ),
-    twin_read as materialized (select distinct e.version_key from query_table(edges) e semi join twin using (version_key)),
-    numbered as materialized (
-        select row_number() over () as edge, e.*, c.content
-        from query_table(edges) e left join store.contents('twin_read') c on c.version_key = e.version_key
-    ),
-    crowd as materialized (select reader, role from numbered group by reader, role having count(*) > 1),
-    crowded_role as materialized (select distinct role from crowd),
-    alone as materialized (select *, false as crowded, false as by_position, null::uuid[] as datasets from numbered anti join crowd using (reader, role)),
-    placed as materialized (
-        select *, row_number() over (partition by reader, role, dataset_key order by read_at, version_key) as n,
-               row_number() over (partition by reader, role order by dataset_key, read_at, version_key) as position,
-               count(*) over (partition by reader, role) as alike
-        from numbered semi join crowd using (reader, role)
-    ),
-    names as materialized (select reader, role, list(dataset_key) as datasets from placed where alike <= 100 group by reader, role),
-    keyed as materialized (
-        select *, hash(role, 'alone') as match from alone
-        union all
-        select *, hash(role, dataset_key, 1::bigint) from alone semi join crowded_role using (role)
-        union all
-        select * exclude (n, position, alike), true, false, null, hash(role, dataset_key, n) from placed
-        union all
-        select p.* exclude (n, position, alike), true, true, n.datasets, hash(role, alike, p.position, 'of')
-        from placed p join names n using (reader, role)
     )
-    select *, hash(reader, match) as place from keyed
+    from store.contents('shared')
 );
 
--- Whether two keyed edges of one key are counterparts.
-create or replace macro store.counterparts(x_by_position, x_dataset, x_datasets, y_dataset, y_datasets) as
-    not x_by_position or not (list_contains(y_datasets, x_dataset) or list_contains(x_datasets, y_dataset));
+-- Two lists side by side, the shorter one filled up with nulls. (list_zip leaves something in the fields of such structs.)
+create or replace macro store.zipped(xs, ys) as
+    list_transform(range(1, greatest(len(xs), len(ys)) + 1), lambda i: {x: xs[i], y: ys[i]});
 
--- Whether two writes made the same output of their runs, so that it is the runs that must be compared; else somebody has
--- read something else. In a form that the planner does not take for a join.
-create or replace macro store.same_output(x_role, x_dataset, x_alone, y_role, y_dataset, y_alone) as
-    list_contains([coalesce(x_role, '')], coalesce(y_role, ''))
-    and ((x_alone and y_alone) or list_contains([x_dataset], y_dataset) or x_dataset is null or y_dataset is null);
+-- Of several inputs of one role in two runs, which are counterparts: a list of both, null where there is none. Those of one
+-- dataset are, in the order in which they were read; else, where there are equally many (and not more than 100), by position.
+-- `slots`: {dataset_key, xs, ys} by dataset; `xs`, `ys`: all of them.
+create or replace macro store.counterparts(slots, xs, ys) as
+    case
+        when len(xs) <> len(ys) or len(xs) > 100 then flatten(list_transform(slots, lambda s: store.zipped(s.xs, s.ys)))
+        else flatten(list_transform(list_filter(slots, lambda s: len(s.xs) > 0 and len(s.ys) > 0), lambda s: store.zipped(s.xs, s.ys)))
+             || flatten(list_transform(store.zipped(xs, ys), lambda e: case
+                    when list_contains(list_transform(ys, lambda y: y.dataset_key), e.x.dataset_key)
+                        then case when list_contains(list_transform(xs, lambda x: x.dataset_key), e.y.dataset_key) then [] else [{x: null, y: e.y}] end
+                    when list_contains(list_transform(xs, lambda x: x.dataset_key), e.y.dataset_key) then [{x: e.x, y: null}]
+                    else [e] end))
+    end;
+
+-- Pairs of runs that look like counterparts, found quickly: (run_a, run_b, via). Versions alone decide here, one read a role, or a
+-- role and dataset, on each side; what several names, equal contents or positions say is left out. `why` checks the guess.
+create or replace macro store.guessed_pairs(starts) as table (
+    with recursive pair(run_a, run_b, via) using key (run_a, run_b, min(via)) as (
+        from query_table(starts)
+        union
+        (
+            with seen as (
+                select p.run_a, p.run_b, p.depth, r.run_id <> p.run_a as of_b, r.role, r.dataset_key, r.version_key,
+                       min({forwarded: o.origin = 'forwarded', late: o.written_at > r.read_at,
+                            distance_us: abs(epoch_us(o.written_at) - epoch_us(r.read_at)), run_id: o.run_id}).run_id as writer
+                from (select run_a, run_b, via.depth as depth, unnest([run_a, run_b]) as run_id from pair) p
+                join store.read r on r.run_id = p.run_id join store.write o on o.version_key = r.version_key
+                where r.holds and o.holds and o.run_id <> r.run_id
+                group by p.run_a, p.run_b, p.depth, r.run_id, r.role, r.dataset_key, r.version_key
+            ),
+            slot as (
+                select run_a, run_b, depth, count(*) filter (not of_b) as n_a, count(*) filter (of_b) as n_b,
+                       min(version_key) filter (not of_b) as version_a, min(version_key) filter (of_b) as version_b,
+                       min(writer) filter (not of_b) as writer_a, min(writer) filter (of_b) as writer_b, min(dataset_key) filter (not of_b) as dataset_a
+                from seen group by grouping sets ((run_a, run_b, depth, role, dataset_key), (run_a, run_b, depth, role))
+            )
+            select writer_a, writer_b, {depth: depth + 1, reader_a: run_a, reader_b: run_b, dataset_key: dataset_a}
+            from slot where n_a = 1 and n_b = 1 and version_a <> version_b and writer_a <> writer_b
+        )
+    )
+    from pair
+);
+
+-- The inputs of the runs in `pairs` (run_a, run_b, via), side by side: (run_a, run_b, role, crowded_a, crowded_b, dataset_a, dataset_b,
+-- version_a, version_b, writer_a, writer_b, same, followed, via). What one side lacks is null there. `followed`: it leads on to the
+-- pair of the two writers, by `via`. Bound by rule R6, as in bind.sql, whose `links` and `linked_runs` these are; `twins`: see above.
+create or replace macro store.side_by_side(pairs, links, linked_runs, twins) as table (
+    -- Not materialized: in a recursion the planner would take it for the greater side of a join with a table.
+    with reading as not materialized (
+        select p.run_a, p.run_b, p.depth, r.run_id <> p.run_a as of_b, r.run_id, r.dataset_key, r.version_key, r.role, r.read_at
+        from (select run_a, run_b, via.depth as depth, unnest([run_a, run_b]) as run_id from query_table(pairs)) p
+        join store.read r on r.run_id = p.run_id
+        where r.holds
+    ),
+    -- Where several names or equal contents may decide.
+    doubtful as (
+        select distinct run_id, dataset_key, version_key, role, read_at, 0 as depth from reading
+        where version_key in (select version_key from query_table(links))
+    ),
+    candidate as (
+        select r.*, case when o.run_id is not null then
+                         {sure: true, forwarded: o.origin = 'forwarded', late: o.written_at > r.read_at, distance_us: abs(epoch_us(o.written_at) - epoch_us(r.read_at)),
+                          run_id: o.run_id, role: o.role, dataset_key: o.dataset_key, version_key: o.version_key} end as write
+        from reading r left join store.write o on o.version_key = r.version_key and o.run_id <> r.run_id and o.holds
+        union all
+        select r.* exclude (w), {sure: false, forwarded: false, late: false, distance_us: 0, run_id: w.run_id, role: o.role, dataset_key: o.dataset_key, version_key: w.version_key}
+        from (
+            select r.*, {run_id: i.writer_run_id, version_key: i.version_key} as w
+            from reading r join store.inferred_read i on i.run_id = r.run_id
+            where r.version_key is null and i.dataset_key = r.dataset_key and i.role = r.role
+            union all
+            select r.*, {run_id: b.write.writer_run_id, version_key: b.write.version_key}
+            from store.bind_by_version('doubtful', links, linked_runs) b
+            join reading r on r.run_id = b.run_id and r.dataset_key = b.dataset_key and r.version_key = b.version_key and r.role = b.role
+        ) r(run_a, run_b, depth, of_b, run_id, dataset_key, version_key, role, read_at, w)
+        left join store.write o on o.run_id = w.run_id and o.version_key = w.version_key and o.holds
+    ),
+    bound as (
+        select run_a, run_b, depth, of_b, dataset_key, version_key, role, read_at, min(write) as write
+        from candidate group by all
+    ),
+    input as materialized (
+        select run_a, run_b, depth, of_b, role,
+               {dataset_key: dataset_key, read_at: read_at, version_key: coalesce(version_key, write.version_key), writer: write.run_id,
+                out_role: write.role, out_dataset_key: write.dataset_key} as i
+        from bound
+    ),
+    alone as materialized (
+        select run_a, run_b, depth, role, any_value(i) filter (not of_b) as x, any_value(i) filter (of_b) as y
+        from input group by run_a, run_b, depth, role having count(*) filter (not of_b) <= 1 and count(*) filter (of_b) <= 1
+    ),
+    slot as (
+        select run_a, run_b, depth, role, i.dataset_key as dataset_key, list(i) filter (not of_b) as xs, list(i) filter (of_b) as ys
+        from input anti join alone using (run_a, run_b, role) group by run_a, run_b, depth, role, i.dataset_key
+    ),
+    placed as (
+        select run_a, run_b, depth, role, list_sort(list({dataset_key: dataset_key, xs: list_sort(coalesce(xs, [])), ys: list_sort(coalesce(ys, []))})) as slots
+        from slot group by run_a, run_b, depth, role
+    ),
+    matched as materialized (
+        select run_a, run_b, depth, role, x, y, false as crowded_a, false as crowded_b from alone
+        union all
+        select run_a, run_b, depth, role, m.x, m.y, n_a > 1, n_b > 1
+        from (
+            select run_a, run_b, depth, role, unnest(store.counterparts(slots, xs, ys)) as m, len(xs) as n_a, len(ys) as n_b
+            from (select *, flatten(list_transform(slots, lambda s: s.xs)) as xs, flatten(list_transform(slots, lambda s: s.ys)) as ys from placed)
+        )
+    ),
+    -- Where outputs have one role and several names, it counts whether they are alone in it.
+    suspicious as (
+        select distinct unnest([x.writer, y.writer]) as run_id, x.out_role as role from matched
+        where x.out_role = y.out_role and x.out_dataset_key <> y.out_dataset_key
+    ),
+    crowd as (
+        select s.run_id, s.role from suspicious s join store.write w on w.run_id = s.run_id
+        where w.holds and w.role = s.role group by s.run_id, s.role having count(*) > 1
+    )
+    select m.run_a, m.run_b, m.role, m.crowded_a, m.crowded_b, m.x.dataset_key as dataset_a, m.y.dataset_key as dataset_b,
+           m.x.version_key as version_a, m.y.version_key as version_b, m.x.writer as writer_a, m.y.writer as writer_b,
+           coalesce(m.x.version_key = m.y.version_key, false) or coalesce(store.same_content(t.content, u.content), false) as same,
+           coalesce(m.x.writer <> m.y.writer and coalesce(m.x.out_role, '') = coalesce(m.y.out_role, '')
+                    and (coalesce(m.x.out_dataset_key = m.y.out_dataset_key, true) or (c.run_id is null and d.run_id is null)), false) as followed,
+           {depth: m.depth + 1, reader_a: m.run_a, reader_b: m.run_b, dataset_key: m.x.dataset_key} as via
+    from matched m
+    left join crowd c on c.run_id = m.x.writer and c.role = m.x.out_role
+    left join crowd d on d.run_id = m.y.writer and d.role = m.y.out_role
+    left join query_table(twins) t on t.version_key = m.x.version_key
+    left join query_table(twins) u on u.version_key = m.y.version_key
+);

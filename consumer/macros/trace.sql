@@ -114,7 +114,7 @@ create or replace macro upstream(x, all_producers := false) as table (
         where all_producers
     ),
     -- Every run found, once, at its least depth: the depth at which it is a writer.
-    walk(run_id, depth) using key (run_id) as (
+    walk(run_id, depth) using key (run_id, min(depth)) as (
         select distinct writer_run_id, 0 from start where writer_run_id is not null
         union
         select b.writer_run_id, min(b.depth) + 1
@@ -133,8 +133,6 @@ create or replace macro upstream(x, all_producers := false) as table (
             union all
             select w.writer_run_id, s.depth from seen s join store.writers('seen', 'link') w on w.version_key = s.version_key where all_producers
         ) b
-        left join recurring.walk known on known.run_id = b.writer_run_id
-        where known.run_id is null
         group by b.writer_run_id
     ),
     reading as (
@@ -225,7 +223,7 @@ create or replace macro downstream(x) as table (
             or (o.writer_run_id is null and b.writer_run_id is null
                 and (o.version_key = b.version_key or (o.version_key is null and b.version_key is null)))
     ),
-    walk(run_id, depth) using key (run_id) as (
+    walk(run_id, depth) using key (run_id, min(depth)) as (
         select distinct run_id, 0 from first_reader
         union
         select b.run_id, min(b.depth) + 1
@@ -239,8 +237,6 @@ create or replace macro downstream(x) as table (
             union all
             select i.run_id, f.depth from walk f join store.inferred_read i on i.writer_run_id = f.run_id
         ) b
-        left join recurring.walk known on known.run_id = b.run_id
-        where known.run_id is null
         group by b.run_id
     ),
     output as materialized (

@@ -4,29 +4,34 @@
 create or replace macro why(a, b) as table (
     with recursive target as materialized (from store.targets_of(a, b)),
     start as materialized (
-        select run_a, run_b, min(dataset_key) as dataset_key, bool_or(not same) as known
+        select run_a, run_b, {depth: 0, reader_a: null::uuid, reader_b: null::uuid, dataset_key: min(dataset_key)} as via, bool_or(not same) as known
         from target where same is not true and run_a <> run_b group by run_a, run_b
     ),
-    starting as materialized (select run_a as run_id from start union select run_b from start),
-    edge as materialized (from store.reads_upstream('starting')),
-    keyed as materialized (from store.keyed_edges('edge')),
-    -- The runs to compare. `via`: how far from the result; the readers through which it was reached, and what they read;
-    -- `head`: the way to there, dataset and run in turn, of the first steps.
-    pair(run_a, run_b, via) using key (run_a, run_b, min(via)) as (
-        select run_a, run_b, {depth: 0, reader_a: null::uuid, reader_b: null::uuid, dataset_key: dataset_key,
-                              head: list_filter([dataset_key], lambda k: k is not null)} from start
-        union
-        select x.writer, y.writer,
-               {depth: p.via.depth + 1, reader_a: p.run_a, reader_b: p.run_b, dataset_key: x.dataset_key,
-                head: case when p.via.depth < 6 then p.via.head || [p.run_a, x.dataset_key] else p.via.head end}
-        -- Keyed by both runs, so that the planner does not begin with joining all edges to all.
-        from pair p join keyed x on x.reader = p.run_a join keyed y on y.place = hash(p.run_b, x.match)
-        where x.version_key is distinct from y.version_key and x.writer <> y.writer
-            and store.counterparts(x.by_position, x.dataset_key, x.datasets, y.dataset_key, y.datasets)
-            and store.same_output(x.out_role, x.out_dataset_key, x.out_alone, y.out_role, y.out_dataset_key, y.out_alone)
-            and store.same_content(x.content, y.content) is not true
+    begin as materialized (select run_a, run_b, via from start),
+    link as materialized (from store.version_link),
+    linked_run as materialized (from store.linked_run),
+    twin as materialized (from store.twins()),
+    -- The runs to compare. `via`: how far from the result (`depth`), and the readers through which a pair was reached. A guess is
+    -- right if from each of its pairs just the pairs of the guess are reached, and on just these ways; else it is not used.
+    guess as materialized (from store.guessed_pairs('begin')),
+    looked_up as materialized (from store.side_by_side('guess', 'link', 'linked_run', 'twin')),
+    wrong as materialized (
+        select count(*) > 0 as wrong from guess g
+        full join (select writer_a as run_a, writer_b as run_b, min(via) as via from looked_up where followed and not same group by writer_a, writer_b) s
+            on s.run_a = g.run_a and s.run_b = g.run_b
+        where case when g.via.depth = 0 then false else g.via is distinct from s.via end
     ),
-    side as materialized (from store.side_by_side('pair', 'keyed')),
+    walk(run_a, run_b, via) using key (run_a, run_b, min(via)) as (
+        select run_a, run_b, via from begin where (select wrong from wrong)
+        union
+        select writer_a, writer_b, via from store.side_by_side('walk', 'link', 'linked_run', 'twin') where followed and not same
+    ),
+    pair as materialized (from guess where not (select wrong from wrong) union all from walk),
+    side as materialized (
+        from looked_up where not (select wrong from wrong)
+        union all
+        from store.side_by_side('walk', 'link', 'linked_run', 'twin')
+    ),
     -- Where they have read the same, what differs arose there: `level`.
     judged as materialized (
         select p.run_a, p.run_b, p.via.depth as depth, u.run_a is null as level
@@ -46,7 +51,7 @@ create or replace macro why(a, b) as table (
         select run_a, run_b from side where not same and not followed
     ),
     place as materialized (from store.setting_differences('looked')),
-    raw as materialized (from store.loose_ends('side', 'keyed', 'target')),
+    raw as materialized (from store.loose_ends('side', 'target')),
     inside as materialized (from store.inside_differences('raw')),
     -- Per pair of which there is something to be said: which explanations there are.
     spoken as materialized (select run_a, run_b from level union select run_a, run_b from own union select run_a, run_b from place),
@@ -124,10 +129,8 @@ create or replace macro why(a, b) as table (
         left join store.run r on r.run_id = c.run_a left join store.job j on j.job_key = r.job_key
         group by c.grade, c.weight, j.name, c.role, c.what, c.value_a, c.value_b, c.tail
     ),
-    shown as materialized (
-        select p.run_a, p.run_b, p.via from pair p semi join told t on t.first.run_a = p.run_a and t.first.run_b = p.run_b
-    ),
-    way as materialized (from store.ways('shown'))
+    shown as materialized (select distinct first.run_a as run_a, first.run_b as run_b from told),
+    way as materialized (from store.ways('shown', 'pair'))
     select row_number() over (order by t.grade, t.first.nearness, t.weight, t.what, t.role, w.text, t.first) as rank,
            t.job_name, t.role, t.what, t.value_a as a, t.value_b as b,
            case when t.tail is null then w.text when w.run_a is null then t.tail else concat_ws(' ← ', w.text, t.job_name, t.tail) end as path,
