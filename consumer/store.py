@@ -28,7 +28,7 @@ from .named import named
 
 log = logging.getLogger("relineage")
 
-MIGRATIONS = ("0001_tables.sql", "0002_run_facts.sql")
+MIGRATIONS = ("0001_tables.sql", "0002_run_facts.sql", "0003_served_runs.sql")
 # Replaced at every start; in this order, as later ones use earlier ones.
 DEFINITIONS = (
     "ingest/keys.sql",

@@ -88,7 +88,8 @@ create or replace macro store.location_rank(location) as
 
 create or replace macro store.step(body) as
     struct_pack(task := body ->> '$.task', recipe := body ->> '$.recipe', outcome := body ->> '$.outcome',
-                asked := md5(json_extract(body, ['$.operation', '$.code', '$.parameters'])::varchar)::uuid);
+                asked := md5(json_extract(body, ['$.operation', '$.code', '$.parameters'])::varchar)::uuid,
+                served_from := store.run_uuid(body ->> '$.servedFrom'));
 -- What `relineage_seeds` says, taken apart once.
 create or replace macro store.seeds_told(body) as
     from_json(body, '{"entropy": "VARCHAR", "uncovered": ["VARCHAR"], "libraries": [{"stateBefore": "VARCHAR", "stateAfter": "VARCHAR"}]}');

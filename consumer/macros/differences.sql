@@ -102,8 +102,9 @@ create or replace macro store.targets_of(a, b) as table (
         group by f.run_id, f.version_key, f.role
     ),
     target as materialized (
-        select t.side, t.dataset_key, t.version_key, t.role, coalesce(i.inner_run, t.writer_run_id) as writer
+        select t.side, t.dataset_key, t.version_key, t.role, coalesce(s.served_from, i.inner_run, t.writer_run_id) as writer
         from told t left join made_within i on i.run_id = t.writer_run_id and i.version_key = t.version_key and i.role = t.role
+        left join store.served_run s on s.run_id = coalesce(i.inner_run, t.writer_run_id)
     ),
     named as (
         select t.*, d.name, c.content, count(*) over (partition by side) as outputs,
@@ -230,6 +231,10 @@ create or replace macro store.setting_differences(pairs) as table (
     where d.what <> 'variable' or (d.key not in (select key from item where what = 'switch'))
 );
 
+-- What an input is called: by its role, by its name too where the role is not its alone.
+create or replace macro store.slot_text(role, crowded, name) as
+    case when role = '' then name when crowded then role || ' ' || name else role end;
+
 -- What differs and leads to no other pair: raw data, an input more or less, another thing that was read; and of `targets`
 -- what nobody is known to have written. (run_a, run_b, slot, name, in_a, in_b,
 -- content_a, content_b, same, wired, version_a, version_b); `wired`: both were written by runs that are known, and one took another
@@ -241,8 +246,7 @@ create or replace macro store.loose_ends(sides, targets) as table (
     version as materialized (select version_a as version_key from loose union select version_b from loose),
     content as materialized (from store.contents('version'))
     select l.run_a, l.run_b,
-           case when l.role = '' then coalesce(x.name, y.name)
-                when case when x.dataset_key is null then crowded_b else crowded_a end then l.role || ' ' || coalesce(x.name, y.name) else l.role end as slot,
+           store.slot_text(l.role, case when x.dataset_key is null then crowded_b else crowded_a end, coalesce(x.name, y.name)) as slot,
            coalesce(x.name, y.name) as name, l.dataset_a is not null as in_a, l.dataset_b is not null as in_b,
            case when wired and x.dataset_key <> y.dataset_key then store.dataset_text(x.namespace, x.name) else coalesce(c.content.digest, c.content.version) end as content_a,
            case when wired and x.dataset_key <> y.dataset_key then store.dataset_text(y.namespace, y.name) else coalesce(d.content.digest, d.content.version) end as content_b,
@@ -301,6 +305,38 @@ create or replace macro store.inside_differences(ends) as table (
                 else 'rows ' || least(one.rows, other.rows) || ' to ' || greatest(one.rows, other.rows) - 1 end,
            one.rows || ' rows', other.rows || ' rows'
     from told where longer
+);
+
+-- Tables that the runs in `pairs` (run_a, run_b) have read side by side, the same but for the order of their columns, which is no part of
+-- a table's digest: (run_a, run_b, slot, value_a, value_b), the values from the first column that stands elsewhere.
+create or replace macro store.order_differences(pairs, sides) as table (
+    with same as materialized (
+        select s.run_a, s.run_b, s.dataset_a, s.dataset_b, store.slot_text(s.role, s.crowded_a, d.name) as slot
+        from query_table(sides) s semi join query_table(pairs) p on p.run_a = s.run_a and p.run_b = s.run_b
+        join store.dataset d on d.dataset_key = s.dataset_a
+        where s.same
+    ),
+    run as materialized (select distinct unnest([run_a, run_b]) as run_id from same),
+    -- Each run has said it of what it read; one that has read two orders under one name says nothing.
+    said as materialized (
+        select run_id, dataset_key, any_value(names) as names
+        from (
+            select f.run_id, f.dataset_key, list_transform(from_json(json_extract(f.body, '$.columns'), '[{"name": "VARCHAR"}]'), lambda c: c.name) as names
+            from store.facet f join run on run.run_id = f.run_id
+            where f.key = 'relineage_content' and f.location = 'inputs'
+        )
+        group by run_id, dataset_key having count(distinct names) = 1
+    ),
+    place as (
+        select s.run_a, s.run_b, s.slot, x.names as one, y.names as other,
+               list_min(list_filter(range(1, len(x.names) + 1), lambda i: x.names[i] is distinct from y.names[i])) as i
+        from same s join said x on x.run_id = s.run_a and x.dataset_key = s.dataset_a join said y on y.run_id = s.run_b and y.dataset_key = s.dataset_b
+        where x.names <> y.names and list_sort(x.names) = list_sort(y.names)
+    )
+    select run_a, run_b, slot,
+           array_to_string(one[i:i + 4], ', ') || case when len(one) > i + 4 then ', …' else '' end as value_a,
+           array_to_string(other[i:i + 4], ', ') || case when len(other) > i + 4 then ', …' else '' end as value_b
+    from place
 );
 
 -- The way from each of `asked` (run_a, run_b) to the result, over `pairs` (run_a, run_b, via), by the names of datasets and runs; of a

@@ -46,6 +46,13 @@ create or replace macro store.twins() as table (
     from store.contents('shared')
 );
 
+-- Runs that were answered from a cache, each with the run that computed what they handed out, where it is known.
+create or replace view store.served_run as
+select r.run_id, r.served_from from store.run r semi join store.run o on o.run_id = r.served_from where r.served_from is not null;
+comment on view store.served_run is 'Runs that were answered from a cache.';
+comment on column store.served_run.run_id is 'The run.';
+comment on column store.served_run.served_from is 'The run that computed what it handed out.';
+
 -- Two lists side by side, the shorter one filled up with nulls. (list_zip leaves something in the fields of such structs.)
 create or replace macro store.zipped(xs, ys) as
     list_transform(range(1, greatest(len(xs), len(ys)) + 1), lambda i: {x: xs[i], y: ys[i]});
@@ -95,8 +102,8 @@ create or replace macro store.guessed_pairs(starts) as table (
 
 -- The inputs of the runs in `pairs` (run_a, run_b, via), side by side: (run_a, run_b, role, crowded_a, crowded_b, dataset_a, dataset_b,
 -- version_a, version_b, writer_a, writer_b, same, followed, via). What one side lacks is null there. `followed`: it leads on to the
--- pair of the two writers, by `via`. Bound by rule R6, as in bind.sql, whose `links` and `linked_runs` these are; `twins`: see above.
-create or replace macro store.side_by_side(pairs, links, linked_runs, twins) as table (
+-- pair of the two writers, by `via`. Bound by rule R6, as in bind.sql, whose `links` and `linked_runs` these are; `twins`, `serving`: see above.
+create or replace macro store.side_by_side(pairs, links, linked_runs, twins, serving) as table (
     -- Not materialized: in a recursion the planner would take it for the greater side of a join with a table.
     with reading as not materialized (
         select p.run_a, p.run_b, p.depth, r.run_id <> p.run_a as of_b, r.run_id, r.dataset_key, r.version_key, r.role, r.read_at
@@ -133,9 +140,9 @@ create or replace macro store.side_by_side(pairs, links, linked_runs, twins) as 
     ),
     input as materialized (
         select run_a, run_b, depth, of_b, role,
-               {dataset_key: dataset_key, read_at: read_at, version_key: coalesce(version_key, write.version_key), writer: write.run_id,
+               {dataset_key: dataset_key, read_at: read_at, version_key: coalesce(version_key, write.version_key), writer: coalesce(s.served_from, write.run_id),
                 out_role: write.role, out_dataset_key: write.dataset_key} as i
-        from bound
+        from bound left join query_table(serving) s on s.run_id = write.run_id
     ),
     alone as materialized (
         select run_a, run_b, depth, role, any_value(i) filter (not of_b) as x, any_value(i) filter (of_b) as y

@@ -11,10 +11,11 @@ create or replace macro why(a, b) as table (
     link as materialized (from store.version_link),
     linked_run as materialized (from store.linked_run),
     twin as materialized (from store.twins()),
+    serving as materialized (from store.served_run),
     -- The runs to compare. `via`: how far from the result (`depth`), and the readers through which a pair was reached. A guess is
     -- right if from each of its pairs just the pairs of the guess are reached, and on just these ways; else it is not used.
     guess as materialized (from store.guessed_pairs('begin')),
-    looked_up as materialized (from store.side_by_side('guess', 'link', 'linked_run', 'twin')),
+    looked_up as materialized (from store.side_by_side('guess', 'link', 'linked_run', 'twin', 'serving')),
     wrong as materialized (
         select count(*) > 0 as wrong from guess g
         full join (select writer_a as run_a, writer_b as run_b, min(via) as via from looked_up where followed and not same group by writer_a, writer_b) s
@@ -24,13 +25,13 @@ create or replace macro why(a, b) as table (
     walk(run_a, run_b, via) using key (run_a, run_b, min(via)) as (
         select run_a, run_b, via from begin where (select wrong from wrong)
         union
-        select writer_a, writer_b, via from store.side_by_side('walk', 'link', 'linked_run', 'twin') where followed and not same
+        select writer_a, writer_b, via from store.side_by_side('walk', 'link', 'linked_run', 'twin', 'serving') where followed and not same
     ),
     pair as materialized (from guess where not (select wrong from wrong) union all from walk),
     side as materialized (
         from looked_up where not (select wrong from wrong)
         union all
-        from store.side_by_side('walk', 'link', 'linked_run', 'twin')
+        from store.side_by_side('walk', 'link', 'linked_run', 'twin', 'serving')
     ),
     -- Where they have read the same, what differs arose there: `level`.
     judged as materialized (
@@ -51,6 +52,8 @@ create or replace macro why(a, b) as table (
         select run_a, run_b from side where not same and not followed
     ),
     place as materialized (from store.setting_differences('looked')),
+    silent as materialized (select run_a, run_b from level anti join asked using (run_a, run_b)),
+    reordered as materialized (from store.order_differences('silent', 'side')),
     raw as materialized (from store.loose_ends('side', 'target')),
     inside as materialized (from store.inside_differences('raw')),
     -- Per pair of which there is something to be said: which explanations there are.
@@ -71,6 +74,9 @@ create or replace macro why(a, b) as table (
                    kind in ('asked', 'renamed', 'chance') as other, kind = 'used' as slight, kind = 'covered' as covered, kind = 'recorded' as recorded
             from own
             union all by name
+            -- What was read was not quite the same.
+            select run_a, run_b, true as asked, true as other from reordered
+            union all by name
             select run_a, run_b, what <> 'commit' as place, what = 'commit' as moved from place
         )
         group by run_a, run_b
@@ -84,6 +90,8 @@ create or replace macro why(a, b) as table (
                r.content_a, r.content_b, r.name
         from raw r left join (select distinct run_a, run_b, slot from inside) i
             on i.run_a is not distinct from r.run_a and i.run_b is not distinct from r.run_b and i.slot = r.slot
+        union all
+        select 0, 2, run_a, run_b, null, slot, 'order of columns', value_a, value_b, null from reordered
         union all
         -- One change that came with several runs, such as one seed for all of them, is one cause: where it is sure to have had
         -- an effect, else where something was drawn, else where it came first.

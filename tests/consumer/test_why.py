@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from streams import dataset, encode, event, run_id
+from streams import TABLE_A, TABLE_B, dataset, encode, event, facet, run_id
 
 from relineage.consumer.ask import Ask, Cause
 from relineage.consumer.consume import take_in
@@ -102,6 +102,29 @@ def test_a_run_that_is_not_known_to_have_written_x_is_an_error(store: Any) -> No
     store.ingest([told(1, "fit", [], [("m", "1")]), told(2, "fit", [], [("a", "2"), ("b", "2")])])
     with pytest.raises(QuestionError, match="can be compared with"):
         why(store, f"run:{run_id(1)}", f"run:{run_id(2)}")
+
+
+def test_a_run_that_was_served_stands_for_the_one_that_computed(store: Any) -> None:
+    """B was answered from what an older Python had computed: now both have the same one."""
+    answers = {1: (TABLE_A, "3.11.1", None), 2: (TABLE_B, "3.12.3", None), 3: (TABLE_A, "3.12.3", run_id(1))}
+    for number, (table, python, origin) in answers.items():
+        step = {"operation": "fit", "code": "c", "callable": "jobs.fit", "parameters": []}
+        facets = {
+            "relineage_step": facet(**step, **({"servedFrom": origin} if origin else {})),
+            "relineage_environment": facet(python=python, packages={}),
+        }
+        made = dataset(("d", "m"), table, digests=[table])
+        store.ingest([encode(event(number, number, outputs=(made,), job=("n", "fit"), run_facets=facets))])
+    assert said(why(store, f"run:{run_id(2)}", f"run:{run_id(3)}")) == [("python", "fit", "cause")]
+    [cause] = why(store, f"run:{run_id(2)}", f"run:{run_id(3)}")
+    assert (cause.a, cause.b, cause.run_b) == ("3.12.3", "3.11.1", run_id(1))
+    readers = [
+        event(number, number, job=("n", "score"), inputs=(dataset(("d", "m"), table, digests=[table]),),
+              outputs=(dataset(("d", "p"), f"{number}"),))
+        for number, table in ((12, TABLE_B), (13, TABLE_A))
+    ]  # fmt: skip
+    store.ingest([encode(reader) for reader in readers])
+    assert said(why(store, f"run:{run_id(12)}", f"run:{run_id(13)}"))[0] == ("python", "fit", "cause")
 
 
 @pytest.fixture

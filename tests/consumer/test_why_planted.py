@@ -124,6 +124,22 @@ CASES = {
     "a tensor of a model that is read": Case(
         b=Plan(network={**NETWORK, "layer.b": [0.5, 0.26]}), causes=[("tensor layer.b", "train-model")]
     ),
+    "columns in another order": Case(
+        b=Plan(raw=dict(reversed(RAW.items()))),
+        causes=[("order of columns", "train-model"), ("order of columns", "train-model")],
+        values=("a, b, c", "b, a, c"),
+    ),
+    "columns in another order, and a package": Case(
+        b=Plan(raw=dict(reversed(RAW.items()))),
+        adapt=UPGRADE,
+        causes=[("order of columns", "train-model"), ("order of columns", "train-model")],
+        also=[("package numpy", "train-model")],
+    ),
+    "a column of another name": Case(
+        a=Plan(raw={**RAW, "y": [1] * 8}),
+        b=Plan(raw={**RAW, "z": [1] * 8}, effect={"train": 0.5}),
+        causes=[("column y", "load"), ("column z", "load")],
+    ),
     "a cell and a parameter": Case(
         b=Plan(raw=cell("a", 2, 7), C=2.0), causes=[("column a", "load"), ("parameter C", "train-model")]
     ),

@@ -117,6 +117,7 @@ latest as (
 select n.*, l.* exclude (run_id), p.* exclude (run_id),
        store.step(step.body).task as task, store.step(step.body).recipe as recipe, store.step(step.body).outcome as outcome,
        case when step.body is not null then store.step(step.body).asked end as asked,
+       store.step(step.body).served_from as served_from,
        step.seq as step_seq,
        store.given(seeds.body) as given, store.seeds(seeds.body).chance as chance,
        case when seeds.body is not null then store.seeds(seeds.body).unfixed end as unfixed, seeds.seq as seeds_seq,
@@ -336,6 +337,7 @@ comment on column truth.run.task is 'Digest of what was asked for.';
 comment on column truth.run.recipe is 'Digest of the task and the given seeds.';
 comment on column truth.run.outcome is 'Digest of what came out.';
 comment on column truth.run.asked is 'md5 of its operation, code and parameters.';
+comment on column truth.run.served_from is 'The run whose outputs were handed out.';
 comment on column truth.run.step_seq is 'When these three were said.';
 comment on column truth.run.given is 'Whether the seed was given, not drawn.';
 comment on column truth.run.chance is 'md5 of its entropy.';
