@@ -46,12 +46,15 @@ create or replace macro store.hits(x) as table (
         from named_dataset n left join store.dataset_alias a on a.canonical_key = n.dataset_key
         where n.version is not null
     ),
+    -- A whole version is meant, not those that begin with it.
     versioned as (
-        select distinct m.dataset_key, v.version
+        select m.dataset_key, v.version
         from member m join store.version v on v.dataset_key = m.member_key
         where v.version = m.wanted
             or (store.hex_of(m.wanted) <> '' and starts_with(regexp_replace(lower(v.version), '^.*:', ''), store.hex_of(m.wanted))
                 and (not contains(m.wanted, ':') or starts_with(lower(v.version), lower(m.wanted))))
+        group by m.dataset_key, m.wanted, v.version
+        qualify v.version = m.wanted or not bool_or(v.version = m.wanted) over (partition by m.dataset_key, m.wanted)
     ),
     -- A bare digest or version, whole or its beginning.
     hex as (select only_kind, text, store.hex_of(text) as hex from asked where store.hex_of(text) <> ''),
@@ -70,6 +73,7 @@ create or replace macro store.hits(x) as table (
             and (not contains(h.text, ':') or starts_with(lower(v.version), lower(h.text)))
         left join store.dataset_alias a using (dataset_key)
         where coalesce(h.only_kind, 'digest') = 'digest' and v.version not in (from by_digest)
+        qualify v.version = h.text or not bool_or(v.version = h.text) over ()
     )
     select 'run' as kind, r.run_id::varchar as key, 'run:' || r.run_id as label, r.run_id, null::uuid as dataset_key,
            null::varchar as version, null::varchar as digest

@@ -236,3 +236,24 @@ def test_a_quote_in_x_is_a_character(ask: Ask) -> None:
         ask.upstream("c'); drop table store.run; --")
 
     assert ask.upstream("c")
+
+
+def test_a_whole_version_is_meant_where_others_begin_with_it(
+    new_store: Callable[..., Any], make_event: Callable[..., dict[str, Any]]
+) -> None:
+    store = new_store()
+    for hour, version in enumerate(("c0ffee42", "c0ffee4242", "c0ffee42ff00")):
+        told = {"eventTime": f"2026-01-31T0{hour}:00:00Z", "eventType": "COMPLETE"}
+        made = make_event(**told, job={"namespace": "n", "name": "load"}, outputs=[dataset("a", version)])
+        store.ingest([json.dumps(made).encode()])
+    ask = Ask(store.connection)
+
+    for x in ("a@c0ffee42", "n/a@c0ffee42", "c0ffee42", "digest:c0ffee42"):
+        assert ask.thing(x).version == "c0ffee42"
+    assert ask.thing("a@c0ffee424").version == "c0ffee4242"
+    for number, version in enumerate(("deadbeef01", "deadbeef02")):
+        told = {"eventTime": f"2026-02-01T0{number}:00:00Z", "eventType": "COMPLETE"}
+        made = make_event(**told, job={"namespace": "n", "name": "load"}, outputs=[dataset("a", version)])
+        store.ingest([json.dumps(made).encode()])
+    with pytest.raises(QuestionError, match="2 things"):
+        ask.thing("a@deadbeef")
