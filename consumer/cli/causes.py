@@ -86,7 +86,7 @@ def _heading(cause: Cause) -> Text:
 
 
 def _values(cause: Cause) -> Text:
-    if cause.what == "unknown":
+    if cause.what in ("unknown", "setting"):  # said, rather than differing
         return Text(_value(cause.a), style="yellow")
     return Text.assemble((_value(cause.a), "red"), (" → ", "dim"), (_value(cause.b), "green"))
 

@@ -135,6 +135,20 @@ create or replace macro store.pairs_known_to_differ(levels, sides) as table (
     where not store.same_content(x.content, y.content)
 );
 
+-- What differs between two lists of parameters, for `lists` (one, other): each two are compared once, however many runs had them.
+-- (one, other, name, value_a, value_b).
+create or replace macro store.parameter_differences(lists) as table (
+    with parameter as (
+        select one, other, side, coalesce(p.name, p.key) as name, concat_ws(': ', p.type, p.value) as value
+        from (
+            select one, other, side, unnest(from_json(body, '[{"name": "VARCHAR", "key": "VARCHAR", "type": "VARCHAR", "value": "VARCHAR"}]')) as p
+            from (select one, other, 'a' as side, one as body from query_table(lists) union all select one, other, 'b', other from query_table(lists))
+        )
+    )
+    select one, other, name, max(value) filter (where side = 'a') as value_a, max(value) filter (where side = 'b') as value_b
+    from parameter group by one, other, name having value_a is distinct from value_b
+);
+
 -- What the runs in `pairs` (run_a, run_b; `levels`: those that have read the same) were asked for and what chance they used, where that differs: (run_a, run_b, what,
 -- key, value_a, value_b, base_a, base_b, kind, drawn). By `base` two differences are one change. Kinds:
 --   asked: parameter, code, operation, a seed that was given · renamed: an operation that is called as its job
@@ -166,19 +180,8 @@ create or replace macro store.asked_differences(pairs, levels) as table (
         select r.run_id, j.name as job_name from store.run r join store.job j using (job_key)
         where r.run_id in (select unnest([run_a, run_b]) from two where x.operation <> y.operation)
     ),
-    -- Each two lists of parameters are compared once, however many runs had them.
     list_pair as materialized (select distinct x.parameters as one, y.parameters as other from two where x.parameters <> y.parameters),
-    parameter as (
-        select one, other, side, coalesce(p.name, p.key) as name, concat_ws(': ', p.type, p.value) as value
-        from (
-            select one, other, side, unnest(from_json(body, '[{"name": "VARCHAR", "key": "VARCHAR", "type": "VARCHAR", "value": "VARCHAR"}]')) as p
-            from (select one, other, 'a' as side, one as body from list_pair union all select one, other, 'b', other from list_pair)
-        )
-    ),
-    changed as materialized (
-        select one, other, name, max(value) filter (where side = 'a') as value_a, max(value) filter (where side = 'b') as value_b
-        from parameter group by one, other, name having value_a is distinct from value_b
-    )
+    changed as materialized (from store.parameter_differences('list_pair'))
     select distinct * from (
         select t.run_a, t.run_b, 'parameter' as what, c.name as key, c.value_a, c.value_b, c.value_a as base_a, c.value_b as base_b,
                'asked' as kind, null::boolean as drawn
@@ -203,6 +206,26 @@ create or replace macro store.asked_differences(pairs, levels) as table (
         union all
         select run_a, run_b, null, null, null, null, null, null, 'covered', null from two where level and x.callable is not null and y.callable is not null
     )
+);
+
+-- In which parameters the runs around those in `pairs` (run_a, run_b) differ, their parents and roots; in the columns of the above.
+create or replace macro store.outer_differences(pairs) as table (
+    with outer_pair as materialized (
+        select distinct p.run_a, p.run_b, unnest([
+            {outer_a: x.parent_run_id, outer_b: y.parent_run_id},
+            {outer_a: coalesce(x.root_run_id, x.parent_run_id), outer_b: coalesce(y.root_run_id, y.parent_run_id)}], recursive := true)
+        from query_table(pairs) p join store.run x on x.run_id = p.run_a join store.run y on y.run_id = p.run_b
+    ),
+    around as materialized (select outer_a as run_id from outer_pair where outer_a <> outer_b union select outer_b from outer_pair where outer_a <> outer_b),
+    fact as materialized (from store.facts_of('around')),
+    two as materialized (
+        select distinct o.run_a, o.run_b, x.parameters as one, y.parameters as other
+        from outer_pair o join fact x on x.run_id = o.outer_a join fact y on y.run_id = o.outer_b where x.parameters <> y.parameters
+    ),
+    list_pair as materialized (select distinct one, other from two)
+    select distinct t.run_a, t.run_b, 'parameter' as what, d.name || ' of the parent run' as key, d.value_a, d.value_b, d.value_a as base_a, d.value_b as base_b,
+           'asked' as kind, null::boolean as drawn
+    from two t join store.parameter_differences('list_pair') d on d.one = t.one and d.other = t.other
 );
 
 -- Where the runs in `pairs` (run_a, run_b) ran, as far as it differs: (run_a, run_b, what, key, value_a, value_b).

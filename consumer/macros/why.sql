@@ -39,20 +39,23 @@ create or replace macro why(a, b) as table (
         from pair p left join (select distinct run_a, run_b from side where not same) u on u.run_a = p.run_a and u.run_b = p.run_b
     ),
     level as materialized (select run_a, run_b from judged where level),
-    own as materialized (from store.asked_differences('pair', 'level')),
+    said as materialized (from store.asked_differences('pair', 'level')),
+    -- Where a run itself was asked for the same, it may have been the run around it that was not.
+    silent as materialized (select run_a, run_b from level anti join (select run_a, run_b from said where kind = 'asked') s using (run_a, run_b)),
+    own as materialized (from said union all by name from store.outer_differences('silent')),
     -- Where they ran is compared where it may be the cause, or is worth a word: not for each of 100,000 runs.
     asked as materialized (select distinct run_a, run_b from own where kind = 'asked'),
+    besides as materialized (select run_a, run_b, depth from judged semi join asked using (run_a, run_b) where level or depth = 0),
     looked as materialized (
         select run_a, run_b from level anti join asked using (run_a, run_b)
         union
-        (select run_a, run_b from judged semi join asked using (run_a, run_b) where level or depth = 0 order by depth = 0 desc, depth desc, run_a, run_b limit 100)
+        (select run_a, run_b from besides order by depth = 0 desc, depth desc, run_a, run_b limit 100)
         union
         select run_a, run_b from judged where depth = 0
         union
         select run_a, run_b from side where not same and not followed
     ),
     place as materialized (from store.setting_differences('looked')),
-    silent as materialized (select run_a, run_b from level anti join asked using (run_a, run_b)),
     reordered as materialized (from store.order_differences('silent', 'side')),
     raw as materialized (from store.loose_ends('side', 'target')),
     inside as materialized (from store.inside_differences('raw')),
@@ -109,6 +112,10 @@ create or replace macro why(a, b) as table (
         select case when g.level and g.known and not g.asked and not g.chance and (p.what <> 'commit' or not (g.place or g.slight or g.covered)) then 0 else 2 end,
                7, run_a, run_b, g.depth, null, concat_ws(' ', p.what, nullif(p.key, '')), p.value_a, p.value_b, null
         from place p join ground g using (run_a, run_b)
+        union all
+        -- Not all of them were compared.
+        select 2, 10, null, null, 0, null, 'setting', 'compared for 100 of ' || pairs || ' runs, those furthest from the result', null, null
+        from (select count(*) as pairs from besides) where pairs > 100
         union all
         -- Sources of chance that were seen to be used.
         select case when o.drawn or (g.level and g.known and not g.asked and not g.chance) then 0 else 2 end,

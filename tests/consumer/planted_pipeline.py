@@ -29,6 +29,7 @@ class Plan:
         default_factory=lambda: {"load": 1, "encode": 1, "split": 42, "train": 7}
     )
     outer_seed: int | None = None  # a run around all steps, which derive their seeds from it
+    around: dict[str, float] = field(default_factory=dict)  # parameters of that run, which `train` goes by
     C: float = 1.0
     share: float = 0.75
     shuffle: bool = True  # whether `split` draws
@@ -46,7 +47,7 @@ def execute(plan: Plan, namespace: str) -> None:
     if plan.outer_seed is None:
         steps(plan, lineage)
     else:
-        with lineage.run("pipeline", seed=plan.outer_seed):
+        with lineage.run("pipeline", seed=plan.outer_seed, params=plan.around):
             steps(plan, lineage)
     assert lineage.close()
 
@@ -98,4 +99,8 @@ def fit(
                 else data.to_numpy().ravel()
             )
             total += (place + 1) * np.array([numbers.sum(), numbers @ np.arange(len(numbers)), numbers[0]])
-        run.output({"weights": total * plan.C + plan.effect.get("train", 0)}, name=model, role="model")
+        run.output(
+            {"weights": total * plan.C + plan.effect.get("train", 0) + plan.around.get("rate", 0)},
+            name=model,
+            role="model",
+        )

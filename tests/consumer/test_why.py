@@ -85,6 +85,28 @@ def test_of_many_inputs_of_one_role_the_one_that_differs_is_named(many: int, sto
     assert [(c.what, c.role) for c in why(store, "d/m@1", "d/m@3")] == [("input only in b", "part-0005")]
 
 
+def test_of_more_than_a_hundred_runs_whose_settings_are_no_cause_it_is_said_that_not_all_were_compared(
+    store: Any,
+) -> None:
+    for side in (1, 2):
+        ends, numbers = [], [side * 1000 + n for n in range(101)]
+        messages = []
+        for number in numbers:
+            step = facet(
+                operation="o", code="c", parameters=[{"name": "p", "type": "int", "value": str(side)}]
+            )
+            end = dataset(("d", f"end-{number % 1000}"), str(side))
+            ends.append(end)
+            messages.append(event(number, number, inputs=(dataset(("d", "raw"), "1"),), outputs=(end,), job=("n", "o"), run_facets={"relineage_step": step}))  # fmt: skip
+        messages.append(event(side, 5000 + side, inputs=tuple(ends), outputs=(dataset(("d", "m"), str(side)),), job=("n", "fit")))  # fmt: skip
+        store.ingest([encode(message) for message in messages])
+    causes = why(store, "d/m@1", "d/m@2")
+    assert said(causes)[0] == ("parameter p", "o", "cause")
+    assert [cause.a for cause in causes if cause.what == "setting"] == [
+        "compared for 100 of 101 runs, those furthest from the result"
+    ]
+
+
 def test_of_a_long_way_the_middle_is_left_out_and_counted(store: Any) -> None:
     steps = 12
     for side in (0, 1):

@@ -107,6 +107,17 @@ CASES = {
     "a seed and a parameter": Case(
         b=Plan(C=2.0, seeds=seeds(split=43)), causes=[("seed", "split"), ("parameter C", "train-model")]
     ),
+    "a parameter of the parent run": Case(
+        a=Plan(outer_seed=42, around={"rate": 0.1, "unused": 1}),
+        b=Plan(outer_seed=42, around={"rate": 0.2, "unused": 1}),
+        causes=[("parameter rate of the parent run", "train-model")],
+        values=("float: 0.1", "float: 0.2"),
+    ),
+    "a parameter, and one of the parent run": Case(
+        a=Plan(outer_seed=42, around={"rate": 0.1}),
+        b=Plan(outer_seed=42, around={"rate": 0.2}, C=2.0),
+        causes=[("parameter C", "train-model")],
+    ),
     # Data
     "a cell": Case(b=Plan(raw=cell("a", 2, 7)), causes=[("column a", "load")]),
     "a cell of each of two files": Case(
