@@ -85,6 +85,8 @@ def code_changes(
     """
     wanted = {(cause.run_a, cause.run_b) for cause in causes if cause.what in ("code", "commit")}
     run_ids = sorted({run_id for pair in wanted for run_id in pair if run_id is not None})
+    if not run_ids:
+        return {}
     rows = connection.execute(named("why")["code"], {"run_ids": run_ids}).fetchall()
     told = {run_id: (_state(commit, dirty, snapshot), root) for run_id, commit, dirty, snapshot, root in rows}
     known: dict[tuple[str | None, str | None], Change] = {}

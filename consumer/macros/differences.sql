@@ -79,8 +79,10 @@ create or replace macro store.most_named() as 20;
 -- The results that a and b are, side by side: (run_a, run_b, slot, name, dataset_key, version_a, version_b, content_a, content_b,
 -- same, bare). Two runs without outputs stand for themselves: `bare`.
 create or replace macro store.targets_of(a, b) as table (
-    with thing as materialized (select 'a' as side, run_id from store.resolve(a) union all select 'b', run_id from store.resolve(b)),
-    told as materialized (select 'a' as side, * from store.target(a) union all select 'b', * from store.target(b)),
+    with thing_a as materialized (from store.resolve(a)),
+    thing_b as materialized (from store.resolve(b)),
+    thing as (select 'a' as side, run_id from thing_a union all select 'b', run_id from thing_b),
+    told as materialized (select 'a' as side, * from store.target_of('thing_a') union all select 'b', * from store.target_of('thing_b')),
     bare as materialized (
         select x.run_id as run_a, y.run_id as run_b from thing x join thing y on x.side = 'a' and y.side = 'b'
         where x.run_id is not null and y.run_id is not null
@@ -157,24 +159,31 @@ create or replace macro store.parameter_differences(lists) as table (
 --   recorded, covered: differ in nothing, of `levels`: it is known what was asked for, and the code of all that was called
 create or replace macro store.asked_differences(pairs, levels) as table (
     with glance as materialized (
-        select r.run_id, r.asked, r.chance, r.unfixed, r.seeds_seq is not null as has_seeds from store.run r
+        select r.run_id, r.asked, r.chance, coalesce(r.unfixed, r.seeds_seq is not null) as unfixed, r.seeds_seq is not null as has_seeds,
+               case when r.asked is null then r.run_id else min(r.run_id) over (partition by r.asked) end as speaker
+        from store.run r
         semi join (select run_a as run_id from query_table(pairs) union select run_b from query_table(pairs)) p using (run_id)
     ),
-    -- Of most of 100,000 pairs there is nothing to be said.
+    -- Of most of 100,000 pairs there is nothing to be said. Where it is not chance, one run speaks for all that were asked for the same.
     pair as materialized (
-        select p.run_a, p.run_b from query_table(pairs) p join glance x on x.run_id = p.run_a join glance y on y.run_id = p.run_b
-        left join query_table(levels) l on l.run_a = p.run_a and l.run_b = p.run_b
-        where l.run_a is not null or x.asked is null or y.asked is null or x.asked <> y.asked
-            or (x.has_seeds and y.has_seeds and (x.chance is null or y.chance is null or x.chance <> y.chance)) or coalesce(x.unfixed, x.has_seeds) or coalesce(y.unfixed, y.has_seeds)
+        select *, case when chance then run_a else speaker_a end as from_a, case when chance then run_b else speaker_b end as from_b
+        from (
+            select p.run_a, p.run_b, x.speaker as speaker_a, y.speaker as speaker_b, l.run_a is not null as level, coalesce(x.asked <> y.asked, true) as asked,
+                   (x.has_seeds and y.has_seeds and coalesce(x.chance <> y.chance, true)) or x.unfixed or y.unfixed as chance
+            from query_table(pairs) p join glance x on x.run_id = p.run_a join glance y on y.run_id = p.run_b
+            left join query_table(levels) l on l.run_a = p.run_a and l.run_b = p.run_b
+        ) where level or asked or chance
     ),
-    paired as materialized (select run_a as run_id from pair union select run_b from pair),
+    paired as materialized (select from_a as run_id from pair union select from_b from pair),
     fact as materialized (from store.facts_of('paired')),
+    -- Each two of them are looked at once.
+    fact_pair as materialized (
+        select x, y from (select distinct from_a, from_b from pair) p join fact x on x.run_id = p.from_a join fact y on y.run_id = p.from_b
+    ),
     two as materialized (
-        select p.run_a, p.run_b, x, y, l.run_a is not null as level
-        from pair p join fact x on x.run_id = p.run_a join fact y on y.run_id = p.run_b
-        left join query_table(levels) l on l.run_a = p.run_a and l.run_b = p.run_b
-        where l.run_a is not null or x.code <> y.code or x.operation <> y.operation or x.parameters <> y.parameters or x.entropy <> y.entropy
-            or x.used is not null or y.used is not null
+        select p.run_a, p.run_b, f.x, f.y, p.level, p.chance from pair p join fact_pair f on f.x.run_id = p.from_a and f.y.run_id = p.from_b
+        where p.level or f.x.code <> f.y.code or f.x.operation <> f.y.operation or f.x.parameters <> f.y.parameters
+            or (p.chance and (f.x.entropy <> f.y.entropy or f.x.used is not null or f.y.used is not null))
     ),
     name as materialized (
         select r.run_id, j.name as job_name from store.run r join store.job j using (job_key)
@@ -196,11 +205,11 @@ create or replace macro store.asked_differences(pairs, levels) as table (
         -- Seeds that were drawn always differ: they count where something was drawn from them.
         select run_a, run_b, 'seed', '', x.seed, y.seed, x.seed_base, y.seed_base,
                case when x.given or y.given then 'asked' else 'chance' end, x.drawn or y.drawn
-        from two where x.entropy <> y.entropy and (x.given or y.given or coalesce(x.drawn or y.drawn, true))
+        from two where chance and x.entropy <> y.entropy and (x.given or y.given or coalesce(x.drawn or y.drawn, true))
         union all
         select run_a, run_b, 'non-determinism', '', array_to_string(x.used, '; '), array_to_string(y.used, '; '), null, null, 'used',
                not store.only_names_things(coalesce(x.used, []) || coalesce(y.used, []))
-        from two where len(x.used) > 0 or len(y.used) > 0
+        from two where chance and (len(x.used) > 0 or len(y.used) > 0)
         union all
         select run_a, run_b, null, null, null, null, null, null, 'recorded', null from two where level and x.operation is not null and y.operation is not null
         union all

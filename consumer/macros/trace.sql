@@ -1,9 +1,9 @@
 -- Where x comes from, and what came of it.
 
--- The versions that x stands for, each with the write that is meant: x of a run are its outputs (its inputs where it
--- has none), a dataset without version its latest write.
-create or replace macro store.target(x) as table (
-    with thing as materialized (from store.resolve(x)),
+-- The versions that a thing (a row of store.resolve) stands for, each with the write that is meant: of a run its outputs (its
+-- inputs where it has none), of a dataset without version its latest write.
+create or replace macro store.target_of(things) as table (
+    with thing as (from query_table(things)),
     dataset_member as (
         select coalesce(a.dataset_key, t.dataset_key) as dataset_key
         from thing t left join store.dataset_alias a on a.canonical_key = t.dataset_key
@@ -55,6 +55,12 @@ create or replace macro store.target(x) as table (
     union all
     (select dataset_key, version_key, '', null from unwritten
      where not exists (from written) order by version_key nulls last limit 1)
+);
+
+-- The same of x.
+create or replace macro store.target(x) as table (
+    with resolved as materialized (from store.resolve(x))
+    from store.target_of('resolved')
 );
 
 -- Who wrote the versions in `versions` (version_key), or the same versions and contents under other names.

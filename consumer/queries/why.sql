@@ -27,11 +27,31 @@ where o.run_id in (select run_id from thing) or o.outcome is distinct from l.out
 order by instant desc, x limit 2;
 
 -- name: code
--- The code that each run was made with, and the folder of its work tree.
-select run_id, commit, dirty, snapshot, root from environments where run_id in (select unnest($run_ids));
+-- The code that each run was made with, and the folder of its work tree. Not by the view environments, which reads all runs.
+with asked as materialized (select unnest($run_ids)::uuid as run_id),
+said as (
+    select f.run_id, f.key, arg_max(f.body, {rank: store.location_rank(f.location), time: f.event_time, event: f.event_digest}) as body
+    from store.facet f join asked using (run_id)
+    where f.key in ('relineage_environment', 'sourceCodeLocation') and store.location_rank(f.location) is not null
+    group by f.run_id, f.key
+),
+told as (
+    select run_id, any_value(body) filter (where key = 'relineage_environment') as ours, any_value(body) filter (where key <> 'relineage_environment') as other
+    from said group by run_id
+)
+select run_id::varchar as run_id, coalesce(ours ->> '$.code.commit', other ->> '$.version') as commit, try_cast(ours ->> '$.code.dirty' as boolean) as dirty,
+       ours ->> '$.code.snapshot' as snapshot, ours ->> '$.code.root' as root
+from told;
 
 -- name: chance
 -- Determinism switches of some runs, and the sources of chance that no seed covers.
+with asked as materialized (select unnest($run_ids)::uuid as run_id),
+said as (
+    select f.run_id, arg_max(f.body, {rank: store.location_rank(f.location), time: f.event_time, event: f.event_digest}) as body
+    from store.facet f join asked using (run_id)
+    where f.key = 'relineage_seeds' and store.location_rank(f.location) is not null
+    group by f.run_id
+)
 select run_id::varchar as run_id, map_entries(store.members(null, json_extract(body, '$.switches'))) as switches,
        from_json(json_extract(body, '$.uncovered'), '["VARCHAR"]') as uncovered
-from store.run_facet('relineage_seeds') where run_id in (select unnest($run_ids)::uuid);
+from said;

@@ -89,16 +89,15 @@ def test_of_more_than_a_hundred_runs_whose_settings_are_no_cause_it_is_said_that
     store: Any,
 ) -> None:
     for side in (1, 2):
-        ends, numbers = [], [side * 1000 + n for n in range(101)]
-        messages = []
-        for number in numbers:
-            step = facet(
-                operation="o", code="c", parameters=[{"name": "p", "type": "int", "value": str(side)}]
-            )
-            end = dataset(("d", f"end-{number % 1000}"), str(side))
-            ends.append(end)
-            messages.append(event(number, number, inputs=(dataset(("d", "raw"), "1"),), outputs=(end,), job=("n", "o"), run_facets={"relineage_step": step}))  # fmt: skip
-        messages.append(event(side, 5000 + side, inputs=tuple(ends), outputs=(dataset(("d", "m"), str(side)),), job=("n", "fit")))  # fmt: skip
+        messages, ends = [], []
+        parameters = [{"name": "p", "type": "int", "value": str(side)}]
+        step = facet(operation="o", code="c", parameters=parameters)
+        raw, model = dataset(("d", "raw"), "1"), dataset(("d", "m"), str(side))
+        for number in range(101):
+            ends.append(dataset(("d", f"end-{number}"), str(side)))
+            told = {"inputs": (raw,), "outputs": (ends[-1],), "run_facets": {"relineage_step": step}}
+            messages.append(event(side * 1000 + number, number, job=("n", "o"), **told))
+        messages.append(event(side, 200, inputs=tuple(ends), outputs=(model,), job=("n", "fit")))
         store.ingest([encode(message) for message in messages])
     causes = why(store, "d/m@1", "d/m@2")
     assert said(causes)[0] == ("parameter p", "o", "cause")

@@ -1,0 +1,140 @@
+"""Which runs `why` compares: those that a naive walk finds, written from docs/why.md, whatever the lineages look like.
+
+Bindings are taken from the view `inputs`, which other tests compare with the oracle.
+"""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from streams import dataset, encode, event, occurrence, run_id
+
+LINEAGES = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+SIDES = (1, 2)
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a run has read, as the view tells it."""
+
+    dataset: str
+    place: str
+    version: str | None
+    digest: str | None
+    writer: str | None
+
+
+def same(x: Read, y: Read) -> bool:
+    """Whether two reads are known to have seen one content."""
+    if x.version is not None and (x.dataset, x.version) == (y.dataset, y.version):
+        return True
+    return x.digest is not None and x.digest == y.digest
+
+
+def counterparts(xs: list[Read], ys: list[Read]) -> list[tuple[Read, Read]]:
+    """Of one role: alone, else by dataset, else by position where there are equally many."""
+    if len(xs) == len(ys) == 1:
+        return [(xs[0], ys[0])]
+    named = [(x, y) for x in xs for y in ys if x.dataset == y.dataset]
+    if len(xs) != len(ys):
+        return named
+    known = {x.dataset for x in xs} & {y.dataset for y in ys}
+    by_place = zip(sorted(xs, key=lambda r: r.place), sorted(ys, key=lambda r: r.place), strict=True)
+    return named + [(x, y) for x, y in by_place if x.dataset not in known and y.dataset not in known]
+
+
+def level_pairs(reads: dict[str, dict[str, list[Read]]], a: str, b: str) -> Counter[str]:
+    """Of the pairs reached from (a, b), those that have read the same, counted by the run of the first side."""
+    level: Counter[str] = Counter()
+    seen, todo = {(a, b)}, [(a, b)]
+    while todo:
+        one, two = todo.pop()
+        equal = True
+        for role in reads[one].keys() | reads[two].keys():
+            xs, ys = reads[one].get(role, []), reads[two].get(role, [])
+            pairs = counterparts(xs, ys)
+            equal = equal and len(pairs) == len(xs) == len(ys) and all(same(x, y) for x, y in pairs)
+            for x, y in pairs:
+                if not same(x, y) and x.writer and y.writer and x.writer != y.writer:
+                    reached = (x.writer, y.writer)
+                    todo += [reached] if reached not in seen else []
+                    seen.add(reached)
+        level[one] += equal
+    return +level
+
+
+@st.composite
+def two_executions(draw: st.DrawFn) -> list[bytes]:
+    """Steps that read what earlier ones and nobody wrote, twice: some contents, names and inputs are others then."""
+    steps = draw(st.integers(1, 6))
+    roles, inputs = st.sampled_from(["", "x", "y"]), st.integers(-2, steps - 2)
+    wiring = [
+        draw(st.lists(st.tuples(inputs, roles), max_size=3, unique_by=lambda i: i[0])) for _ in range(steps)
+    ]
+    messages = []
+    for side in SIDES:
+        if side == 2 and draw(st.booleans()):
+            wiring[draw(st.integers(0, steps - 1))] = draw(
+                st.lists(st.tuples(inputs, roles), max_size=3, unique_by=lambda i: i[0])
+            )
+        other = {n: draw(st.sampled_from([0, 0, side])) for n in range(-2, steps)} | {steps - 1: side}
+        renamed = {n: draw(st.sampled_from(["", "", f"/{side}"])) for n in range(-2, steps)}
+        digests = draw(st.booleans()), draw(st.booleans())
+
+        def entry(number: int, role: str, second: int) -> Any:
+            content = f"b3-table1:{number + 2:02}{other[number]:02}" + "0" * 60  # noqa: B023
+            declared = content if number % 3 or digests[0] else f"v{other[number]}"  # noqa: B023
+            return dataset(("d", f"t{number}{renamed[number]}"), declared,  # noqa: B023
+                           digests=[content] if digests[1] or number % 2 else None,  # noqa: B023
+                           io=occurrence(role, second))  # fmt: skip
+
+        for number, reads in enumerate(wiring):
+            second = side * 100 + number * 2
+            read = tuple(entry(n, role, second) for n, role in reads if n < number)
+            messages.append(
+                event(
+                    side * 10 + number,
+                    second + 1,
+                    job=("n", f"s{number}"),
+                    inputs=read,
+                    outputs=(entry(number, "out", second + 1),),
+                )
+            )
+    return [encode(message) for message in messages]
+
+
+@pytest.mark.timeout(900)
+def test_the_runs_compared_are_those_of_a_naive_walk(new_store: Any) -> None:
+    store = new_store()
+
+    @LINEAGES
+    @given(two_executions())
+    def law(messages: list[bytes]) -> None:
+        store.clear()
+        store.ingest(messages)
+        steps = len(messages) // 2
+        reads: dict[str, dict[str, list[Read]]] = defaultdict(lambda: defaultdict(list))
+        key = "store.name_key(dataset_namespace, dataset_name)::varchar"
+        rows = store.sql(
+            f"select run_id, role, dataset_name, {key}, version, digest, writer_run_id from inputs"
+        )
+        for reader, role, *told in rows:
+            reads[reader][role].append(Read(*told))
+        a, b = run_id(10 + steps - 1), run_id(20 + steps - 1)
+        jobs = dict(store.sql("select run_id, job_name from runs"))
+        expected: Counter[str] = Counter()
+        for run, count in level_pairs(reads, a, b).items():
+            expected[jobs[run]] += count
+        rows = store.sql(
+            "select job_name, runs from why($a, $b) where what in ('unknown', 'non-determinism')",
+            {"a": a, "b": b},
+        )
+        found: Counter[str] = Counter()
+        for job, count in rows:
+            found[job] += count
+        assert found == expected
+
+    law()
