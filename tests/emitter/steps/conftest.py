@@ -69,6 +69,7 @@ def project(tmp_path, monkeypatch):
     folder = tmp_path / "project"
     (folder / ".relineage").mkdir(parents=True)
     (folder / ".relineage" / ".gitignore").write_text("*\n")
+    (folder / ".gitignore").write_text("__pycache__\n")  # else whatever is imported makes it dirty
     monkeypatch.chdir(folder)
     git(folder, "init", "--quiet")
     project = Project(folder, monkeypatch)
