@@ -11,10 +11,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+if TYPE_CHECKING:  # else a tenth of a second for each question, where nothing is new
+    import numpy as np
+    import pyarrow as pa
 
 MAX_BYTES = 32 << 20
 MAX_DEPTH = 200
@@ -28,18 +29,18 @@ BOM = b"\xef\xbb\xbf"
 SPACE = b" \t\r\n"
 
 MESSAGE = {
-    "source": pa.string(),
-    "topic": pa.string(),
-    "partition": pa.int32(),
-    "offset": pa.int64(),
-    "body": pa.binary(),
+    "source": "string",
+    "topic": "string",
+    "partition": "int32",
+    "offset": "int64",
+    "body": "binary",
 }
 MOVED = {
-    "source": pa.string(),
-    "partition": pa.int32(),
-    "topic": pa.string(),
-    "next_offset": pa.int64(),
-    "fingerprint": pa.string(),
+    "source": "string",
+    "partition": "int32",
+    "topic": "string",
+    "next_offset": "int64",
+    "fingerprint": "string",
 }
 
 
@@ -98,11 +99,15 @@ class Batch:
 
     def as_letter(self, reason: str) -> Staged:
         """The messages of this batch as dead letters."""
+        import pyarrow as pa
+
         letters = _table(self.messages).append_column("reason", pa.array([reason] * len(self.messages)))
         return Staged(_texts(_table([])), letters, self._moved())
 
     def staged(self) -> Staged:
         """The relations that parse.sql and merge.sql read."""
+        import pyarrow.compute as pc
+
         messages = _split_arrays(self.messages)
         table = _table(messages)
         reasons = _reasons([message.body for message in messages])
@@ -111,6 +116,8 @@ class Batch:
         return Staged(_texts(table.filter(good)), letters, self._moved())
 
     def _moved(self) -> pa.Table:
+        import pyarrow as pa
+
         return pa.table(
             {name: pa.array([getattr(m, name) for m in self.moved], kind) for name, kind in MOVED.items()}
         )
@@ -126,28 +133,32 @@ class Staged:
 
 
 def _table(messages: Sequence[Message]) -> pa.Table:
+    import pyarrow as pa
+
     columns = {name: pa.array([getattr(m, name) for m in messages], kind) for name, kind in MESSAGE.items()}
     digests = [sha256(m.body or b"").hexdigest()[:32] for m in messages]
-    return pa.table({**columns, "digest": pa.array(digests, pa.string())})
+    return pa.table({**columns, "digest": pa.array(digests, "string")})
 
 
 def _texts(table: pa.Table) -> pa.Table:
     """The same with bodies as text; they are known to be UTF-8."""
-    return table.set_column(table.column_names.index("body"), "body", table["body"].cast(pa.string()))
+    return table.set_column(table.column_names.index("body"), "body", table["body"].cast("string"))
 
 
 def _reasons(bodies: Sequence[bytes | None]) -> pa.Array:
     """Why each body is kept from the JSON parser; null where it is not."""
+    import pyarrow as pa
+
     reasons = [_reason(body) for body in bodies]
     try:
-        pa.array(bodies, pa.binary()).cast(pa.string())
+        pa.array(bodies, "binary").cast("string")
     except pa.ArrowInvalid:
         for i, body in enumerate(bodies):
             try:
                 (body or b"").decode()
             except UnicodeDecodeError as error:
                 reasons[i] = f"not UTF-8 at byte {error.start}"
-    return pa.array(reasons, pa.string())
+    return pa.array(reasons, "string")
 
 
 def _reason(body: bytes | None) -> str | None:
@@ -171,6 +182,8 @@ def _depth(body: bytes) -> int:
 
 def _depths(text: bytes) -> np.ndarray:
     """How deep in brackets each byte of a JSON text without strings stands; an opening bracket counts itself."""
+    import numpy as np
+
     byte = np.frombuffer(text, np.uint8)
     opens = (byte == ord("[")) | (byte == ord("{"))
     closes = (byte == ord("]")) | (byte == ord("}"))
@@ -203,6 +216,8 @@ def _elements(body: bytes) -> list[bytes] | None:
     text = body.removeprefix(BOM).strip(SPACE)
     if not (text.startswith(b"[") and text.endswith(b"]")):
         return None
+    import numpy as np
+
     plain = STRING.sub(lambda string: b" " * len(string[0]), text)
     depths = _depths(plain)
     if depths[-1] != 0 or (depths[:-1] < 1).any():
