@@ -1,4 +1,4 @@
-"""How many examples the dear laws try: a few in `make test`, which may take minutes, and many in `make soak`."""
+"""What is dear: a law tries a few examples in `make test`, which may take minutes, and many in `make soak`."""
 
 import os
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from soak import examples
 from streams import dataset, encode, event, occurrence, run_id
 
-LINEAGES = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+LINEAGES = examples(10, 200)
 SIDES = (1, 2)
 
 
@@ -106,6 +107,7 @@ def two_executions(draw: st.DrawFn) -> list[bytes]:
     return [encode(message) for message in messages]
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_the_runs_compared_are_those_of_a_naive_walk(new_store: Any) -> None:
     store = new_store()

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from promised import PROMISED
+from soak import SOAKING
 
 from relineage.emitter.digests import Refused, content_of
 from relineage.emitter.digests.closeness import Closeness, Tolerance, compare_values
@@ -212,8 +213,11 @@ def test_items_are_counted_across_pieces_and_chunks() -> None:
 
 
 LONG = "a" * 1_000_000
+soak_only = pytest.mark.skipif(not SOAKING, reason="takes 5 GB: make soak")
 
 
+@pytest.mark.soak
+@soak_only
 def test_a_dictionary_whose_texts_are_longer_than_offsets_reach_is_compared() -> None:
     places = np.zeros(2_155, "i4")
     places[2_150] = 1
@@ -223,6 +227,8 @@ def test_a_dictionary_whose_texts_are_longer_than_offsets_reach_is_compared() ->
     assert (found.values, found.differing, found.nulls, found.first) == (2_155, 2_153, 2_153, 0)
 
 
+@pytest.mark.soak
+@soak_only
 def test_chunks_that_together_are_longer_than_offsets_reach_are_compared() -> None:
     chunk = pa.array([LONG] * 1_100)
     a = pa.table({"x": pa.chunked_array([chunk, chunk])})
