@@ -43,7 +43,8 @@ def blocks(text: str, language: str) -> list[str]:
 def masked(text: str) -> list[str]:
     """Lines without what differs from one time to the next: ids, digests, figures, and so the width of columns."""
     text = re.sub(r"\b[0-9a-f]{8,}(-[0-9a-f]*)*", "#", text)
-    text = re.sub(r"\d+\.\d+|[\d,]+(?= bytes)", "#", text)
+    # A run that takes longer than a second says meanwhile that it is running.
+    text = re.sub(r"\d+\.\d+|[\d,]+(?= bytes)|\d+(?= events)", "#", text)
     return [re.sub(r"[ ─]{2,}", "  ", line) for line in text.splitlines()]
 
 
