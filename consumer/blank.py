@@ -29,7 +29,8 @@ def file(digest: str, make: Callable[[Path], None]) -> Path:
         OSError: There is no place for it.
         duckdb.Error: It cannot be made there.
     """
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "relineage"
+    home = os.path.expanduser("~/.cache")  # noqa: PTH111 - Path.expanduser raises where nobody has a home
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or home) / "relineage"
     if not folder.is_absolute():
         raise FileNotFoundError(f"{folder} is no place for a cache")
     path = folder / f"blank-{duckdb.__version__}-{digest[:32]}.duckdb"

@@ -122,6 +122,17 @@ def test_without_a_place_to_keep_one_the_sql_is_run(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_user_without_a_home_has_none(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    with Store.open(tmp_path / "one.duckdb") as store:
+        assert store.connection.execute("from runs").fetchall() == []
+
+
 def test_a_database_may_have_its_name(tmp_path: Path) -> None:
     with Store.open(tmp_path / "blank.duckdb") as store:
         assert store.connection.execute("from runs").fetchall() == []
