@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import hypothesis
 import kafka_broker
 import pytest
 
@@ -22,6 +23,13 @@ collect_ignore = [
 
 # The machine's own say where test material and a broker are; all others would change what is tested.
 _KEPT = frozenset({"RELINEAGE_TEST_KAFKA", "RELINEAGE_KAFKA_HOME", "RELINEAGE_SHARED"})
+
+
+# How long an example takes says something of the machine: speed is what benchmarks are for.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

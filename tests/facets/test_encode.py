@@ -15,7 +15,7 @@ from uuid import UUID
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relineage.facets import encode, redact
@@ -227,6 +227,7 @@ facets = st.dictionaries(
 )
 
 
+@settings(max_examples=40)
 @given(
     facets, facets, st.sets(st.sampled_from(["a", "b", "password", "relineage_environment", 'odd"\n', "ü"]))
 )

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relineage.consumer.ingest.batch import MAX_BYTES, MAX_DEPTH, Batch, Message, Moved, Staged
@@ -63,7 +63,6 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None)  # the first example imports numpy
 @given(st.lists(json_values.filter(lambda value: value != ""), min_size=1), st.sampled_from([None, 0, 2]))
 def test_every_json_array_comes_apart_into_what_it_holds(values: list[object], indent: int | None) -> None:
     result = staged(json.dumps(values, indent=indent, ensure_ascii=False).encode())

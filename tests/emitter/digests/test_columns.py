@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from soak import SOAKING
 
 from relineage.emitter.digests import Refused
 from relineage.emitter.digests.columns import LEAF_ROWS, fields_of, plain_array
@@ -94,6 +95,8 @@ def test_one_row_that_differs_is_seen_wherever_it_is(row: int) -> None:
     assert table_digest(pa.table({"x": halves})).distinctive
 
 
+@pytest.mark.soak
+@pytest.mark.skipif(not SOAKING, reason="takes 5 GB: make soak")
 def test_a_leaf_of_a_dictionary_may_hold_more_text_than_32_bits_count() -> None:
     text = pa.array(["x" * (1 << 28)])
     codes = pa.array([0] * 9, pa.int8())
