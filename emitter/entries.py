@@ -71,9 +71,8 @@ def make_entry(
             direction=said.direction, run_id=said.run_id, outer_runs=said.outer_runs, instant=instant
         )
         before = known.occurrences[-99:] if known is not None and same_content else ()
-        seen = (
-            (*before, here) if here.outer_runs else before
-        )  # who has no run around has nobody to hand it on
+        # Who has no run around has nobody to hand it on.
+        seen = (*before, here) if here.outer_runs else before
         known_objects.remember(
             said.data,
             recognised_by,

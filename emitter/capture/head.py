@@ -39,10 +39,8 @@ class Head:
         return self._text != before
 
     def _read(self) -> None:
-        self._files, self._states = (
-            [self._own],
-            [_state(self._own)],
-        )  # before reading: what comes between shows
+        # Before reading: what comes between shows.
+        self._files, self._states = [self._own], [_state(self._own)]
         head = _text(self._own)
         branch = None
         if head is not None and head.startswith("ref: "):

@@ -88,8 +88,8 @@ class TableState:
     def digest(self, *, threads: int = 1) -> TableDigest:
         """The digest of the rows so far; more may be appended afterwards."""
         columns, size = [], 0
-        waiting = sum(bytes_of(array) for one in self._columns for array in one.pending)
-        threads = threads if waiting >= THREADED_BYTES else 1
+        if threads > 1 and sum(bytes_of(a) for one in self._columns for a in one.pending) < THREADED_BYTES:
+            threads = 1
         last = _spread([(one, [one.pending] if one.pending else []) for one in self._columns], threads)
         for one, (partial, last_size) in zip(self._columns, last, strict=True):
             columns.append(column(one.name, one.type, bytes(one.leaves) + partial))
@@ -184,6 +184,8 @@ def _portions(pieces: Sequence[Sequence[pa.Array]]) -> Iterator[list[Sequence[pa
 
 def _spread(tasks: Sequence[_Task], threads: int) -> list[tuple[bytes, int]]:
     """The leaves of each task's pieces; BLAKE3 works without holding Python's lock."""
+    if threads == 1:
+        return [one.leaves_of(pieces) for one, pieces in tasks]
     made = [(b"", 0)] * len(tasks)
     waiting = iter(enumerate(tasks))
 
@@ -191,7 +193,7 @@ def _spread(tasks: Sequence[_Task], threads: int) -> list[tuple[bytes, int]]:
         for i, (one, pieces) in waiting:
             made[i] = one.leaves_of(pieces)
 
-    with ThreadPoolExecutor(max(threads - 1, 1)) as pool:
+    with ThreadPoolExecutor(threads - 1) as pool:
         others = [pool.submit(work) for _ in range(threads - 1)]
         work()
     for other in others:

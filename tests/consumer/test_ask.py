@@ -87,6 +87,32 @@ ROWS = 150_000
 LEAVES = [bytes([n]) * 32 for n in range(3)]
 
 
+def causes_of(
+    new_store: Callable[..., Any],
+    make_event: Callable[..., dict[str, Any]],
+    raws: dict[str, tuple[Any, list[dict[str, Any]]]],
+) -> list[Cause]:
+    """Why `model@1` and `model@2` differ, of which each comes from its version of `raw`: rows and columns."""
+    base = {"_producer": "https://example.com/tests", "_schemaURL": "https://example.com/schema"}
+    events = []
+    for version, (rows, columns) in raws.items():
+        read = dataset("raw", version)
+        digests = [f"b3-table1:{version * 64}"]
+        read["facets"]["relineage_content"] = base | {"digests": digests, "rows": rows, "columns": columns}
+        events.append(
+            make_event(
+                eventType="COMPLETE",
+                eventTime=f"2026-01-31T0{version}:00:00Z",
+                job={"namespace": "n", "name": "fit"},
+                inputs=[read],
+                outputs=[dataset("model", version)],
+            )
+        )
+    store = new_store()
+    store.ingest([json.dumps(event).encode() for event in events])
+    return Ask(store.connection).why("model@1", "model@2")
+
+
 @pytest.mark.parametrize(
     ("leaves_a", "leaves_b", "rows_b", "told"),
     [
@@ -114,60 +140,26 @@ def test_why_names_the_rows_that_differ_where_the_leaves_are_known(
     rows_b: Any,
     told: str,
 ) -> None:
-    def raw(version: str, leaves: Any, rows: Any) -> dict[str, Any]:
-        read = dataset("raw", version)
+    def columns(version: str, leaves: Any) -> list[dict[str, Any]]:
         if isinstance(leaves, list):
             leaves = base64.b64encode(b"".join(leaves)).decode()
-        columns = [
-            {"name": "same", "type": "int64", "digest": "b3-column1:" + "0" * 64},
-            {"name": "x", "type": "int64", "digest": "b3-column1:" + version * 64},
-        ]
-        columns[1] |= {} if leaves is None else {"leaves": leaves}
-        base = {"_producer": "https://example.com/tests", "_schemaURL": "https://example.com/schema"}
-        digests = [f"b3-table1:{version * 64}"]
-        read["facets"]["relineage_content"] = base | {"digests": digests, "rows": rows, "columns": columns}
-        return read
+        same = {"name": "same", "type": "int64", "digest": "b3-column1:" + "0" * 64}
+        other = {"name": "x", "type": "int64", "digest": "b3-column1:" + version * 64}
+        return [same, other | ({} if leaves is None else {"leaves": leaves})]
 
-    events = [
-        make_event(
-            eventType="COMPLETE",
-            eventTime=f"2026-01-31T0{version}:00:00Z",
-            job={"namespace": "n", "name": "fit"},
-            inputs=[raw(version, leaves, rows)],
-            outputs=[dataset("model", version)],
-        )
-        for version, leaves, rows in (("1", leaves_a, ROWS), ("2", leaves_b, rows_b))
-    ]
-    store = new_store()
-    store.ingest([json.dumps(event).encode() for event in events])
-    causes = Ask(store.connection).why("model@1", "model@2")
+    raws = {"1": (ROWS, columns("1", leaves_a)), "2": (rows_b, columns("2", leaves_b))}
+    causes = causes_of(new_store, make_event, raws)
     assert [cause.what for cause in causes] == [told, "input"]
 
 
 def test_why_names_a_column_whose_time_zone_has_another_label(
     new_store: Callable[..., Any], make_event: Callable[..., dict[str, Any]]
 ) -> None:
-    def raw(version: str, zone: str) -> dict[str, Any]:
-        read = dataset("raw", version)
-        columns = [{"name": "at", "type": f'timestamp[us,"{zone}"]', "digest": "b3-column1:" + "0" * 64}]
-        base = {"_producer": "https://example.com/tests", "_schemaURL": "https://example.com/schema"}
-        digests = [f"b3-table1:{version * 64}"]
-        read["facets"]["relineage_content"] = base | {"digests": digests, "rows": 9, "columns": columns}
-        return read
+    def columns(zone: str) -> list[dict[str, Any]]:
+        return [{"name": "at", "type": f'timestamp[us,"{zone}"]', "digest": "b3-column1:" + "0" * 64}]
 
-    events = [
-        make_event(
-            eventType="COMPLETE",
-            eventTime=f"2026-01-31T0{version}:00:00Z",
-            job={"namespace": "n", "name": "fit"},
-            inputs=[raw(version, zone)],
-            outputs=[dataset("model", version)],
-        )
-        for version, zone in (("1", "UTC"), ("2", "Europe/Warsaw"))
-    ]
-    store = new_store()
-    store.ingest([json.dumps(event).encode() for event in events])
-    first = Ask(store.connection).why("model@1", "model@2")[0]
+    raws = {"1": (9, columns("UTC")), "2": (9, columns("Europe/Warsaw"))}
+    first = causes_of(new_store, make_event, raws)[0]
     assert (first.what, first.a, first.b, first.grade) == (
         "column at",
         'timestamp[us,"UTC"]',
