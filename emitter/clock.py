@@ -46,7 +46,7 @@ class Clock:
 
 def iso(instant: datetime) -> str:
     """An instant as OpenLineage wants it: `2026-01-31T10:00:03.000001Z`."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def new_run_id(milliseconds: int | None = None) -> str:

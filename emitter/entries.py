@@ -13,7 +13,6 @@ from typing import Any
 from .datasets import Description
 from .events import Entry, Keep, fit_dataset
 from .known import Known, KnownObjects, Occurrence
-from .limits import size_of, size_of_facets
 from .naming import DatasetName, of_path, of_text
 from .ours import io_facet
 from .standard import StandardFacets
@@ -90,17 +89,15 @@ def make_entry(
     if description.rows is not None or description.size is not None:
         counted = standard.statistics(said.direction, description.rows, description.size)
         io_facets[f"{said.direction}Statistics"] = counted
-    facets = fit_dataset(whole, keep)
     return Entry(
         direction=said.direction,
         name=name,
         role=said.role,
         version=version,
         digest=description.digest,
-        facets=facets,
+        facets=fit_dataset(whole, keep),
         whole=whole,
         io_facets=io_facets,
-        size=size_of_facets(facets) + size_of(io_facets),
     )
 
 

@@ -47,7 +47,6 @@ class Entry:
         facets: Dataset facets, each at most 64 kB.
         whole: The same before they were cut to size.
         io_facets: Input or output facets.
-        size: Bytes of all its facets on the wire.
     """
 
     direction: str
@@ -58,7 +57,11 @@ class Entry:
     facets: Facets
     whole: Facets
     io_facets: Facets
-    size: int
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all its facets on the wire."""
+        return size_of_facets(self.facets) + size_of_facets(self.io_facets)
 
     @property
     def key(self) -> tuple[str, DatasetName, str, str | None]:
@@ -157,31 +160,37 @@ def document(
             job_facets |= of_job
             if facts.event_type != "RUNNING":  # START has said it and the end says it again
                 run_facets |= of_run
-    event: dict[str, Any] = {
-        "eventType": facts.event_type,
-        "eventTime": iso(facts.event_time),
-        "producer": producer,
-        "schemaURL": EVENT_SCHEMA,
-        "run": {"runId": facts.run.run_id, "facets": run_facets},
-        "job": {"namespace": facts.run.namespace, "name": facts.run.name, "facets": job_facets},
-        **_datasets(facts.entries, lambda entry: entry.facets),
-    }
+    from ..facets.encode import Settled  # late, as in `ours.py`
+
+    event = Settled(
+        {
+            "eventType": facts.event_type,
+            "eventTime": iso(facts.event_time),
+            "producer": producer,
+            "schemaURL": EVENT_SCHEMA,
+            "run": {"runId": facts.run.run_id, "facets": run_facets},
+            "job": {"namespace": facts.run.namespace, "name": facts.run.name, "facets": job_facets},
+            **_datasets(facts.entries, lambda entry: entry.facets),
+        }
+    )
+    if event.wire_bytes <= FACET_BYTES:  # then no facet in it is larger
+        return event
+    changed = False
+    for key, facet in run_facets.items():
+        run_facets[key], cut = fit(facet)
+        if cut:
+            changed = True
+            every = keep({key: facet})
+            if key in _WITH_DETAILS:
+                run_facets[key]["details"] = every
+            log.warning("%s of run %s is cut to 64 kB; the whole is %s", key, facts.run.run_id, every)
     size = size_of_facets(run_facets)
-    if size > FACET_BYTES:  # else none of them can be too large
-        for key, facet in run_facets.items():
-            run_facets[key], cut = fit(facet)
-            if cut:
-                every = keep({key: facet})
-                if key in _WITH_DETAILS:
-                    run_facets[key]["details"] = every
-                log.warning("%s of run %s is cut to 64 kB; the whole is %s", key, facts.run.run_id, every)
-        size = size_of_facets(run_facets)
-    if size + sum(entry.size for entry in facts.entries) > EVENT_BYTES:
+    if size + sum(entry.size_bytes for entry in facts.entries) > EVENT_BYTES:
         # Many datasets, each within its bounds: all of them give way alike.
         facets = sum(len(entry.facets) for entry in facts.entries)
         share = max(1000, (EVENT_BYTES - size) // facets - 200)
-        event |= _datasets(facts.entries, lambda entry: fit_dataset(entry.whole, keep, share))
-    return event
+        return event | _datasets(facts.entries, lambda entry: fit_dataset(entry.whole, keep, share))
+    return dict(event) if changed else event
 
 
 def fit_dataset(whole: Facets, keep: Keep, limit_bytes: int = FACET_BYTES) -> Facets:

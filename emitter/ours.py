@@ -43,21 +43,13 @@ def _io_facet(direction: str, role: str, origin: str, producer: str) -> dict[str
 
 def seeds_facet(record: "SeedRecord", producer: str) -> dict[str, Any]:
     """`relineage_seeds`."""
-    from ..facets.seeds import LibrarySeed, RelineageSeedsRunFacet
+    from ..facets.seeds import RelineageSeedsRunFacet
 
-    return RelineageSeedsRunFacet(
-        entropy=record.entropy,
-        given=record.given,
-        derivation=record.derivation,
-        libraries=tuple(
-            LibrarySeed(
-                library=one.library, seed=one.seed, state_before=one.state_before, state_after=one.state_after
-            )
-            for one in record.libraries
-        ),
-        switches=dict(record.switches),
-        uncovered=record.uncovered,
-    ).to_wire(producer)
+    fields = {
+        **vars(record),
+        "libraries": [vars(one) for one in record.libraries],
+    }  # pydantic checks them in one go
+    return RelineageSeedsRunFacet.model_validate(fields).to_wire(producer)
 
 
 def step_facet(

@@ -72,8 +72,10 @@ class Sender:
             self._transport = self._open()
         if _is_of_client(self._transport):
             self._transport.emit(_as_client_event(document))
-        else:
+        elif _is_ours(self._transport):
             self._transport.emit(document)
+        else:
+            self._transport.emit(dict(document))  # which may be changed: its bytes are not made yet
 
     def close(self, timeout_seconds: float) -> bool:
         """Close the transport; whether it says that everything was delivered."""
@@ -105,9 +107,13 @@ class Sender:
         return opened
 
 
+def _is_ours(transport: object) -> bool:
+    return type(transport).__module__.startswith("relineage.")
+
+
 def _is_of_client(transport: object) -> bool:
     """Whether it is openlineage-python's kind of transport, and not one of ours that takes documents."""
-    if type(transport).__module__.startswith("relineage."):
+    if _is_ours(transport):
         return False
     return any(
         base.__module__ == "openlineage.client.transport.transport" for base in type(transport).__mro__

@@ -86,6 +86,8 @@ def number(value: Any) -> int | float:
 def _encode(value: object, depth: int) -> bytes:
     if depth > _DEEPEST:
         raise NoFormError(f"a value is nested deeper than {_DEEPEST}, or contains itself: give plain values")
+    if (scalar := _EXACT.get(type(value))) is not None:
+        return _frame(scalar[0], scalar[1](value))
     value = _plain(value)
     if value is None:
         return _frame(b"n", b"")
@@ -149,6 +151,8 @@ _SCALARS: tuple[tuple[type, bytes, Callable[[Any], bytes]], ...] = (
     (UUID, b"u", lambda value: value.bytes),
     (PurePath, b"p", lambda value: value.as_posix().encode("utf-8", "surrogatepass")),
 )
+
+_EXACT = {kind: (tag, body) for kind, tag, body in _SCALARS}
 
 
 def _plain(value: object) -> object:

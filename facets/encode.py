@@ -21,7 +21,8 @@ Decided here:
   | list, tuple, set, frozenset | array; a set's in the order of its elements' JSON |
 
 - A facet that does not change any more (`Settled`) is brought into this form once, redaction included, and its text is
-  put into each event that holds it: packages and machine are the larger part of most events.
+  put into each event that holds it: packages and machine are the larger part of most events. An event may be settled,
+  too: whoever asks for its size has made its bytes.
 - A lone surrogate (from a file name that is no UTF-8) becomes the six characters of its escape, `\\udc80`;
   a pair of them the character they mean.
 
@@ -70,7 +71,7 @@ class _NoFormError(Exception):
 
 
 class Settled(dict[str, Any]):
-    """A facet that nobody changes any more, so that its bytes are made once."""
+    """A facet, or an event, that nobody changes any more, so that its bytes are made once."""
 
     @cached_property
     def text(self) -> str:
@@ -79,7 +80,7 @@ class Settled(dict[str, Any]):
         Raises:
             TypeError: as `encode`.
         """
-        return encode(self).decode()
+        return _text(self)
 
     @cached_property
     def wire_bytes(self) -> int:
@@ -94,6 +95,10 @@ def encode(event: Mapping[str, Any]) -> bytes:
         TypeError: the event is no mapping, or something in it has no JSON form; the message names its
             place, as in `$.run.facets.my_facet.handle`.
     """
+    return (event.text if type(event) is Settled else _text(event)).encode()
+
+
+def _text(event: Mapping[str, Any]) -> str:
     if not isinstance(event, Mapping):
         raise TypeError(f"an event is a mapping, not {type(event).__name__}")
     walk = _Walk()
@@ -110,7 +115,7 @@ def encode(event: Mapping[str, Any]) -> bytes:
         pieces = _PLACEHOLDER.split(text)
         pieces[1::2] = [walk.settled[int(number)].text for number in pieces[1::2]]
         text = "".join(pieces)
-    return text.encode()
+    return text
 
 
 # Texts that were seen to hold no secret: field names, URLs of schemas, most of what events say again and again. What

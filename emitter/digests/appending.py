@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .columns import LEAF_BYTES, LEAF_ROWS, bytes_of, descriptor, plain_array
@@ -49,6 +49,7 @@ class TableState:
 
     def __init__(self, schema: pa.Schema, *, nan_is_null: Collection[int] = ()) -> None:
         self.rows = 0
+        self._schema = schema
         self._columns = [_Column(field, i in nan_is_null) for i, field in enumerate(schema)]
         self._varies = False
 
@@ -97,6 +98,8 @@ class TableState:
         return bound(columns, rows=self.rows, size=size, varies=self._varies)
 
     def _check(self, schema: pa.Schema) -> None:
+        if schema.equals(self._schema):
+            return
         mine = [(one.name, one.type) for one in self._columns]
         others = [(field.name, descriptor(field.type, where=f"column {field.name!r}")) for field in schema]
         if mine != others:
@@ -122,15 +125,9 @@ class _Column:
         self.joined = 0  # how many of them are not to be joined again
         self.first: bytes | None = None  # the leaf of the first row alone
 
-    @contextmanager
-    def convertible(self) -> Iterator[None]:
+    def convertible(self) -> _Convertible:
         """Refuse what Arrow cannot convert: an old one lacks some conversions of new types."""
-        import pyarrow as pa
-
-        try:
-            yield
-        except pa.ArrowException as error:
-            raise Refused(f"{self.type}: {error}", where=self.where, advice="cast the column") from error
+        return _Convertible(self)
 
     def leaves_of(self, pieces: Sequence[Sequence[pa.Array]]) -> tuple[bytes, int]:
         """The leaves of whole pieces, and the bytes of their values."""
@@ -139,11 +136,11 @@ class _Column:
 
     def wait(self, chunks: Sequence[pa.Array]) -> None:
         """Keep rows for later; of small chunks each 64 become one, so that none of the batches is held on to."""
-        import pyarrow as pa
-
         self.pending += [chunk for chunk in chunks if len(chunk)]
         if len(self.pending) - self.joined < _CHUNKS_JOINED:
             return
+        import pyarrow as pa
+
         with self.convertible():
             small = [plain_array(chunk) for chunk in self.pending[self.joined :]]
         with suppress(pa.ArrowException):  # chunks of several encodings stay as they are
@@ -152,12 +149,34 @@ class _Column:
 
     def varies_with(self, data: pa.ChunkedArray) -> bool:
         """Whether some row of `data` is another than the first of this column."""
-        first, _ = self.leaves_of([data.slice(0, 1).chunks])
-        before, self.first = self.first, self.first or first
-        if before not in (None, first):
+        if self.first is not None and self.first != self._first_of(data):
             return True
         with self.convertible():
-            return not is_constant(self.head, data.chunks, nan_is_null=self.nan_is_null)
+            if not is_constant(self.head, data.chunks, nan_is_null=self.nan_is_null):
+                return True
+        self.first = self._first_of(data)
+        return False
+
+    def _first_of(self, data: pa.ChunkedArray) -> bytes:
+        return self.leaves_of([data.slice(0, 1).chunks])[0]
+
+
+class _Convertible:
+    """Not by `contextlib`: small tables enter several of these a column."""
+
+    def __init__(self, column: _Column) -> None:
+        self._column = column
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            import pyarrow as pa
+
+            if isinstance(error, pa.ArrowException):
+                one = self._column
+                raise Refused(f"{one.type}: {error}", where=one.where, advice="cast the column") from error
 
 
 _Task = tuple[_Column, Sequence[Sequence["pa.Array"]]]

@@ -12,10 +12,11 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .records import Refused
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
 
 LEAF_ROWS = 65_536
@@ -28,6 +29,7 @@ _UTC = frozenset({"UTC", "Etc/UTC", "UCT", "Etc/UCT", "Universal", "Etc/Universa
 _NAN = {2: 0x7E00, 4: 0x7FC00000, 8: 0x7FF8000000000000}
 
 
+@lru_cache(maxsize=4096)  # asked thrice for every column
 def descriptor(type_: pa.DataType, *, where: str = "", zones: bool = True) -> str:
     """The type as the digest binds it: one text per logical type, whatever its physical encoding.
 
@@ -205,8 +207,6 @@ def validity(array: pa.Array) -> np.ndarray | None:
     """A boolean a value, False where it is null; None where all are valid."""
     if array.null_count == 0:
         return None
-    import numpy as np
-
     first = array.offset // 8
     end = (array.offset + len(array) + 7) // 8
     bits = np.frombuffer(array.buffers()[0], np.uint8, count=end - first, offset=first)
@@ -216,7 +216,6 @@ def validity(array: pa.Array) -> np.ndarray | None:
 
 def lengths_of(array: pa.Array, mask: np.ndarray | None) -> np.ndarray:
     """Of each text its bytes, of each list its items, as int64; 0 where it is null."""
-    import numpy as np
     import pyarrow.compute as pc
     import pyarrow.types as t
 
@@ -232,7 +231,6 @@ def lengths_of(array: pa.Array, mask: np.ndarray | None) -> np.ndarray:
 
 
 def _offsets(array: pa.Array) -> np.ndarray:
-    import numpy as np
     import pyarrow.types as t
 
     kind = array.type
@@ -245,8 +243,6 @@ def _offsets(array: pa.Array) -> np.ndarray:
 
 def text_bytes(array: pa.Array) -> np.ndarray:
     """The bytes of all texts that are not null, one behind the other."""
-    import numpy as np
-
     array = array.drop_null() if array.null_count else array  # a null slot may have bytes behind it
     if len(array) == 0 or array.buffers()[2] is None:
         return np.empty(0, dtype=np.uint8)
@@ -257,8 +253,6 @@ def text_bytes(array: pa.Array) -> np.ndarray:
 
 def fixed_values(array: pa.Array, mask: np.ndarray | None) -> np.ndarray:
     """The bytes of fixed-width values: null slots zero, each NaN the canonical one."""
-    import numpy as np
-
     values = numbers_of(array)
     if mask is not None:
         lanes = values.reshape(len(array), -1)
@@ -272,8 +266,6 @@ def fixed_values(array: pa.Array, mask: np.ndarray | None) -> np.ndarray:
 
 def numbers_of(array: pa.Array) -> np.ndarray:
     """Fixed-width values where they lie: floats as such, all others as unsigned lanes of up to 8 bytes."""
-    import numpy as np
-
     kind = array.type
     width = kind.bit_width // 8
     lane = min(width, 8)

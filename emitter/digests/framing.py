@@ -12,6 +12,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from blake3 import blake3
+
 from .records import Refused
 
 DISTINCTIVE_BYTES = 64
@@ -47,8 +49,6 @@ def hasher(purpose: str | None = None, *, size: int = 0) -> Any:
     Threads are used from 16 MiB on, and their number is explicit: BLAKE3's own choice (`AUTO`) lives in a
     process-wide pool that a forked child inherits dead, and waits for without end.
     """
-    from blake3 import blake3
-
     threads = cores() if size >= THREADED_BYTES else 1
     if purpose is None:
         return blake3(max_threads=threads)
@@ -69,8 +69,6 @@ def merkle_root(entries: Sequence[bytes]) -> bytes:
     Joining neighbours level by level and carrying an odd last node up gives the same tree as the RFC's split
     at the largest power of two below the count.
     """
-    from blake3 import blake3
-
     if not entries:
         return bytes(blake3(b"").digest())
     level = [blake3(b"\x00" + entry).digest() for entry in entries]

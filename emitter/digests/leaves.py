@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .columns import (
     LEAF_ROWS,
     descriptor,
@@ -25,7 +27,6 @@ from .columns import (
 from .framing import frame, hasher, number
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
 
 
@@ -68,8 +69,6 @@ def leaf(head: bytes, arrays: Sequence[pa.Array], *, nan_is_null: bool = False) 
         arrays: the slices of at most 65,536 rows, read as if they were one; their physical types may differ.
         nan_is_null: floats without nulls whose NaN stands for the missing value (numpy-backed pandas columns).
     """
-    import numpy as np
-
     state = hasher("b3-table1 leaf")
     if nan_is_null and not any(array.null_count for array in arrays):
         parts = [numbers_of(array) for array in arrays]
@@ -115,8 +114,6 @@ def leaves(
 
 def _leaves_of_numbers(head: bytes, array: pa.Array, nan_is_null: bool) -> tuple[list[bytes], int]:
     """The leaves of one array of numbers without nulls: one leaf, or several whole ones."""
-    import numpy as np
-
     values = numbers_of(array)
     rows = min(LEAF_ROWS, len(array))
     begun = hasher("b3-table1 leaf")
@@ -192,8 +189,6 @@ def _write(arrays: list[pa.Array], state: Any, head: bytes = b"") -> int:
 
 def _write_all(parts: list[np.ndarray], state: Any, head: bytes) -> int:
     """Write `head`, and the parts in one frame; returns their size."""
-    import numpy as np
-
     size = sum(part.nbytes for part in parts)
     state.update(head + number(size))
     for part in parts:
@@ -202,13 +197,9 @@ def _write_all(parts: list[np.ndarray], state: Any, head: bytes) -> int:
 
 
 def _filled(mask: np.ndarray | None, array: pa.Array) -> np.ndarray:
-    import numpy as np
-
     return np.ones(len(array), dtype=bool) if mask is None else mask
 
 
 def _bits(parts: list[np.ndarray]) -> bytes:
     """Arrow's order: the first value is the lowest bit of the first byte; the last byte ends in zeros."""
-    import numpy as np
-
     return np.packbits(np.concatenate(parts), bitorder="little").tobytes()

@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .appending import TableState, threads_for
 from .framing import utf8
 from .records import Refused, TableDigest
@@ -136,7 +138,6 @@ def _of_frame(frame: pd.DataFrame) -> list[tuple[Any, pd.Series[Any]]]:
 
 def _index_columns(index: pd.Index[Any]) -> list[tuple[Any, pd.Series[Any]]]:
     """The index levels that are data; none for the default range, as a `RangeIndex` or in numpy's int64."""
-    import numpy as np
     import pandas as pd
 
     rows = len(index)
@@ -200,7 +201,6 @@ def _holds_objects(dtype: object) -> bool:
 def _gather(
     columns: list[tuple[Any, pd.Series[Any]]], *, rows: int, nulls: bool
 ) -> tuple[pa.Table, set[int]]:
-    import numpy as np
     import pyarrow as pa
 
     if not columns:
@@ -227,7 +227,6 @@ def _gather(
 
 def _column(series: pd.Series[Any], *, where: str, nan: bool) -> pa.Array | pa.ChunkedArray:
     """The column in Arrow; floats keep NaN as it is if `nan`, which saves a look at all of them."""
-    import numpy as np
     import pandas as pd
     import pyarrow as pa
 
@@ -258,7 +257,6 @@ def _column(series: pd.Series[Any], *, where: str, nan: bool) -> pa.Array | pa.C
 
 def _check_objects(series: pd.Series[Any], *, where: str) -> None:
     """Refuse what Arrow would quietly turn into another value, like text beside bytes or 1 beside 1.5."""
-    import numpy as np
     import pandas as pd
 
     inferred = pd.api.types.infer_dtype(series, skipna=True)
@@ -286,8 +284,6 @@ def _check_place(values: list[Any], of_arrays: Iterable[str] = (), *, where: str
         where: the place, like `column 'x'[].key`.
         depth: of the place.
     """
-    import numpy as np
-
     kinds = set(of_arrays)
     for type_ in set(map(type, values)):
         if type_ in _KINDS_OF_TYPES:  # spares a look at each value
@@ -333,7 +329,6 @@ def _check_place(values: list[Any], of_arrays: Iterable[str] = (), *, where: str
 
 def _kind(value: Any, *, where: str) -> str:
     """What one value is beside others, without the width of numbers; nothing if it is a missing one."""
-    import numpy as np
     import pandas as pd
 
     if value is None or value is pd.NaT or value is pd.NA:

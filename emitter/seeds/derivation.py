@@ -123,4 +123,5 @@ def _child(entropy: int, kind: bytes, ordinal: int, name: str) -> list[int]:
 def _words(entropy: int, key: tuple[int, ...]) -> list[int]:
     import numpy
 
-    return [int(word) for word in numpy.random.SeedSequence(entropy, spawn_key=key).generate_state(4)]
+    words: list[int] = numpy.random.SeedSequence(entropy, spawn_key=key).generate_state(4).tolist()
+    return words

@@ -2,6 +2,10 @@
 
 Decides how their states are taken, seeded, digested and put back. Behind numpy's functions any bit generator may
 stand: numpy knows how to seed its own, and the very object comes back.
+
+Both give and take a state of 624 words word by word, which takes longer than all else that a run does with
+generators. So it is copied at once from where it lies in memory: numpy tells the address, of Python's it is known.
+Before that is relied on, the memory is compared with what the generator itself says of its state.
 """
 
 import random
@@ -18,9 +22,19 @@ class PythonRandom:
     module = "random"
     rule = ""
 
+    def __init__(self) -> None:
+        """Nothing is known of its memory yet."""
+        self._trusted = False  # whether that is what Python says its state is
+
     def take(self) -> dict[str, Any]:
-        """Its state."""
-        return {"random": random.getstate()}
+        """Its state: version, words or their bytes, pending normal."""
+        generator: Any = getattr(random.getstate, "__self__", None)
+        memory = _memory_of_python(generator)
+        if memory is not None and self._trusted:
+            return {"random": (generator.VERSION, memory.raw, generator.gauss_next)}
+        state = random.getstate()
+        self._trusted = memory is not None and _words_of(memory.raw) == state[1]
+        return {"random": state}
 
     def seed(self, words: Callable[[str], list[int]]) -> dict[str, int]:
         """With all 128 bits."""
@@ -30,12 +44,22 @@ class PythonRandom:
 
     def put_back(self, states: Mapping[str, Any]) -> None:
         """Set the state."""
-        random.setstate(states["random"])
+        version, words, gauss = states["random"]
+        generator: Any = getattr(random.setstate, "__self__", None)
+        memory = _memory_of_python(generator)
+        if isinstance(words, bytes) and memory is not None:
+            memory.raw, generator.gauss_next = words, gauss
+        else:
+            random.setstate((version, _words_of(words) if isinstance(words, bytes) else words, gauss))
 
     def plain(self, state: Any) -> bytes:
         """The words of the Mersenne Twister, then version and the pending normal."""
         version, words, gauss = state
-        return array("I", words).tobytes() + repr((version, gauss)).encode()
+        if isinstance(words, bytes):
+            plain = words[_POSITION_BYTES:] + words[:_POSITION_BYTES]
+        else:
+            plain = array("I", words).tobytes()
+        return plain + repr((version, gauss)).encode()
 
     def may_be_seeded_after_fork(self) -> bool:
         """It has no lock."""
@@ -110,10 +134,36 @@ class NumpyLegacy:
         return True
 
 
-# Numpy gives and takes a state word by word, which takes longer than all else that a run does with generators. It
-# also tells the address at which a twister's state lies: 624 words and the position among them.
 _KEY_BYTES = 624 * 4
-_MEMORY_BYTES = _KEY_BYTES + 4
+_POSITION_BYTES = 4
+_MEMORY_BYTES = _KEY_BYTES + _POSITION_BYTES
+
+
+def _memory_of_python(generator: Any) -> Any:
+    """Where the state of a generator of CPython lies: behind the head of the object the position, then the words."""
+    if type(generator) is not random.Random or (head := _head_bytes()) is None:
+        return None
+    return _memory_type().from_address(id(generator) + head)
+
+
+@cache
+def _head_bytes() -> int | None:
+    """Null where the object is too small for that, where another thread may draw meanwhile, or without ctypes."""
+    head, size = object.__basicsize__, random.Random.__basicsize__
+    locked = getattr(sys, "_is_gil_enabled", lambda: True)()
+    if sys.implementation.name != "cpython" or size < head + _MEMORY_BYTES or not locked:
+        return None
+    try:
+        _memory_type()
+    except ImportError:
+        return None
+    return head
+
+
+def _words_of(raw: bytes) -> tuple[int, ...]:
+    """As Python gives them: the position comes last."""
+    position, *words = array("I", raw)
+    return (*words, position)
 
 
 def _memory_of(generator: Any) -> Any:

@@ -37,7 +37,10 @@ HERE: ContextVar[Witness | None] = ContextVar("relineage_seeding", default=None)
 # What is wrapped is the process's own, so who looks is, too.
 LOCK = threading.RLock()
 OPEN: list[Witness] = []
-_UNDO: list[Callable[[], None]] = []
+# Owner, name, what was there and what is there instead: now, and when a run was open last.
+_REPLACED: list[tuple[Any, str, Any, Any]] = []
+_LAST: list[tuple[Any, str, Any, Any]] = []
+_MODULES_LAST = 0  # how many were imported then
 
 Seen = tuple[list[Witness], str]
 
@@ -91,19 +94,31 @@ def replace(owner: Any, name: str, wrapper: Any) -> None:
     """Set an attribute until no run is open; if somebody else has replaced it by then, theirs stays."""
     original = vars(owner)[name] if isinstance(owner, type) else getattr(owner, name)
     setattr(owner, name, wrapper)
+    _REPLACED.append((owner, name, original, wrapper))
 
-    def put_back() -> None:
-        present = vars(owner).get(name) if isinstance(owner, type) else getattr(owner, name, None)
-        if present is wrapper:
-            setattr(owner, name, original)
 
-    _UNDO.append(put_back)
+def replace_again() -> bool:
+    """All that was replaced last time, at once; false, and nothing is done, if that may be something else now."""
+    if len(sys.modules) != _MODULES_LAST or any(
+        vars(owner).get(name) is not original for owner, name, original, _ in _LAST
+    ):
+        return False
+    for owner, name, _, wrapper in _LAST:
+        setattr(owner, name, wrapper)
+    _REPLACED.extend(_LAST)
+    return True
 
 
 def put_all_back() -> None:
-    """Undo every `replace`."""
-    while _UNDO:
-        _UNDO.pop()()
+    """Undo every `replace`, the latest first."""
+    global _MODULES_LAST
+    _LAST[:] = _REPLACED
+    _MODULES_LAST = len(sys.modules)
+    while _REPLACED:
+        owner, name, original, wrapper = _REPLACED.pop()
+        present = vars(owner).get(name) if isinstance(owner, type) else getattr(owner, name, None)
+        if present is wrapper:
+            setattr(owner, name, original)
 
 
 def always(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

@@ -32,7 +32,7 @@ WORKERS = UNSEEN + "what worker processes draw (multiprocessing)"
 def begin(witness: Witness) -> None:
     """Tell this run, too, from now on."""
     with observing.LOCK:
-        if not observing.OPEN:
+        if not observing.OPEN and not observing.replace_again():
             for wrap in _WRAPS.values():
                 wrap()
         observing.OPEN.append(witness)

@@ -7,6 +7,7 @@ import statistics
 import sys
 import threading
 import time
+from array import array
 from contextvars import copy_context
 
 import numpy as np
@@ -328,6 +329,61 @@ def test_numpys_twister_is_given_back_word_by_word_with_its_pending_normal(draw,
     ours = np.random.RandomState()
     ours.set_state(before)
     assert np.random.standard_normal(3).tolist() == ours.standard_normal(3).tolist()
+
+
+@pytest.mark.parametrize("pending", [False, True])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: None,
+        random.random,
+        lambda: random.gauss(0, 1),
+        lambda: random.seed(7),
+        lambda: random.setstate(random.Random(9).getstate()),
+    ],
+)
+def test_pythons_twister_is_given_back_word_by_word_with_its_pending_normal(draw, pending):
+    random.seed(5)
+    for _ in range(3 if pending else 4):
+        random.gauss(0, 1)
+    before = random.getstate()
+    assert (before[2] is not None) == pending
+    for _ in range(2):
+        one = seeding(42)
+        one.begin()
+        draw()
+        one.end()
+
+        assert random.getstate() == before
+    ours = random.Random()
+    ours.setstate(before)
+    assert [random.gauss(0, 1) for _ in range(3)] == [ours.gauss(0, 1) for _ in range(3)]
+
+
+def test_what_is_said_of_pythons_state_is_the_same_however_it_was_taken():
+    one = seeding(42)
+    one.begin()
+    version, words, gauss = random.getstate()
+    one.end()
+    python = one.record().libraries[0]
+    state = array("I", words).tobytes() + repr((version, gauss)).encode()
+
+    assert python.state_before == python.state_after == "b3-bytes1:" + blake3(state).hexdigest()
+
+
+@pytest.mark.parametrize("kind", [random.Random, type("Own", (random.Random,), {})])
+def test_another_generator_behind_pythons_functions_is_given_back_as_well(monkeypatch, kind):
+    generator = kind(3)
+    for name in ("getstate", "setstate", "seed", "random"):
+        monkeypatch.setattr(random, name, getattr(generator, name))
+    before = generator.getstate()
+    one = seeding(42)
+    one.begin()
+    drawn = random.random()
+    one.end()
+
+    assert drawn != kind(3).random()
+    assert generator.getstate() == before
 
 
 def test_what_is_said_of_numpys_state_is_what_numpy_says_of_it():
