@@ -70,6 +70,15 @@ def parameters_of(given: object) -> Parameters:
     return Parameters(shown=shown, forms=forms, formless=tuple(formless))
 
 
+def holds_secret(name: str, value: object) -> bool:
+    """Whether the form of a parameter leaves something of its value out, so that two values may have one form."""
+    form = parameters_of({name: value}).forms.get(name)
+    try:
+        return form is not None and form != canonical(value)
+    except NoFormError:
+        return True  # it is its name that gave it a form
+
+
 def _without_secrets(name: str, value: object, depth: int = 0) -> object:
     from ..facets.redaction import is_secret_name, redact
 

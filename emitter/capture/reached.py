@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from ..parameters import holds_secret
 from ..values import canonical
 from .code import Code, framed_digest
 from .holding import Attributes, Closure, Holder, is_still, weakly
@@ -139,6 +140,8 @@ class _Walk:
         if isinstance(value, _NAMED_ONLY) or type(value) is object or type(value).__qualname__ == "ufunc":
             return None
         if (form := form_of_simple(value, label)) is not None:
+            if holds_secret(label.rpartition(".")[2], value):
+                self._gaps[f"{label}: a secret, which is never hashed"] = None
             return ("value", form)
         own = is_own_class(type(value))
         if own or (type(value) in (list, tuple, dict) and len(value) <= MOST_ITEMS):

@@ -6,6 +6,8 @@ Decides that neither is done
 
 - without a recipe (an input without a digest, a parameter without a form, code that is not known);
 - with code that is dirty, unless the step says `cache="dirty"`: what is not committed cannot be looked up later;
+- if what comes out may depend on something that the recipe does not have: a value that the digest of the code leaves
+  out (a frame among the globals, a counter), or a secret, which is never hashed;
 - if chance was used that no given seed decides, or that nothing fixed;
 - if the function did more than return: changed an argument, recorded other inputs or outputs, wrote files;
 - if a result cannot be made again of the same types with the same digests, which is tried before it is kept.
@@ -22,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from ..datasets import Description
 from ..identity import Identity, recipe_digest
 from ..naming import DatasetName
-from ..parameters import parameters_of
+from ..parameters import holds_secret, parameters_of
 from .forms import Formless, form_of, made_again
 from .index import Entry, Index, Unusable
 from .results import as_state, parts
@@ -173,7 +175,19 @@ def _never(call: "StepCall") -> str | None:
     if repository is not None and repository.dirty is not False and step.cache != "dirty":
         return 'the code is dirty: commit it, or say cache="dirty"'
     identity = run.identity()
-    return None if identity.recipe is not None else f"it has no recipe: {identity.missing}"
+    if identity.recipe is None:
+        return f"it has no recipe: {identity.missing}"
+    return _beyond_the_recipe(call)
+
+
+def _beyond_the_recipe(call: "StepCall") -> str | None:
+    """Why two calls of one recipe may differ."""
+    if gaps := call.step.code().not_covered:
+        return f"the digest of its code leaves out {gaps[0]}; hand it over as an argument"
+    for name, value in call.arguments.parameters.items():
+        if holds_secret(name, value):
+            return f"the parameter {name!r} holds a secret, which is no part of a recipe"
+    return None
 
 
 def _recipes(identity: Identity, given_seed: int | None) -> list[str]:

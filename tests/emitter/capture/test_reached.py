@@ -412,6 +412,15 @@ def test_what_is_not_covered_is_listed(tmp_path: Path, source: str, gap: str) ->
     assert code.not_covered == (gap,)
 
 
+def test_that_a_secret_is_not_hashed_is_listed(tmp_path: Path) -> None:
+    source = "API_KEY = 'a' * 3\nHOST = 'h'\nX = {'password': 'p'}\ndef f(): return API_KEY, HOST, X\n"
+
+    assert code_of(tmp_path, {"job.py": source}).not_covered == (
+        "job.API_KEY: a secret, which is never hashed",
+        "job.X: a secret, which is never hashed",
+    )
+
+
 def test_a_long_list_of_what_is_not_covered_ends_with_how_many_there_are(tmp_path: Path) -> None:
     names = [f"L{number:02}" for number in range(50)]
     events = "".join(f"{name} = threading.Event()\n" for name in names)

@@ -261,6 +261,31 @@ def test_generators_and_functions_that_write_files_are_never_answered(project, t
         assert cache_of(project.end()) == reason
 
 
+@pytest.mark.parametrize(
+    ("text", "call", "reason"),
+    [
+        ("def job(x, token): note(1); return token", "('{}')", "the parameter 'token' holds a secret"),
+        ("def job(x, to): note(1); return str(to)", "({{'password': '{}'}})", "the parameter 'to' holds a secret"),
+        ("def job(x, url): note(1); return len(url)", "('http://u:{}@h/')", "the parameter 'url' holds a secret"),
+        ("F = pd.DataFrame({'a': [1]})\ndef job(x, n): note(1); return F.a[0]", "(0)", ".F: a pandas.DataFrame"),
+        ("N = [0]\ndef job(x, n): note(1); N[0] += 1; return N[0]", "(0)", ".N: job changes it"),
+        ("G = np.random.default_rng(3)\ndef job(x, n): note(1); return G.random()", "(0)", "Generator"),
+        ("PASSWORD = 'a'\ndef job(x, n): note(1); return PASSWORD", "(0)", ".PASSWORD: a secret, which is never hash"),
+    ],
+    ids=["secret", "secret within", "secret in a url", "global frame", "counter", "global generator", "global secret"],
+)  # fmt: skip
+def test_what_the_recipe_does_not_have_keeps_a_call_from_being_answered(project, text, call, reason):
+    """It was: a second call with another password was given what the first had returned."""
+    steps = project.module(text.replace("def job", "@lineage.step(cache=True)\ndef job"))
+    for secret in ("aaaa", "bbbbbb"):
+        steps.job(steps.np.arange(20.0), eval(call.format(secret)))
+
+    assert project.ran == ["1", "1"]
+    for event in project.ends():
+        assert cache_of(event).startswith("computed and not kept: ")
+        assert reason in cache_of(event)
+
+
 def test_a_failed_call_is_not_kept(project):
     steps = project.module("""
         @lineage.step(cache=True)
