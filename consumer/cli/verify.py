@@ -27,6 +27,11 @@ from .output import calm_table, print_json, terminal
 from .session import database_option, format_option
 from .tree import distinct_digits
 
+_RUN_COLUMNS, _LEAST_RUN_COLUMNS = 16, 8
+_PARTS = {
+    "unchanged": "un-|changed", "nothing": "noth-|ing", "unrecorded": "un-|re-|corded", "recorded": "re-|corded",
+    "reachable": "reach-|able", "complete": "com-|plete", "setting": "set-|ting", "outputs": "out-|puts",
+}  # fmt: skip
 SIGNS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "unknown": ("?", "yellow")}
 
 
@@ -91,7 +96,7 @@ def _print(
     runs: dict[str, dict[str, Check]] = defaultdict(dict)
     for check in checks:
         runs[check.run_id][check.check_name] = check
-    console.print(_matrix(names, runs))
+    _print_matrix(names, runs, console.width)
     for status in ("failed", "unknown", "passed"):
         reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
         for check in checks:
@@ -103,6 +108,8 @@ def _print(
         if not reasons:
             continue
         listed = Table.grid(padding=(0, 2, 0, 0))
+        listed.add_column(no_wrap=True)
+        listed.add_column(overflow="fold")  # a digest or a path may be longer than the line
         for (name, reason), jobs in reasons.items():
             everyone = len(jobs) == len(runs) > 1
             who = "all runs" if everyone else ", ".join(printable(job) for job in dict.fromkeys(jobs))
@@ -114,20 +121,28 @@ def _print(
     console.print(_verdict(x, len(runs), counts, replays))
 
 
-def _matrix(names: Sequence[str], runs: Mapping[str, Mapping[str, Check]]) -> Table:
-    """Runs as rows, checks as columns."""
+def _print_matrix(names: Sequence[str], runs: Mapping[str, Mapping[str, Check]], width: int) -> None:
+    """Runs as rows, checks as columns; on a narrow terminal the checks are hyphenated, so that runs keep names."""
     digits = distinct_digits(runs)
+    headings = [[printable(word) for word in name.split("_")] for name in names]
+    if _widths(headings) + _RUN_COLUMNS > width:
+        headings = [
+            [part for word in words for part in _PARTS.get(word, word).split("|")] for words in headings
+        ]
     table = calm_table()
     table.padding = (0, 0)  # nine checks and a run fit into 100 columns
-    table.add_column("run", vertical="bottom", overflow="fold")
-    for name in names:
-        words = [printable(word) for word in name.split("_")]
+    table.add_column("run", vertical="bottom", overflow="fold", min_width=_LEAST_RUN_COLUMNS)
+    for words in headings:
         table.add_column(Text("\n".join(words)), justify="center", no_wrap=True)
     for run_id, checks in runs.items():
         job = next(iter(checks.values())).job_name
         label = Text.assemble(printable(job or "?"), " ", (run_id[:digits], "dim"))
         table.add_row(label, *(Text(*SIGNS[checks[name].status]) for name in names))
-    return table
+    terminal(at_least=_widths(headings) + _LEAST_RUN_COLUMNS).print(table)
+
+
+def _widths(headings: Sequence[Sequence[str]]) -> int:
+    return sum(max(map(len, words)) + 1 for words in headings)
 
 
 def _verdict(x: str, runs: int, counts: Counter[str], replays: str | None) -> Text:

@@ -1,6 +1,7 @@
 """`relineage verify`: what files and git add to the verdict of the macro."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -340,6 +341,30 @@ def test_a_verdict_fits_one_screen_and_ends_with_its_sum(
     assert "prepare: " in said.out
     failed = sum(line.count("✗") for line in lines if line.split()[:1] in (["prepare"], ["split"], ["train"]))
     assert lines[-1].startswith(f"✗ models/fraud: {failed} of 27 checks of 3 runs failed")
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("columns", [60, 80])
+def test_on_a_narrow_terminal_every_run_has_its_name_and_every_reason_is_whole(
+    columns: int,
+    deep: bool,
+    project: Path,
+    relineage: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    (project / "raw.csv").write_text("a,b\n1,2\n")
+
+    said = relineage("verify", "models/fraud", *["--deep"] * deep)
+    lines = said.out.splitlines()
+    rows = [line.split()[1:3] for line in lines if line.split()[:1] in (["prepare"], ["split"], ["train"])]
+
+    assert "…" not in said.out
+    assert len(rows) == 3
+    assert [signs for signs in rows if signs == ["✓", "✗"]] == [["✓", "✗"]]
+    assert re.search("b3-[a-z]+1:[0-9a-f]{64}now", re.sub(r"\s", "", said.out))
+    if columns >= 80:
+        assert max(map(len, lines)) <= columns
 
 
 def test_nothing_failed_and_nothing_unknown_is_the_only_success(
