@@ -1,15 +1,15 @@
 """The chance of one run: where its entropy comes from, and what of chance it has used.
 
-Decides that a run with a seed starts from that, an inner one without from the run around it, any other from the
-operating system, and one that is replayed from what was recorded; and what a run tells the one around it. How
-generators are seeded and put back is decided in `seeds/`.
+Decides that a run with a seed starts from that, an inner one without from the run around it, one in a seeded worker
+process from the worker's, any other from the operating system, and one that is replayed from what was recorded; and
+what a run tells the one around it. How generators are seeded and put back is decided in `seeds/`.
 """
 
 import itertools
 from collections.abc import Mapping
 
 from .replaying import current_plan
-from .seeds import Entropy, Seeding, SeedRecord, child_entropy, entropy_of
+from .seeds import Entropy, Seeding, SeedRecord, child_entropy, entropy_in_worker, entropy_of
 
 SEEDED = "seeded"  # of what was used: generators that the seeds fix
 
@@ -106,6 +106,8 @@ class Chance:
             return self._seed
         if self._outer is not None and self._outer._entropy is not None:
             return self._outer._of_inner(self._job)
+        if (entropy := entropy_in_worker(self._job)) is not None:
+            return entropy
         return entropy_of(None) if planned is None else Entropy(value=planned[0], given=False)
 
     def _of_inner(self, job: str) -> Entropy:

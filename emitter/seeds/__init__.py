@@ -11,7 +11,7 @@ from .derivation import Entropy, child_entropy, entropy_of
 from .libraries import register_generator
 from .processes import process_name
 from .seeding import LibrarySeed, Seeding, SeedRecord
-from .workers import SeedWorker
+from .workers import SeedWorker, entropy_in_worker
 
 __all__ = [
     "Entropy",
@@ -20,6 +20,7 @@ __all__ = [
     "SeedWorker",
     "Seeding",
     "child_entropy",
+    "entropy_in_worker",
     "entropy_of",
     "process_name",
     "register_generator",

@@ -25,10 +25,9 @@ class Reporter:
         folder: Where it tells.
     """
 
-    outer: Witness | None = None
-
     def __init__(self, folder: str) -> None:
         """Say that this worker is seeded, and look from now on until the process ends."""
+        self.outer: Witness | None = HERE.get()  # in a forked worker the run that goes on here
         self._file = Path(folder) / str(os.getpid())
         self._seen: set[str] = set()
         self._tell(_HELLO)

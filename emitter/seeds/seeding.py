@@ -21,7 +21,7 @@ from . import observing, processes, reports, switches, watched
 from .arriving import Arrivals
 from .derivation import DERIVATION, OF_INNER_RUN, library_words
 from .libraries import Library, is_there, libraries
-from .observing import HERE, UNSEEN
+from .observing import HERE, UNSEEN, Witness
 from .own import Own
 from .watched import WORKERS
 from .workers import SeedWorker
@@ -78,7 +78,7 @@ class Seeding(Own):
 
     environ: Mapping[str, str]
     deterministic: bool = False
-    outer: "Seeding | None" = None
+    outer: Witness | None = None
     _held: dict[str, _Held] = field(default_factory=dict)
     _failed: dict[str, str] = field(default_factory=dict)
     _seen: dict[str, int] = field(default_factory=dict)
@@ -162,9 +162,8 @@ class Seeding(Own):
 
     def _step_forward(self) -> None:
         """From now on the generators of the process are this run's."""
-        here = HERE.get()
-        self.outer = here if isinstance(here, Seeding) else None
-        while self.outer is not None and self.outer not in _OPEN:
+        self.outer = HERE.get()
+        while self.outer is not None and self.outer not in observing.OPEN:
             self.outer = self.outer.outer  # ended in another order than begun
         around = self._around()
         for other in _OPEN:
@@ -213,7 +212,7 @@ class Seeding(Own):
         with _LOCK:
             if self._reports is None and self in _OPEN:
                 self._reports = reports.new_folder()
-        return SeedWorker.of_the_next(entropy, self._reports)
+        return SeedWorker.of_the_next(entropy, self._reports, given=self.entropy.given)
 
     def record(self) -> SeedRecord:
         """What there is to say now; the states at the end once it has ended."""
@@ -272,8 +271,8 @@ class Seeding(Own):
     def _words(self, library: str) -> list[int]:
         return library_words(self.entropy.value, library)
 
-    def _around(self) -> list["Seeding"]:
-        found = []
+    def _around(self) -> list[Witness]:
+        found: list[Witness] = []
         outer = self.outer
         while outer is not None:
             found.append(outer)

@@ -2,7 +2,8 @@
 
 Decides what a worker's seed depends on: the run, the worker's number, and, for torch's loaders, the epoch, of
 which torch's own draw tells (it comes from a generator that the run seeds). Which task a worker gets is decided by
-the time it takes; what must not depend on that takes a seed by the task: `run.seed("fold 3")`.
+the time it takes; what must not depend on that takes a seed by the task: `run.seed("fold 3")`. A run that begins in a
+worker without one around it derives its entropy from the worker's, as an inner run does from an outer one's.
 """
 
 import re
@@ -10,8 +11,11 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 
-from .derivation import library_words, worker_entropy
+from ..process import calls_before
+from . import processes
+from .derivation import Entropy, child_entropy, library_words, worker_entropy
 from .libraries import is_there, libraries
+from .own import Own
 from .reports import Reporter
 
 
@@ -26,18 +30,20 @@ class SeedWorker:
         entropy: Of this group of workers.
         first: The number that `multiprocessing` gives to the first of them.
         reports: The folder in which they tell what they draw besides.
+        given: Whether somebody chose the seed of the run.
     """
 
     entropy: int
     first: int = 0
     reports: str | None = None
+    given: bool = True
 
     @classmethod
-    def of_the_next(cls, entropy: int, reports: str | None) -> "SeedWorker":
+    def of_the_next(cls, entropy: int, reports: str | None, *, given: bool) -> "SeedWorker":
         """For the processes that this one starts from now on."""
         process = sys.modules.get("multiprocessing.process")
         shown = re.fullmatch(r"count\((\d+)\)", repr(getattr(process, "_process_counter", None)))
-        return cls(entropy=entropy, first=int(shown[1]) if shown else 1, reports=reports)
+        return cls(entropy=entropy, first=int(shown[1]) if shown else 1, reports=reports, given=given)
 
     def __call__(self, worker: int | None = None) -> None:
         """Seed every generator of a library that is imported.
@@ -58,9 +64,24 @@ class SeedWorker:
         for _, library in libraries():
             if is_there(library.module):
                 library.seed(lambda name: library_words(entropy, name))
-        if self.reports is not None and multiprocessing.parent_process() is not None:
+        if multiprocessing.parent_process() is None:
+            return
+        _SEEDED.append(Own(Entropy(value=entropy, given=self.given, inherited=True)))
+        _SEEDED[-1].forks = processes.FORKS.path
+        if self.reports is not None:
             with suppress(OSError):  # the run has ended, or its folder is on another machine
                 Reporter(self.reports)
+
+
+def entropy_in_worker(job: str) -> Entropy | None:
+    """The entropy of the next run of a job in this worker process; null if nobody has seeded it."""
+    if not _SEEDED:
+        return None
+    here = _SEEDED[-1].here()
+    return child_entropy(here, job, calls_before((here.value, job)))
+
+
+_SEEDED: list[Own] = []  # as what this process was seeded, the last time last
 
 
 def _torch_worker() -> tuple[int, int] | None:

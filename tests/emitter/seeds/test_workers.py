@@ -17,9 +17,10 @@ from concurrent.futures import ProcessPoolExecutor
 import joblib
 import numpy as np
 import pytest
+from emitted import events_in
 
 from relineage.emitter import Lineage
-from relineage.emitter.seeds import SeedWorker, child_entropy, entropy_of, processes
+from relineage.emitter.seeds import Entropy, SeedWorker, child_entropy, entropy_of, processes
 from relineage.emitter.seeds.derivation import library_seeds, library_words, worker_entropy, workers_entropy
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -250,6 +251,64 @@ def test_calls_of_a_step_with_a_seed_are_told_apart_in_every_kind_of_process_and
             child = child_entropy(entropy_of(7), jobs[who], ordinal)
             ours = np.random.RandomState(library_words(child.value, "numpy"))
             assert ours.normal() == float(draw)
+
+
+POOL = """
+import multiprocessing, sys
+import numpy as np
+from relineage.emitter import Lineage
+
+lineage = Lineage(namespace="n", environ={})
+
+@lineage.step
+def draw(_):
+    if sys.argv[2:]:
+        np.random.default_rng()
+    return np.random.normal()
+
+if __name__ == "__main__":
+    with lineage.run("job", seed=42) as run:
+        with multiprocessing.get_context(sys.argv[1]).Pool(1, run.seed_workers()) as pool:
+            print(*pool.map(draw, range(3), chunksize=1))
+"""
+
+
+def of_pool(folder, *arguments):
+    """What the steps in a pool of one worker drew, and job → what their runs say is not covered."""
+    (folder / ".relineage").mkdir(parents=True)
+    (folder / "pool.py").write_text(POOL)
+    command = [sys.executable, "pool.py", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    ends = [event for event in events_in(folder) if event["eventType"] == "COMPLETE"]
+    assert len(ends) == 4
+    uncovered = {
+        event["job"]["name"]: event["run"]["facets"]["relineage_seeds"]["uncovered"] for event in ends
+    }
+    return [float(word) for word in done.stdout.split()], uncovered
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_steps_in_a_seeded_worker_repeat_and_their_seeds_are_complete(tmp_path, method):
+    drawn, uncovered = of_pool(tmp_path / "one", method)
+
+    assert len(set(drawn)) == 3
+    assert uncovered == {"draw": [], "job": []}
+    assert of_pool(tmp_path / "two", method) == (drawn, uncovered)
+    if method == "spawn":  # a forked one goes on in the run, and derives its seeds from that
+        worker = Entropy(value=worker_entropy(workers_entropy(42, "", 0), 0, 0), given=True)
+        for ordinal, value in enumerate(drawn):
+            words = library_words(child_entropy(worker, "draw", ordinal).value, "numpy")
+            assert np.random.RandomState(words).normal() == value
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_what_a_step_in_a_worker_draws_besides_its_seed_is_told_to_the_run_that_started_it(tmp_path, method):
+    _, uncovered = of_pool(tmp_path / "one", method, "besides")
+
+    [text], [told] = uncovered["draw"], uncovered["job"]
+    assert text.startswith("a numpy generator without a seed (pool.py:")
+    assert told == f"{text}, in a worker process"
 
 
 def fold(seed):
