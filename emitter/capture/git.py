@@ -36,6 +36,10 @@ class GitError(Exception):
         self.complaint = complaint
 
 
+class GitTimeout(GitError):
+    """Git was stopped, since the time was over."""
+
+
 class Git:
     """Git in a folder, for some questions that must all be answered within a time.
 
@@ -54,15 +58,21 @@ class Git:
         self._environment |= {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
         self._environment |= variables or {}
 
-    def ask(self, *arguments: str, given: bytes = b"") -> str:
+    @property
+    def seconds_left(self) -> float:
+        """Until the deadline; negative after it."""
+        return self._deadline - time.monotonic()
+
+    def ask(self, *arguments: str, given: bytes = b"", spare_seconds: float = 0.0) -> str:
         """What git prints; bytes that are no UTF-8 are surrogates.
 
         Args:
             arguments: The question.
             given: What it can read from its standard input.
+            spare_seconds: How long before the deadline it is stopped, so that something can still be asked.
 
         Raises:
-            GitError: There is no git, it failed, or the time is over.
+            GitError: There is no git, it failed, or (`GitTimeout`) the time is over.
         """
         settings = [word for setting in _SETTINGS for word in ("-c", setting)]
         command = ["git", "--no-optional-locks", *settings, "-C", str(self._folder), *arguments]
@@ -78,10 +88,10 @@ class Git:
         except OSError as error:
             raise GitError(f"git could not be started ({type(error).__name__})") from None
         try:
-            printed, said = process.communicate(given, timeout=max(0.0, self._deadline - time.monotonic()))
+            printed, said = process.communicate(given, timeout=max(0.0, self.seconds_left - spare_seconds))
         except subprocess.TimeoutExpired:
             _stop(process)
-            raise GitError(f"git {arguments[0]} was not done after {self._seconds:g} s") from None
+            raise GitTimeout(f"git {arguments[0]} was not done after {self._seconds:g} s") from None
         except BaseException:
             _stop(process)
             raise

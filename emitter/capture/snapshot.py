@@ -12,18 +12,20 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from .git import Git, GitError
+from .git import Git, GitError, GitTimeout
 
 SECONDS = 2.0
 REFS = "refs/relineage"
 MOST_FILE_BYTES = 1_000_000
 _MOST_BYTES = 50_000_000  # of all files that are read
 _MOST_FILES = 5_000
+_FIRST_FILES = 50  # of those that git is asked to read, the first time
+_INSTEAD = "; git's own version is kept instead"
 _WHO = "relineage <relineage@localhost> 0 +0000"
 
 # Its values would stand in every copy that is made of the repository or of a bundle.
@@ -101,7 +103,7 @@ def take(
             git = Git(root, seconds, {"GIT_INDEX_FILE": str(index)})
             tracked = _tracked(git)
             changes = _changes(git)
-            left_out = _apply(git, root, changes, tracked)
+            left_out = _apply(git, root, changes, tracked, spare_seconds=seconds / 4)
             for path, content in (besides or {}).items():
                 blob = git.ask("hash-object", "-w", "--stdin", given=content).strip()
                 git.ask("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
@@ -175,8 +177,13 @@ def _changes(git: Git) -> list[_Change]:
     return changes
 
 
-def _apply(git: Git, root: Path, changes: Iterable[_Change], tracked: set[str]) -> dict[str, str]:
-    """Bring the copy of the index and `tracked` to what lies in the work tree; what is left out, and why."""
+def _apply(
+    git: Git, root: Path, changes: Iterable[_Change], tracked: set[str], *, spare_seconds: float
+) -> dict[str, str]:
+    """Bring the copy of the index and `tracked` to what lies in the work tree; what is left out, and why.
+
+    What git has not read by `spare_seconds` before its time is over is left out, so that the rest can be kept.
+    """
     left_out: dict[str, str] = {}
     gone: dict[str, str] = {}
     wanted: list[tuple[bool, bool, int, _Change]] = []
@@ -200,7 +207,7 @@ def _apply(git: Git, root: Path, changes: Iterable[_Change], tracked: set[str]) 
             left_out[one.path] = reason
             if one.kind == "conflict":
                 gone[one.path] = one.known
-    chosen: list[str] = []
+    chosen: list[_Change] = []
     total = 0
     for _, _, size, one in sorted(wanted, key=lambda each: each[:3]):  # code first, then the small ones
         if len(chosen) >= _MOST_FILES or total + size > _MOST_BYTES:
@@ -211,15 +218,41 @@ def _apply(git: Git, root: Path, changes: Iterable[_Change], tracked: set[str]) 
                 gone[one.path] = one.known
             continue
         total += size
-        chosen.append(one.path)
+        chosen.append(one)
+    done = _read(git, [one.path for one in chosen], spare_seconds)
+    for one in chosen[done:]:
+        left_out[one.path] = f"git had not read it in time{_INSTEAD if one.kind == 'changed' else ''}"
+        if one.kind == "conflict":
+            gone[one.path] = one.known
     if gone:
         removals = [f"0 {'0' * len(known)}\t{path}" for path, known in gone.items()]
         git.ask("update-index", "-z", "--index-info", given=_listed(removals))
-    if chosen:
-        git.ask("update-index", "--add", "--remove", "--replace", "-z", "--stdin", given=_listed(chosen))
     tracked.difference_update(gone)
-    tracked.update(chosen)
+    tracked.update(one.path for one in chosen[:done])
     return left_out
+
+
+def _read(git: Git, paths: Sequence[str], spare_seconds: float) -> int:
+    """Have git read files, so many at a time that what is done is not lost where the time is over: how many it did.
+
+    Each time twice as many as the last time: most often it is asked once, and for the 5,000 seven times.
+    """
+    done, count, took = 0, _FIRST_FILES, 0.0
+    while done < len(paths):
+        before = git.seconds_left
+        if done and before - spare_seconds < took * 2:
+            break
+        part = _listed(paths[done : done + count])
+        try:
+            git.ask(
+                "update-index", "--add", "--remove", "--replace", "-z", "--stdin",
+                given=part, spare_seconds=spare_seconds,
+            )  # fmt: skip
+        except GitTimeout:
+            break  # it has left the index as it was
+        took = before - git.seconds_left
+        done, count = done + count, count * 2
+    return min(done, len(paths))
 
 
 def _looked_at(root: Path, change: _Change) -> tuple[int, str | None]:
@@ -228,7 +261,7 @@ def _looked_at(root: Path, change: _Change) -> tuple[int, str | None]:
         return 0, "a submodule that has changes of its own; its commit is kept"
     if change.path.endswith("/"):
         return 0, "a git repository of its own"
-    instead = "" if change.kind != "changed" else "; git's own version is kept instead"
+    instead = _INSTEAD if change.kind == "changed" else ""
     if is_secret_file(change.path):
         return 0, f"it is named like a file of secrets{instead}"
     path = os.path.join(root, change.path)  # noqa: PTH118 - may hold bytes that are no text
