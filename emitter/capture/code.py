@@ -18,6 +18,7 @@ from urllib.parse import quote
 from ..naming import is_url, without_credentials
 from .git import Git, GitError
 from .head import Head
+from .snapshot import is_cache
 
 _GIT_SECONDS = 2.0
 _CONTEXT = "relineage 2026 identity b3-code1"
@@ -34,7 +35,8 @@ class Repository:
         remote: Address of `origin` (else of the first remote) without credentials; null without any.
         commit: HEAD, in full; null before the first commit.
         branch: Null when HEAD is detached.
-        dirty: Whether tracked files differ or untracked ones lie there; null if git could not say in time.
+        dirty: Whether tracked files differ or untracked ones lie there, but for caches such as `__pycache__`; null if
+            git could not say in time.
         not_covered: What could not be found out, and why.
     """
 
@@ -252,7 +254,7 @@ def _look(root: Path, git_folder: Path, common: Path) -> Repository:
                 commit = line.removeprefix("# branch.oid ").strip()
             elif line.startswith("# branch.head "):
                 branch = line.removeprefix("# branch.head ").strip()
-            elif not line.startswith("#"):
+            elif not line.startswith("#") and not (line.startswith("? ") and is_cache(line[2:])):
                 dirty = True
         dirty = bool(dirty)
     except GitError as error:

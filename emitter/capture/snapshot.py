@@ -123,6 +123,11 @@ def is_secret_file(path: str) -> bool:
     return not _SECRET_FOLDERS.isdisjoint(folders) or any(fnmatchcase(name, one) for one in _SECRETS)
 
 
+def is_cache(path: str) -> bool:
+    """Whether a file or folder is made again from what is kept."""
+    return not _CACHES.isdisjoint(path.split("/")) or path.endswith((".pyc", ".pyo"))
+
+
 @dataclass(frozen=True)
 class _Change:
     """One line of `git status`: a path, what became of it, and the object id of git's own version (zeros: none)."""
@@ -193,9 +198,8 @@ def _apply(
             gone[one.path] = one.known
             continue
         size, reason = _looked_at(root, one)
-        parts = one.path.split("/")
         if one.kind == "untracked":
-            if not _CACHES.isdisjoint(parts) or one.path.endswith((".pyc", ".pyo")):
+            if is_cache(one.path):
                 continue
             if (folder := next((name for name in folders if one.path.startswith(name)), None)) is not None:
                 left_out[folder] = "a folder of installed packages"

@@ -60,6 +60,19 @@ def test_a_work_tree_that_differs_is_dirty(work_tree, change):
     assert Repositories().at(work_tree).dirty is True
 
 
+@pytest.mark.parametrize("folder", ["__pycache__", "lib/__pycache__"])
+def test_what_python_caches_makes_nothing_dirty(work_tree, folder):
+    """The first import would, in a repository that does not ignore it."""
+    (work_tree / "lib").mkdir()
+    (work_tree / "lib" / "helper.py").touch()
+    git(work_tree, "add", ".")
+    git(work_tree, "commit", "-q", "-m", "two")
+    (work_tree / folder).mkdir()
+    (work_tree / folder / "helper.cpython-311.pyc").touch()
+
+    assert Repositories().at(work_tree).dirty is False
+
+
 def test_ignored_files_make_nothing_dirty(work_tree):
     (work_tree / ".git" / "info").mkdir(exist_ok=True)
     (work_tree / ".git" / "info" / "exclude").write_text("*.log\n")
