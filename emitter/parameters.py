@@ -1,15 +1,14 @@
 """A run's parameters, twice: as text for people and replays, and as values for the task.
 
-Decides what may be given (a mapping, a dataclass, what argparse parsed), and that a secret is named but never
-hashed: a digest over a short password can be guessed back.
+Decides what may be given (a mapping, a dataclass or the like, what argparse parsed), and that a secret is named but
+never hashed, however deep it lies: a digest over a short password can be guessed back.
 """
 
 import dataclasses
-from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .values import NoFormError, canonical, text, type_name
+from .values import NoFormError, Record, canonical, record_of, text, type_name
 
 _REDACTED = "[redacted]"
 
@@ -42,17 +41,15 @@ def parameters_of(given: object) -> Parameters:
     """Read parameters, as they are now: what the job changes in them later is not seen.
 
     Args:
-        given: A mapping, a dataclass instance, an `argparse.Namespace`, or null.
+        given: A mapping, an instance of a dataclass, attrs class or pydantic model, an `argparse.Namespace`, or null.
 
     Raises:
         TypeError: It is none of these.
     """
     if given is None:
         return Parameters()
-    if isinstance(given, Namespace):
-        given = vars(given)
-    elif dataclasses.is_dataclass(given) and not isinstance(given, type):
-        given = {field.name: getattr(given, field.name) for field in dataclasses.fields(given)}
+    if (record := record_of(given)) is not None:
+        given = record.fields
     if not isinstance(given, Mapping):
         raise TypeError(
             f"params must be a mapping of names to values (or a dataclass, or an argparse.Namespace), "
@@ -88,11 +85,18 @@ def _without_secrets(name: str, value: object, depth: int = 0) -> object:
         return redact(value)
     if depth > 20:
         return value
-    if type(value) is dict:
+    if isinstance(value, Mapping):
         return {
-            key: _without_secrets(key, item, depth + 1) if isinstance(key, str) else item
+            key: _without_secrets(key if isinstance(key, str) else "", item, depth + 1)
             for key, item in value.items()
         }
+    if isinstance(names := getattr(type(value), "_fields", None), tuple) and isinstance(value, tuple):
+        return tuple(
+            _without_secrets(str(key), item, depth + 1) for key, item in zip(names, value, strict=False)
+        )
     if type(value) in (list, tuple):
         return type(value)(_without_secrets("", item, depth + 1) for item in value)  # type: ignore[attr-defined,call-arg]
+    if (record := record_of(value)) is not None:
+        fields = {key: _without_secrets(key, item, depth + 1) for key, item in record.fields.items()}
+        return Record(record.kind, fields)
     return value

@@ -32,6 +32,39 @@ class NoFormError(ValueError):
     """A value has no defined form; the text says which and what to give instead."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """Named fields: what a dataclass, an attrs class, a pydantic model, argparse's or a simple namespace holds.
+
+    Attributes:
+        kind: `module.name` of the class.
+        fields: Name → value.
+    """
+
+    kind: str
+    fields: Mapping[str, object]
+
+
+def record_of(value: object) -> Record | None:
+    """The fields of what is nothing but them; null for anything else."""
+    if isinstance(value, Record):
+        return value
+    if isinstance(value, type):
+        return None
+    pydantic = sys.modules.get("pydantic")
+    if dataclasses.is_dataclass(value):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    elif isinstance(attributes := getattr(type(value), "__attrs_attrs__", None), tuple):
+        fields = {one.name: getattr(value, one.name) for one in attributes}
+    elif pydantic is not None and isinstance(value, pydantic.BaseModel):
+        fields = vars(value) | (value.model_extra or {})
+    elif isinstance(value, SimpleNamespace) or type(value).__qualname__ == "Namespace":
+        fields = dict(vars(value))
+    else:
+        return None
+    return Record(f"{type(value).__module__}.{type(value).__qualname__}", fields)
+
+
 def canonical(value: object) -> bytes:
     """The one byte form of a value.
 
@@ -50,8 +83,10 @@ def type_name(value: object) -> str:
         value = _plain(value)
     except NoFormError:
         return type(value).__qualname__
-    if isinstance(value, Enum) or _is_record(value):
+    if isinstance(value, Enum):
         return f"{type(value).__module__}.{type(value).__qualname__}"
+    if (record := record_of(value)) is not None:
+        return record.kind
     for base in (bool, int, float, complex, str, bytes, datetime, date, time, timedelta, list, tuple):
         if isinstance(value, base):
             return base.__name__
@@ -105,9 +140,8 @@ def _encode(value: object, depth: int) -> bytes:
         return _frame(b"e", b"".join(sorted(_encode(item, depth + 1) for item in value)))
     if isinstance(value, range):
         return _frame(b"r", _items((value.start, value.stop, value.step), depth))
-    if _is_record(value):
-        name = f"{type(value).__module__}.{type(value).__qualname__}"
-        return _frame(b"D", _encode(name, depth + 1) + _pairs(_fields(value), depth))
+    if (record := record_of(value)) is not None:
+        return _frame(b"D", _encode(record.kind, depth + 1) + _pairs(record.fields, depth))
     if _is_array(value):
         return _frame(b"a", _array(value, depth))
     raise NoFormError(
@@ -181,19 +215,6 @@ def _array(value: Any, depth: int) -> bytes:
     return _items((little.dtype.str, list(value.shape), little.tobytes()), depth)
 
 
-def _is_record(value: object) -> bool:
-    """A dataclass instance, or what argparse and configuration loaders give: named fields, no behaviour."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return True
-    return isinstance(value, SimpleNamespace) or type(value).__qualname__ == "Namespace"
-
-
-def _fields(value: Any) -> dict[str, object]:
-    if dataclasses.is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    return dict(vars(value))
-
-
 def _literal(value: object, depth: int) -> str:
     if depth > _DEEPEST:
         return "…"
@@ -218,8 +239,9 @@ def _literal(value: object, depth: int) -> str:
         if isinstance(value, list):
             return f"[{body}]"
         return f"({body},)" if len(value) == 1 else f"({body})"
-    if isinstance(value, Mapping) or _is_record(value):
-        mapping = value if isinstance(value, Mapping) else _fields(value)
+    record = record_of(value)
+    mapping = record.fields if record is not None else value
+    if isinstance(mapping, Mapping):
         pairs = (f"{_literal(key, depth + 1)}: {_literal(item, depth + 1)}" for key, item in mapping.items())
         return "{" + ", ".join(pairs) + "}"
     if isinstance(value, AbstractSet):

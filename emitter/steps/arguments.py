@@ -7,7 +7,7 @@ The rule, in one function (`is_data`):
 | data | a frame, series, Arrow table or array, numpy array, torch tensor or module, scikit-learn estimator, bytes |
 | data | a `pathlib.Path`: its content counts, not its name |
 | data | a text, a list of texts, or a list or dict of plain JSON values, with more than 4,096 bytes in it |
-| taken apart | a list, tuple, dict, named tuple or dataclass that holds one of the first: each part by itself |
+| taken apart | a list, tuple, dict, named tuple, dataclass (or the like) that holds one of the first: part by part |
 | a parameter | anything else; what has no defined form (an open file, a client) keeps the task from being told |
 
 So a list of column names is a parameter and ten thousand texts are data. A step says otherwise by the names of its

@@ -9,6 +9,7 @@ in memory. A form that is kept has been tried: what is made from it has the same
 Frames are in `form_frames.py`. Nothing is unpickled.
 """
 
+import dataclasses
 import json
 import math
 import sys
@@ -77,6 +78,8 @@ def _form(value: object, roles: Any, *, top: bool = False, depth: int = 4) -> Fo
     fields = named_fields(value)
     if fields is not None:
         kind = type(value)
+        if not isinstance(value, tuple) and not dataclasses.is_dataclass(value):
+            raise _formless(value)  # an attrs class or a pydantic model may hold more, or be made otherwise
         if "<locals>" in kind.__qualname__:
             raise Formless(f"a {kind.__qualname__} cannot be made again: its class is inside a function")
         named = [{"key": key, "form": one} for key, one in zip(fields, inner, strict=True)]

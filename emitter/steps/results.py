@@ -5,9 +5,9 @@ Decides the roles: `output[0]` of a tuple, the name of a field or key of a named
 arrays in a list, since each would be a dataset. Which single value is data is decided in `arguments.py`.
 """
 
-import dataclasses
 from collections.abc import Iterator
 
+from ..values import record_of
 from .content import has_content, is_array_like
 
 MOST_SINGLY = 32
@@ -15,12 +15,11 @@ _DEEPEST = 4  # deeper is taken for one thing
 
 
 def named_fields(value: object) -> dict[str, object] | None:
-    """The fields of a named tuple or of a dataclass instance, in their order; null for anything else."""
+    """The fields of a named tuple, or of a dataclass instance and its like, in their order; null for anything else."""
     if isinstance(value, tuple) and isinstance(names := getattr(type(value), "_fields", None), tuple):
         return {str(name): value[position] for position, name in enumerate(names)}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type) and not has_content(value):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    return None
+    record = record_of(value) if not has_content(value) else None
+    return dict(record.fields) if record is not None else None
 
 
 def holds_content(value: object, depth: int = _DEEPEST) -> bool:

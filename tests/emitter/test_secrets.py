@@ -1,13 +1,19 @@
 """No secret leaves: the very bytes on the disk are searched for everything that was planted."""
 
+import dataclasses
 import subprocess
 import sys
+import types
+import typing
+from collections import OrderedDict
 
 import pandas as pd
+import pydantic
 import pytest
 from emitted import everything_in
 
 from relineage.emitter import Lineage
+from relineage.emitter.parameters import holds_secret, parameters_of
 
 SECRET = "hunter2-Zk9Qx7"
 
@@ -59,6 +65,45 @@ lineage = Lineage(namespace="fraud")
 with lineage.run("marker-that-left"):
     pass
 """
+
+
+@dataclasses.dataclass
+class Database:
+    user: str
+    password: str
+
+
+class Api(pydantic.BaseModel):
+    api_key: str
+
+
+class Login(typing.NamedTuple):
+    user: str
+    password: str
+
+
+@pytest.mark.parametrize(
+    "holding",
+    [
+        lambda secret: {"password": secret},
+        lambda secret: {1: {"password": secret}},
+        lambda secret: OrderedDict(password=secret),
+        lambda secret: Database("u", secret),
+        lambda secret: [{"db": Database("u", secret)}],
+        lambda secret: Api(api_key=secret),
+        lambda secret: Login("u", secret),
+        lambda secret: types.SimpleNamespace(token=secret),
+    ],
+)
+def test_no_digest_is_made_of_a_secret_however_deep_it_lies(holding):
+    """A digest over a short password can be guessed back."""
+    one, other = (parameters_of({"config": holding(secret)}) for secret in ("aaaa", "bb"))
+
+    assert one == other
+    assert one.formless == ()
+    assert holds_secret("config", holding("aaaa"))
+    assert not holds_secret("config", Database)
+    assert "aaaa" not in one.shown[0].text
 
 
 def test_secrets_of_the_command_line_the_environment_and_the_remote_stay_here(folder):

@@ -11,7 +11,9 @@ from fractions import Fraction
 from pathlib import PurePosixPath
 from uuid import UUID
 
+import attrs
 import numpy as np
+import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +35,17 @@ class Config:
     layers: list[int]
 
 
+@attrs.define
+class Attributes:
+    lr: float
+    layers: list[int]
+
+
+class Model(pydantic.BaseModel):
+    lr: float
+    layers: list[int]
+
+
 Point = namedtuple("Point", "x y")
 
 DIFFERENT = [
@@ -42,6 +55,7 @@ DIFFERENT = [
     {"a": 1}, {"a": 1.0}, {1: "a"}, {"1": "a"}, {True: "a"}, {"a": {"b": 1}}, {"ab": 1},
     {"a": 1, "b": 2}, {"a": 2, "b": 1},
     Colour.RED, Level.ONE, Config(0.1, [1]), Config(0.1, [2]), argparse.Namespace(a=1),
+    Attributes(0.1, [1]), Attributes(0.1, [2]), Model(lr=0.1, layers=[1]), Model(lr=0.1, layers=[2]),
     Decimal("1"), Decimal("1.0"), Fraction(1, 2), UUID(int=1), PurePosixPath("a"),
     date(2026, 1, 1), datetime.fromisoformat("2026-01-01"), datetime(2026, 1, 1, tzinfo=UTC),
     timedelta(seconds=1), range(3), range(0, 3, 2),

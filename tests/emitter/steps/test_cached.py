@@ -209,6 +209,7 @@ def test_without_a_recipe_nothing_is_kept(project):
             "the function recorded outputs besides what it returned",
         ),
         ("return object()", "a builtins.object cannot be made again from the store"),
+        ("return Fitted(weights=frame)", "a types.SimpleNamespace cannot be made again from the store"),
         ("return (1, {1: frame})", "a builtins.dict cannot be made again from the store"),
         (
             "return LinearRegression()",
@@ -223,6 +224,7 @@ def test_without_a_recipe_nothing_is_kept(project):
 def test_what_is_not_kept_and_why(project, body, reason):
     steps = project.module(f"""
         from sklearn.linear_model import LinearRegression
+        from types import SimpleNamespace as Fitted
         @lineage.step(cache=True)
         def job(frame, columns):
             note(1)

@@ -1,10 +1,13 @@
 """What a function returns, as outputs with roles."""
 
 import dataclasses
+import types
 import typing
 
+import attrs
 import numpy as np
 import pandas as pd
+import pydantic
 import pytest
 
 from relineage.emitter.steps.results import parts
@@ -25,6 +28,18 @@ class Report:
     note: str | None = None
 
 
+@attrs.define
+class Fitted:
+    weights: np.ndarray
+    loss: float
+
+
+class Evaluation(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(arbitrary_types_allowed=True, extra="allow")
+    table: pd.DataFrame
+    auc: float
+
+
 @pytest.mark.parametrize(
     ("result", "roles"),
     [
@@ -43,6 +58,9 @@ class Report:
         ({"train": (FRAME, ARRAY)}, ["train[0]", "train[1]"]),
         (Pair(FRAME, {"x": FRAME}), ["left", "right.x"]),
         (Report(FRAME, 0.5), ["table", "score"]),
+        (Fitted(ARRAY, 0.5), ["weights", "loss"]),
+        (Evaluation(table=FRAME, auc=0.5, note="x"), ["table", "auc", "note"]),
+        (types.SimpleNamespace(left=FRAME), ["left"]),
         ((Pair(1, 2), FRAME), ["output[0].left", "output[0].right", "output[1]"]),
         ((), []),
     ],
