@@ -56,7 +56,10 @@ def step(
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # some functions written in C tell nothing
         signature = ANY
-    path = str(getattr(function, "__qualname__", type(function).__qualname__)).rpartition("<locals>.")[2]
+    inner: Any = function
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    path = str(getattr(inner, "__qualname__", type(inner).__qualname__)).rpartition("<locals>.")[2]
     said = Said(inputs=_named(inputs), params=_named(params), outputs=_named(outputs))
     _check(said, signature)
     generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)

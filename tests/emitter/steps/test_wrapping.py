@@ -136,6 +136,14 @@ def test_static_methods_are_steps(project, name):
     ]  # fmt: skip
 
 
+def test_a_partial_function_has_the_name_of_the_function(project):
+    steps = project.module("def scale(x, by, add=0): return x * by + add")
+    partial = functools.partial(functools.partial(steps.scale, by=2), add=1)
+
+    assert steps.lineage.step(partial)(steps.np.arange(3.0)).tolist() == [1.0, 3.0, 5.0]
+    assert project.end()["job"]["name"] == "scale"
+
+
 def test_partial_functions_objects_and_functions_in_c_are_steps(project):
     steps = project.module("""
         class Adder:
