@@ -24,6 +24,10 @@ class Head:
         """Read it."""
         self._own = f"{git_folder}/HEAD"
         self._common = common_folder
+        self._tables: list[str] = []
+        if (common_folder / "reftable").is_dir():  # there refs have no files, and HEAD's is always the same
+            folders = dict.fromkeys((git_folder, common_folder))
+            self._tables = [f"{folder}/reftable/tables.list" for folder in folders]
         self._files = [self._own]
         self._states: list[tuple[int, int, int] | None] = []
         self._text: object = None
@@ -47,6 +51,7 @@ class Head:
             self._files += [
                 f"{self._common}/{head.removeprefix('ref: ').strip()}",
                 f"{self._common}/packed-refs",
+                *self._tables,
             ]
             self._states += [_state(file) for file in self._files[1:]]
             branch = _text(self._files[1])
