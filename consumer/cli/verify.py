@@ -27,6 +27,7 @@ from .output import calm_table, print_json, terminal
 from .session import database_option, format_option
 from .tree import distinct_digits
 
+_MOST_ROWS = 20
 _RUN_COLUMNS, _LEAST_RUN_COLUMNS = 16, 8
 _PARTS = {
     "unchanged": "un-|changed", "nothing": "noth-|ing", "unrecorded": "un-|re-|corded", "recorded": "re-|corded",
@@ -134,11 +135,29 @@ def _print_matrix(names: Sequence[str], runs: Mapping[str, Mapping[str, Check]],
     table.add_column("run", vertical="bottom", overflow="fold", min_width=_LEAST_RUN_COLUMNS)
     for words in headings:
         table.add_column(Text("\n".join(words)), justify="center", no_wrap=True)
+    alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for run_id, checks in runs.items():
-        job = next(iter(checks.values())).job_name
-        label = Text.assemble(printable(job or "?"), " ", (run_id[:digits], "dim"))
-        table.add_row(label, *(Text(*SIGNS[checks[name].status]) for name in names))
+        job = next(iter(checks.values())).job_name or "?"
+        alike[(job, *(checks[name].status for name in names))].append(run_id)
+    for job, *statuses, which in _rows(alike, digits):
+        table.add_row(Text.assemble(job, " ", (which, "dim")), *(Text(*SIGNS[status]) for status in statuses))
     terminal(at_least=_widths(headings) + _LEAST_RUN_COLUMNS).print(table)
+
+
+def _rows(alike: Mapping[tuple[str, ...], Sequence[str]], digits: int) -> Iterator[tuple[str, ...]]:
+    """Job, status of each check, which runs: one row for the runs of a job that are alike, so that a screen suffices;
+    beyond its end, one for all that are alike. What failed is named first.
+    """
+    shown = set(sorted(alike, key=lambda row: "failed" not in row)[:_MOST_ROWS])
+    rest: Counter[tuple[str, ...]] = Counter()
+    for (job, *statuses), run_ids in alike.items():
+        if (job, *statuses) in shown:
+            which = run_ids[0][:digits] if len(run_ids) == 1 else f"{len(run_ids)} runs"
+            yield printable(job), *statuses, which
+        else:
+            rest[tuple(statuses)] += len(run_ids)
+    for statuses_of_rest, count in rest.items():
+        yield "others:", *statuses_of_rest, f"{count} run{'s'[: count != 1]}"
 
 
 def _widths(headings: Sequence[Sequence[str]]) -> int:

@@ -367,6 +367,45 @@ def test_on_a_narrow_terminal_every_run_has_its_name_and_every_reason_is_whole(
         assert max(map(len, lines)) <= columns
 
 
+WIDE = """
+import numpy as np
+from relineage.emitter import Lineage
+lineage = Lineage(namespace="n")
+frames = []
+for number in range(30):
+    with lineage.run(f"load{number}", seed=1) as run:
+        if number in (3, 28):
+            np.random.default_rng()
+        frames.append(run.output(np.arange(50.0) + number, name=f"part{number}"))
+frame = frames[0]
+for number in range(10):
+    with lineage.run("stage", seed=1) as run:
+        for position, one in enumerate(frames if number == 0 else [frame]):
+            run.input(one, role=f"part{position}")
+        frame = run.output(frame + 1, name="chain")
+"""
+
+
+def test_a_wide_upstream_fits_one_screen_and_no_run_is_left_out(
+    folder: Path, relineage: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    (folder / "wide.py").write_text(WIDE)
+    subprocess.run([sys.executable, "wide.py"], cwd=folder, env=process_environment(), check=True)
+
+    said = relineage("verify", "chain")
+    lines = [line.split() for line in said.out.splitlines()]
+
+    assert len(lines) < 70
+    assert ["stage", "10", "runs"] in [line[:3] for line in lines]
+    seeds = {" ".join(line[:-9]): line[-4] for line in lines if len(line) > 9 and line[-1] == "✓"}
+    assert (seeds.pop("others: 11 runs"), seeds.pop("stage 10 runs")) == ("✓", "✓")
+    assert [job for job, sign in seeds.items() if sign == "✗"] == ["load28", "load3"]
+    assert len(seeds) == 19
+    assert "load28, load3: not covered" in re.sub(r"\s+", " ", said.out)
+    assert len(relineage("verify", "chain", "--format", "json").json) == 40 * 9
+
+
 def test_nothing_failed_and_nothing_unknown_is_the_only_success(
     folder: Path, relineage: Callable[..., Any]
 ) -> None:
