@@ -1,8 +1,9 @@
 """What a process that does another one again is told: the plan of a replay, in the file that `RELINEAGE_REPLAY` names.
 
 Decides that such a process draws no entropy where the plan knows what was drawn, that its events, and what its runs
-make, stay in the folder of the plan whatever else is set, and what it may not touch: the folders of whoever asked for
-the replay. Who is replayed, and what comes of it, is decided by the consumer's `replay`.
+make, stay in the folder of the plan whatever else is set, what it may not touch: the folders of whoever asked for the
+replay, and that it is noted when standard input is read, of which nothing is recorded. Who is replayed, and what comes
+of it, is decided by the consumer's `replay`.
 
 The plan is a JSON object: `home`, the folder that stands for `.relineage`; `runs`, a list of `{namespace, job, ordinal,
 entropy}`, where the ordinal counts the runs of that namespace and job that the process has begun, from 0, and the
@@ -11,6 +12,7 @@ entropy is hexadecimal; `foreign`, folders and files that are not to be changed,
 of its run then holds whatever seed it would have had among others, and `given` says whether somebody chose it.
 """
 
+import io
 import itertools
 import json
 import os
@@ -24,7 +26,9 @@ from typing import Any
 from .errors import SettingsError
 
 VARIABLE = "RELINEAGE_REPLAY"
-REPORT = "touched.txt"  # beside the plan: what was refused, and code that is not the snapshot's
+REPORT = (
+    "touched.txt"  # beside the plan: what was refused, foreign code that was loaded, reads of standard input
+)
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # Audit events whose first arguments are paths that would be changed: how many of them.
@@ -71,15 +75,34 @@ def current_plan() -> Plan | None:
 
 
 def guard() -> None:
-    """From now on, refuse Python's own ways to change what is foreign, and note code that is loaded from there.
+    """From now on, refuse Python's own ways to change what is foreign, and note code that is loaded from there; note,
+    too, when `sys.stdin` is read, which is empty.
 
-    Libraries that write files by themselves are not seen.
+    Libraries that write files by themselves, and reads past `sys.stdin`, are not seen.
     """
     plan = current_plan()
     if plan is None or not plan.foreign:
         return
     report = os.open(Path(os.environ[VARIABLE]).with_name(REPORT), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     sys.addaudithook(_hook(plan, report))
+    sys.stdin = io.TextIOWrapper(io.BufferedReader(_Empty(report)), encoding="utf-8")
+
+
+class _Empty(io.RawIOBase):
+    """Standard input that has ended before it began, and notes that somebody has asked for it."""
+
+    def __init__(self, report: int) -> None:
+        self._report = report
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 0
+
+    def readinto(self, buffer: object) -> int:
+        os.write(self._report, b"read standard input\n")
+        return 0
 
 
 def _hook(plan: Plan, report: int) -> Callable[[str, tuple[Any, ...]], None]:

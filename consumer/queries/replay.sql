@@ -3,7 +3,7 @@
 -- name: run
 -- One run, and where it ran.
 select r.run_id, r.job_namespace, r.job_name, r.state, e.process, e.command, e.directory, e.root, e.commit, e.dirty,
-       e.snapshot, e.repository, e.python, p.body as step, o.body as environment
+       e.snapshot, e.not_covered, e.repository, e.python, p.body as step, o.body as environment
 from runs r
 left join environments e using (run_id)
 left join store.run_facet('relineage_step') p on p.run_id::varchar = r.run_id

@@ -42,12 +42,15 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How a process ended: exit code, its last words, what it was refused to change, foreign code that it loaded."""
+    """How a process ended: exit code, its last words, what it was refused to change, foreign code that it loaded, and
+    whether it asked for standard input, of which it got none.
+    """
 
     code: int
     last_line: str | None
     changed: tuple[str, ...]
     loaded: tuple[str, ...]
+    asked: bool
 
     def words(self) -> str:
         """For people: `ended with code 1: KeyError: 'x'`."""
@@ -103,8 +106,14 @@ def run_process(
         code = process.wait()
     finally:
         _end(process)
-    changed, loaded = _touched(plan)
-    return Ended(code=code, last_line=last[-1] if last else None, changed=changed, loaded=loaded)
+    report = _report(plan)
+    return Ended(
+        code=code,
+        last_line=last[-1] if last else None,
+        changed=tuple(path for what, path in report if what == "changed"),
+        loaded=tuple(path for what, path in report if what == "loaded"),
+        asked=any(what == "read" for what, _ in report),
+    )
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -119,11 +128,8 @@ def _end(process: subprocess.Popen[str]) -> None:
         process.stdout.close()
 
 
-def _touched(plan: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _report(plan: Path) -> list[tuple[str, str]]:
+    """What the guard has noted: what happened, and to which path."""
     report = plan.with_name(REPORT)
     lines = report.read_text("utf-8", errors="replace").splitlines() if report.exists() else []
-    pairs = dict.fromkeys(line.partition(" ")[::2] for line in lines)
-    return (
-        tuple(path for what, path in pairs if what == "changed"),
-        tuple(path for what, path in pairs if what == "loaded"),
-    )
+    return list(dict.fromkeys(line.partition(" ")[::2] for line in lines))

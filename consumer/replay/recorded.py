@@ -84,6 +84,7 @@ class Recorded:
         directory: The working directory.
         root: The work tree, or the script's folder.
         snapshot: A commit, or a folder in the store.
+        not_covered: What the snapshot does not hold, `path: reason`.
         repository: Where the repository lives.
         callable: `module:qualified.name` of a step's function.
         variables: The environment variables that were recorded.
@@ -105,6 +106,7 @@ class Recorded:
     commit: str | None
     dirty: bool | None
     snapshot: str | None
+    not_covered: tuple[str, ...]
     repository: str | None
     python: str | None
     packages: Mapping[str, str]
@@ -154,6 +156,7 @@ def read_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> Recorded:
         commit=run["commit"],
         dirty=run["dirty"],
         snapshot=run["snapshot"],
+        not_covered=tuple(run["not_covered"] or ()),
         repository=run["repository"],
         python=run["python"],
         packages=dict(environment.get("packages") or {}),

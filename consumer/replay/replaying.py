@@ -40,6 +40,7 @@ from .recorded import Member, Output, Recorded, read_members, read_outputs
 from .verdicts import NotReplayed, Replayed, verdict_of
 
 REPEATING = "relineage.emitter.repeating"
+MOST_NOT_COVERED = 5  # files that are told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,7 +238,9 @@ def _judged(one: Member, run: Recorded, ran: _Ran, means: Means) -> Replayed:
     other = ran.others.get((one.namespace, one.job, one.ordinal))
     if other is None or (one.state == "COMPLETE" and other.state != "COMPLETE"):
         what = "did not come to this run" if other is None else "did not complete this run"
-        return _not_replayed(one, f"the program {what}: it {ran.ended.words()}", means)
+        return _not_replayed(
+            one, f"the program {what}: it {ran.ended.words()}", means, notes=_not_covered(run)
+        )
     outputs = compare_outputs(
         [output for output in run.outputs if output.run_id == one.run_id],
         ran.outputs(other),
@@ -245,7 +248,13 @@ def _judged(one: Member, run: Recorded, ran: _Ran, means: Means) -> Replayed:
         tolerance=means.tolerance,
     )
     verdict, reason = verdict_of(outputs)
+    if verdict == "not reproduced" and ran.ended.asked:
+        return _not_replayed(
+            one, f"it read standard input, of which nothing is recorded; without any, {reason}", means
+        )
     notes = list(ran.notes)
+    if verdict == "not reproduced":
+        notes += _not_covered(run)
     if ran.ended.code != 0:
         notes.append(f"the program {ran.ended.words()}")
     if one.state != "COMPLETE":
@@ -267,13 +276,21 @@ def _judged(one: Member, run: Recorded, ran: _Ran, means: Means) -> Replayed:
     )
 
 
-def _not_replayed(one: Member, reason: str, means: Means) -> Replayed:
+def _not_covered(run: Recorded) -> list[str]:
+    """What may be missing, since the snapshot does not hold it."""
+    left = len(run.not_covered) - MOST_NOT_COVERED
+    told = [*run.not_covered[:MOST_NOT_COVERED], *([f"and {left} more"] if left > 0 else [])]
+    return [f"not in the snapshot: {', '.join(told)}"] if told else []
+
+
+def _not_replayed(one: Member, reason: str, means: Means, notes: Sequence[str] = ()) -> Replayed:
     return Replayed(
         run_id=one.run_id,
         job=f"{one.namespace}/{one.job}",
         verdict="not replayed",
         reason=reason,
         tolerance=means.tolerance_text,
+        notes=tuple(notes),
     )
 
 

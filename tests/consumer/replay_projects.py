@@ -46,13 +46,21 @@ class Project:
         git(self.folder, "commit", "--quiet", "--allow-empty", "-m", "a change")
         return git(self.folder, "rev-parse", "HEAD")
 
-    def run(self, *arguments: str, check: bool = True, cwd: Path | None = None, **variables: str) -> None:
+    def run(
+        self,
+        *arguments: str,
+        check: bool = True,
+        cwd: Path | None = None,
+        stdin: str | None = None,
+        **variables: str,
+    ) -> None:
         """A job in a process of its own."""
         environment = process_environment() | variables
         done = subprocess.run(
             [sys.executable, *arguments],
             cwd=cwd or self.folder,
             env=environment,
+            input=stdin,
             capture_output=True,
             text=True,
         )

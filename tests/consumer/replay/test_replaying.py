@@ -401,3 +401,48 @@ with lineage.run("train", seed=1) as run:
     [output] = project.replay("m").outputs
 
     assert output.difference.startswith("tensor a rather long name of a layer, number 400: values differ")
+
+
+def test_what_a_program_made_of_its_standard_input_is_neither_reproduced_nor_non_determinism(project) -> None:
+    project.write(
+        count="""
+with lineage.run("count") as run:
+    run.output(sys.stdin.read().upper() + "!" * 70, name="counted")
+""",
+        ignore="""
+with lineage.run("ignore") as run:
+    sys.stdin.read()
+    run.output("always the same text " * 5, name="ignored")
+""",
+    )
+    project.run("count.py", stdin="something")
+    project.run("ignore.py", stdin="something")
+
+    count, ignore = project.replay("counted"), project.replay("ignored")
+
+    assert (count.verdict, count.causes) == ("not replayed", ())
+    assert count.reason.startswith(
+        "it read standard input, of which nothing is recorded; without any, output "
+    )
+    assert ignore.verdict == "bitwise"
+
+
+def test_files_that_the_snapshot_does_not_hold_are_told_where_something_else_comes_out(project) -> None:
+    project.write(
+        read="""
+with lineage.run("read") as run:
+    big = Path("big.txt")
+    run.output("text " * (40 if big.exists() or len(sys.argv) < 2 else 50), name="texts/read")
+    if len(sys.argv) < 2:
+        big.read_text()
+"""
+    )
+    (project.folder / "big.txt").write_text("a" * 1_500_000)
+    project.run("read.py")
+    lost = project.replay("texts/read")
+    project.run("read.py", "softly")
+    other = project.replay("texts/read")
+
+    assert (lost.verdict, other.verdict) == ("not replayed", "not reproduced")
+    for verdict in (lost, other):
+        assert [note for note in verdict.notes if note.startswith("not in the snapshot: big.txt: ")]
