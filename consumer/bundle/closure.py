@@ -1,9 +1,10 @@
 """Which runs, events and things beside them belong to one x, asked of a database.
 
 The rules stand in queries/closure.sql: the runs that x comes from, with every event of theirs, so that an answer from
-the bundle is the answer from the database; those of the same processes, which a replay repeats; the runs around them;
-and of what only others have said (that two names are one, that a version has a digest) a run that says it. Decides here
-what x is called in the bundle, where its name alone would mean something else than in the database.
+the bundle is the answer from the database; those that computed what they were served with from the cache, and what
+these come from; those of the same processes, which a replay repeats; the runs around them; and of what only others have
+said (that two names are one, that a version has a digest) a run that says it. Decides here what x is called in the
+bundle, where its name alone would mean something else than in the database.
 """
 
 from __future__ import annotations
@@ -112,14 +113,23 @@ class Closure:
         self.of = settled(self._cursor, x)
         self._statements = named("closure")
         with question_errors():
-            self._cursor.execute(self._statements["make_run"], {"x": self.of.x})
-        for name in ("make_version", "make_dataset", "make_said", "add_witnesses"):
+            self._add_upstream()
+        for name in ("make_run", "make_version", "make_dataset", "make_said", "add_witnesses"):
             self._cursor.execute(self._statements[name])
         found = self._cursor.execute(self._statements["runs"]).fetchall()
         self.runs = tuple(run_id for run_id, part in found if part == "upstream")
         self.besides = tuple(run_id for run_id, part in found if part != "upstream")
         if not self.runs:
             raise BundleError(f"no run is known that made {x}, so there is nothing to bundle")
+
+    def _add_upstream(self) -> None:
+        self._cursor.execute(self._statements["make_came"])
+        self._cursor.execute(self._statements["add_upstream"], {"x": self.of.x, "part": "upstream"})
+        while served := self._cursor.execute(self._statements["served_from"]).fetchall():
+            for (run_id,) in served:
+                self._cursor.execute(
+                    self._statements["add_upstream"], {"x": f"run:{run_id}", "part": "served"}
+                )
 
     def events(self) -> Iterator[Event]:
         """The events, each once, by their instants; some 16 MB of them are in memory at a time.
@@ -149,7 +159,7 @@ class Closure:
         return [digest for (digest,) in self._cursor.execute(self._statements["details"]).fetchall()]
 
     def code(self) -> list[RunCode]:
-        """The code of each run that may be repeated."""
+        """The code of each run that may be repeated, or computed what another one was served with."""
         rows = self._cursor.execute(self._statements["code"]).fetchall()
         return [
             RunCode(run_id=a, job_name=b, snapshot=c, commit=d, dirty=e, root=f) for a, b, c, d, e, f in rows

@@ -1,22 +1,36 @@
 -- What a bundle of x holds: which runs, what of the others must be told besides, and the events of all of them.
--- The first five statements make temporary tables of one cursor, which the others read.
+-- The statements up to `add_witnesses` make temporary tables of one cursor, which the others read.
+
+-- name: make_came
+-- The runs that x comes from (`upstream`), and later those that answer from the cache stand for (`served`).
+create or replace temp table bundled_came (run_id uuid, part varchar);
+
+-- name: add_upstream
+-- A run without outputs stands for itself.
+insert into bundled_came
+select distinct run_id, $part
+from (select writer_run_id::uuid as run_id from upstream($x) union all select run_id from store.resolve($x))
+where run_id is not null and run_id not in (select run_id from bundled_came);
+
+-- name: served_from
+-- The runs that computed what runs of the bundle were served with, as long as they are not in it: `why` goes on with them.
+select distinct s.served_from::varchar
+from store.served_run s semi join bundled_came using (run_id)
+where s.served_from not in (select run_id from bundled_came);
 
 -- name: make_run
--- The runs that x comes from (`upstream`), those of the same processes, since whoever repeats one of them repeats the
--- process (`process`), and the runs around them (`parent`).
+-- Those, the runs of the same processes, since whoever repeats one of them repeats the process (`process`), and the runs
+-- around them (`parent`).
 create or replace temp table bundled_run as
-with recursive came as materialized (
-    select distinct writer_run_id::uuid as run_id from upstream($x) where writer_run_id is not null
-    union
-    -- A run without outputs stands for itself.
-    select run_id from store.resolve($x) where run_id is not null
-),
+with recursive came as materialized (select run_id from bundled_came where part = 'upstream'),
 process as materialized (
     select distinct run_id, body ->> '$.process' as process from store.facet
     where key = 'relineage_environment' and location = 'run'
 ),
 together as (
     select run_id from came
+    union
+    select run_id from bundled_came
     union
     select run_id from process where process in (select process from process semi join came using (run_id))
 ),
@@ -26,9 +40,11 @@ around(run_id) as (
     select unnest([r.parent_run_id, r.root_run_id]) from around a join store.run r using (run_id)
 )
 select a.run_id,
-       case when a.run_id in (from came) then 'upstream' when a.run_id in (from together) then 'process' else 'parent' end as part,
+       case when c.part is not null then c.part when a.run_id in (from together) then 'process' else 'parent' end as part,
        p.process
-from around a left join (select run_id, min(process) as process from process group by run_id) p using (run_id)
+from around a
+left join bundled_came c using (run_id)
+left join (select run_id, min(process) as process from process group by run_id) p using (run_id)
 where a.run_id is not null;
 
 -- name: make_version
@@ -133,14 +149,14 @@ where starts_with(key, 'relineage_') and contains(body, '"details"') and body ->
 order by digest;
 
 -- name: code
--- The code of the runs that may be repeated, with the folder of its work tree on the machine where they ran.
+-- The code of the runs that may be repeated, and of those that computed what others were served with, with the folder of its work tree on the machine where they ran.
 select r.run_id::varchar as run_id, any_value(u.job_name) as job_name,
        any_value(e.snapshot) as snapshot, any_value(e.commit) as commit, any_value(e.dirty) as dirty, any_value(e.root) as root
 from bundled_run r
 left join (select run_id, snapshot, commit, dirty, root from environments
            where run_id in (select run_id::varchar from bundled_run)) e on e.run_id = r.run_id::varchar
 left join runs u on u.run_id = r.run_id::varchar
-where r.part in ('upstream', 'process')
+where r.part in ('upstream', 'process', 'served')
 group by r.run_id order by r.run_id;
 
 -- name: contents

@@ -398,6 +398,53 @@ def test_why_asks_two_bundles_or_a_bundle_and_the_database(
     assert relineage("why", folder / "42.lineage", folder / "42.lineage").code == 0
 
 
+CACHED = """
+import sys
+import numpy as np
+from relineage.emitter import Lineage
+
+lineage = Lineage(namespace="fraud", store=True)
+
+@lineage.step
+def load(power):
+    return np.arange(1000.0) ** power
+
+@lineage.step(cache="dirty")
+def square(x):
+    return x**2
+
+square(load(int(sys.argv[1])))
+"""
+
+
+def test_why_of_a_bundle_follows_a_cached_step_to_what_was_computed(
+    folder: Path,
+    relineage: Relineage,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (folder / "cached.py").write_text(CACHED)
+    for power in ("2", "2", "3"):
+        subprocess.run(
+            [sys.executable, "cached.py", power], cwd=folder, env=process_environment(), check=True
+        )
+    runs = relineage(
+        "sql", "select run_id, job_name from runs order by started_at", "--format", "json"
+    ).json  # fmt: skip
+    computed, served, other = (row["run_id"] for row in runs if row["job_name"] == "square")
+    expected = relineage("why", served, other, "--format", "json")
+    assert [(one["what"], one["run_a"]) for one in expected.json] == [("parameter power", runs[0]["run_id"])]
+
+    relineage("bundle", served, "-o", "served.lineage")
+    relineage("bundle", other, "-o", "other.lineage")
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    one, two = folder / "served.lineage", folder / "other.lineage"
+
+    assert relineage("why", one, two, "--format", "json").json == expected.json
+    assert served in manifest_of(one).runs
+    assert {computed, runs[0]["run_id"]} <= set(manifest_of(one).besides)
+
+
 def test_details_that_did_not_fit_into_events_come_along(
     folder: Path,
     relineage: Relineage,
