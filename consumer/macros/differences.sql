@@ -263,6 +263,26 @@ create or replace macro store.setting_differences(pairs) as table (
     where d.what <> 'variable' or (d.key not in (select key from item where what = 'switch'))
 );
 
+-- Files that one of two runs in `pairs` (run_a, run_b) had loaded and its snapshot does not hold, so that nobody can say whether
+-- they were the same: (run_a, run_b, files).
+create or replace macro store.code_not_kept(pairs) as table (
+    with run as materialized (select run_a as run_id from query_table(pairs) union select run_b from query_table(pairs)),
+    said as materialized (
+        select f.run_id, f.key, max({rank: store.location_rank(f.location), time: f.event_time, event: f.event_digest, body: f.body}).body as body
+        from store.facet f join run on run.run_id = f.run_id
+        where f.key = 'relineage_environment' and store.location_rank(f.location) is not null
+        group by f.run_id, f.key
+    ),
+    loaded as (
+        select run_id, split_part(one, ': in use, ', 1) as file
+        from (select run_id, unnest(from_json(json_extract(body, '$.code.notCovered'), '["VARCHAR"]')) as one from said)
+        where contains(one, ': in use, ')
+    )
+    select p.run_a, p.run_b, string_agg(distinct l.file, ', ' order by l.file) as files
+    from query_table(pairs) p join loaded l on l.run_id in (p.run_a, p.run_b)
+    group by p.run_a, p.run_b
+);
+
 -- What an input is called: by its role, by its name too where the role is not its alone.
 create or replace macro store.slot_text(role, crowded, name) as
     case when role = '' then name when crowded then role || ' ' || name else role end;
