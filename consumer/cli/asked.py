@@ -8,6 +8,7 @@ looked at, and its own code and contents stand for them.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -26,7 +27,7 @@ from ..bundle.mark import is_bundle
 from ..consume import take_in
 from ..display import printable
 from ..errors import BundleError
-from ..home import DATABASE
+from ..home import DATABASE, find_home
 from ..store import Store
 from .contents import objects_of
 from .session import question
@@ -109,6 +110,8 @@ def asked(database: Path | None, *xs: str, by_content_only: bool = False) -> Ite
     files = [_bundle(x) for x in xs]
     if not any(files):
         if database is None or not is_bundle(database):
+            if database is None and find_home(Path.cwd()) is None:
+                _refuse_what_is_no_bundle(xs)
             with question(database) as store:
                 whole = [meant(store.connection, x, by_content_only=by_content_only) for x in xs]
                 yield Asked(store, whole, ())
@@ -150,6 +153,24 @@ def is_in_bundle(x: str, database: Path | None) -> bool:
 def _bundle(x: str) -> Path | None:
     path = Path(x)
     return path if "\0" not in x and is_bundle(path) else None
+
+
+def _refuse_what_is_no_bundle(xs: Sequence[str]) -> None:
+    """Where there is no database, a file can only have been meant as a bundle.
+
+    Raises:
+        BundleError: One of them is a file.
+    """
+    for x in xs:
+        if "\0" in x or not os.path.isfile(x):  # noqa: PTH113 - never raises
+            continue
+        try:
+            Path(x).open("rb").close()
+        except OSError as error:
+            raise BundleError(f"{printable(x)} cannot be read: {error.strerror}") from error
+        raise BundleError(
+            f"{printable(x)} is no bundle, and there is no .relineage here or above that could know it"
+        )
 
 
 @contextmanager

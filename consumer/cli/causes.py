@@ -86,6 +86,8 @@ def _heading(cause: Cause) -> Text:
 
 
 def _values(cause: Cause) -> Text:
+    if cause.what == "non-determinism" and cause.a == cause.run_a:
+        return Text("nothing that is recorded differs", style="yellow")
     if cause.what in ("unknown", "setting"):  # said, rather than differing
         return Text(_value(cause.a), style="yellow")
     return Text.assemble((_value(cause.a), "red"), (" → ", "dim"), (_value(cause.b), "green"))

@@ -113,10 +113,16 @@ def command(
             _ask_first([one.run for one in processes])
         stack.enter_context(_ended_by_signals())
         verdicts = []
+        home = find_home(Path.cwd())
+        if home is None:
+            click.echo(
+                "relineage: the replay is not recorded, as there is no .relineage here or above", err=True
+            )
         began = datetime.now(UTC)
         for verdict in replay_closure(processes, means):
             verdicts.append(verdict)
-            _record(verdict, began)
+            if home is not None:
+                _record(verdict, home / EVENTS, began)
             if format_ == "table":
                 _print(verdict)
             began = datetime.now(UTC)
@@ -163,13 +169,9 @@ def _ask_first(runs: Sequence[Recorded]) -> None:
     click.confirm("Run it?", abort=True, err=True)
 
 
-def _record(verdict: Replayed, began: datetime) -> None:
-    home = find_home(Path.cwd())
-    if home is None:
-        click.echo("relineage: the replay is not recorded, as there is no .relineage here or above", err=True)
-        return
+def _record(verdict: Replayed, events: Path, began: datetime) -> None:
     try:
-        record(verdict, home / EVENTS, began)
+        record(verdict, events, began)
     except OSError as error:
         click.echo(f"relineage: the replay could not be recorded: {printable(str(error))}", err=True)
 

@@ -48,7 +48,7 @@ def command(a: str, b: str | None, format_: str, as_json: bool, database: Path |
     if as_json or format_ == "json":
         print_json([asdict(cause) for cause in causes])
     elif not causes:
-        click.echo("relineage: nothing that is recorded differs", err=True)
+        click.echo("relineage: they do not differ, as far as is recorded", err=True)
     else:
         print_causes(causes, changes, chances)
     return 1 if causes else 0

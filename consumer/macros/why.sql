@@ -115,20 +115,22 @@ create or replace macro why(a, b) as table (
         window change as (partition by o.what, o.key, o.base_a, o.base_b, case when o.what = 'parameter' then r.job_key end)
         union all
         select case when g.level and g.known and not g.asked and not g.chance and (p.what <> 'commit' or not (g.place or g.slight or g.covered)) then 0 else 2 end,
-               7, run_a, run_b, g.depth, null, concat_ws(' ', p.what, nullif(p.key, '')), p.value_a, p.value_b, null
+               -- What only one of them had is the less likely.
+               case when p.value_a is null or p.value_b is null then 8 else 7 end,
+               run_a, run_b, g.depth, null, concat_ws(' ', p.what, nullif(p.key, '')), p.value_a, p.value_b, null
         from place p join ground g using (run_a, run_b)
         union all
         -- Not all of them were compared.
-        select 2, 10, null, null, 0, null, 'setting', 'compared for 100 of ' || pairs || ' runs, those furthest from the result', null, null
+        select 2, 11, null, null, 0, null, 'setting', 'compared for 100 of ' || pairs || ' runs, those furthest from the result', null, null
         from (select count(*) as pairs from besides) where pairs > 100
         union all
         -- Sources of chance that were seen to be used.
         select case when o.drawn or (g.level and g.known and not g.asked and not g.chance) then 0 else 2 end,
-               8, run_a, run_b, g.depth, null, o.what, o.value_a, o.value_b, null
+               9, run_a, run_b, g.depth, null, o.what, o.value_a, o.value_b, null
         from own o join ground g using (run_a, run_b) where o.kind = 'used'
         union all
         -- Nothing that is recorded differs.
-        select case when missing is null then 0 else 1 end, 9, run_a, run_b, depth, null, case when missing is null then 'non-determinism' else 'unknown' end,
+        select case when missing is null then 0 else 1 end, 10, run_a, run_b, depth, null, case when missing is null then 'non-determinism' else 'unknown' end,
                coalesce(missing, run_a::varchar), case when missing is null then run_b::varchar end, null
         from (
             select u.*, case when not known then 'no digest of what it wrote' when not recorded then 'nothing is recorded of its parameters and code'

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy
 import planted_pipeline
 import pytest
 from planted_pipeline import LABELS, NETWORK, RAW, Plan
@@ -161,6 +162,12 @@ CASES = {
     # The setting
     "a package": Case(
         b=Plan(effect={"train": 1e-9}), adapt=UPGRADE, causes=[("package numpy", "train-model")]
+    ),
+    "a package, before one that only one of them had": Case(
+        b=Plan(effect={"train": 1e-9}),
+        adapt=environment(packages={"numpy": "9.9.9", "a-package": "1.0"}),
+        causes=[("package numpy", "train-model"), ("package a-package", "train-model")],
+        values=(numpy.__version__, "9.9.9"),
     ),
     "a package, with effect on an earlier step": Case(
         b=Plan(effect={"split": 1e-9}), adapt=UPGRADE, causes=[("package numpy", "split")]

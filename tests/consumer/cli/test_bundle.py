@@ -521,6 +521,20 @@ def test_errors_are_told_in_one_line(line: str, elsewhere: Path, relineage: Reli
     assert not (elsewhere / "x").exists()
 
 
+@pytest.mark.parametrize("line", ["trace {}", "verify {}", "replay {} --yes", "why {} model.lineage"])
+def test_a_file_that_is_no_bundle_is_named_where_no_database_could_know_it(
+    line: str, elsewhere: Path, relineage: Relineage
+) -> None:
+    (elsewhere / "other.lineage").write_bytes(b"XX" + (elsewhere / "model.lineage").read_bytes()[2:])
+
+    said = relineage(*line.format("other.lineage").split())
+
+    assert said.code == 2
+    assert said.err == (
+        "relineage: other.lineage is no bundle, and there is no .relineage here or above that could know it\n"
+    )
+
+
 def test_a_bundle_holds_what_the_process_did_besides_and_nothing_of_others(
     folder: Path, relineage: Relineage
 ) -> None:

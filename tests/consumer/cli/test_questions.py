@@ -185,6 +185,9 @@ def test_what_does_not_differ_is_said(asked: Path, relineage: Callable[..., Any]
 
     assert (said.code, said.out) == (0, "")
     assert said.err == "relineage: nothing that is recorded differs\n"
+    said = relineage("why", "job:train", "job:train")
+    assert (said.code, said.out) == (0, "")
+    assert said.err == "relineage: they do not differ, as far as is recorded\n"
 
 
 def test_show_has_everything_of_a_run(asked: Path, relineage: Callable[..., Any]) -> None:
