@@ -104,9 +104,9 @@ def _put(
             _replace(place, target)
             if wanted & digests_at(target):
                 return
-    if objects is not None and _fetched(one, objects, target):
-        return
-    raise NotReplayed(f"{_gone(one, path, places)}, and what was read is not in {kept}")
+    lacking = f"what was read is not in {kept}" if objects is None else _fetched(one, objects, target, kept)
+    if lacking is not None:
+        raise NotReplayed(f"{_gone(one, path, places)}, and {lacking}")
 
 
 def _put_unchecked(one: Input, path: str, target: Path | None, places: Sequence[Path]) -> str:
@@ -122,7 +122,9 @@ def _put_unchecked(one: Input, path: str, target: Path | None, places: Sequence[
     raise NotReplayed(f"no digest of {path} was recorded, so nobody can say whether it is what was read")
 
 
-def _fetched(one: Input, objects: Store, target: Path) -> bool:
+def _fetched(one: Input, objects: Store, target: Path, kept: str) -> str | None:
+    """Take it out of the store; why that could not be done, null if it was."""
+    lacking = f"what was read is not in {kept}"
     for digest in sorted(one.digests, key=lambda text: not text.startswith(_AS_FILES)):
         if not digest.startswith(_AS_FILES) or objects.find(digest) is None:
             continue
@@ -130,11 +132,12 @@ def _fetched(one: Input, objects: Store, target: Path) -> bool:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             objects.fetch(digest, target)
-        except (StoreError, Refused, OSError):
+        except (StoreError, Refused, OSError) as error:
+            lacking = f"it does not come out of {kept.partition(':')[0]}: {error}"
             continue
         _writable(target)
-        return True
-    return False
+        return None
+    return lacking
 
 
 def _gone(one: Input, path: str, places: Sequence[Path]) -> str:

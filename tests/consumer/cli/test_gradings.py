@@ -187,6 +187,7 @@ def test_a_damaged_object_is_found_by_looking_deep(project: Project, relineage: 
     said = relineage("replay", "train", "--yes")
     assert said.code == 2
     assert "raw.bin is lost" in said.out
+    assert "it does not come out of the store: b3-bytes1:" in " ".join(said.out.split())
 
 
 def test_what_was_written_and_changed_since_is_found_by_looking_deep(
