@@ -20,19 +20,31 @@ _OURS = tuple(_EMITTER.parent / name for name in (_EMITTER.name, "facets", "cons
 @cache
 def is_ours(file_name: str) -> bool:
     """Whether a file belongs to this package."""
-    file = Path(os.path.realpath(file_name))
-    return any(file.is_relative_to(folder) for folder in _OURS)
+    return _whose(file_name) == "ours"
 
 
 @cache
 def is_own(file_name: str) -> bool:
     """Whether a file is the user's own: neither Python's, nor an installed package's, nor ours."""
-    if file_name.startswith("<"):
-        return False
-    file = Path(os.path.realpath(file_name))
-    if not _PACKAGES.isdisjoint(file.parts) or is_ours(file_name):
-        return False
-    return not any(file.is_relative_to(folder) for folder in _folders_of_python())
+    return not file_name.startswith("<") and _whose(file_name) == "own"
+
+
+def _whose(file_name: str) -> str:
+    # A program has thousands of modules in few folders: only these are resolved, and files that are links.
+    name = os.path.abspath(file_name)  # noqa: PTH100 - a link is looked at below
+    if os.path.islink(name):  # noqa: PTH114 - a `Path` takes longer than the question
+        name = os.path.realpath(name)
+    return _whose_folder(os.path.dirname(name))  # noqa: PTH120
+
+
+@cache
+def _whose_folder(name: str) -> str:
+    folder = Path(os.path.realpath(name))
+    if any(folder.is_relative_to(one) for one in _OURS):
+        return "ours"
+    if not _PACKAGES.isdisjoint(folder.parts):
+        return "a package's"
+    return "Python's" if any(folder.is_relative_to(one) for one in _folders_of_python()) else "own"
 
 
 def file_of(module: ModuleType) -> str | None:

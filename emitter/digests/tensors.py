@@ -146,7 +146,8 @@ def array_bits(array: Any, *, where: str) -> Bits:
     """
     import numpy as np
 
-    if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
+    masked = sys.modules.get("numpy.ma")  # which numpy loads when it is first asked for: not for this
+    if not isinstance(array, np.ndarray) or (masked is not None and isinstance(array, masked.MaskedArray)):
         raise Refused(
             f"a {type(array).__module__}.{type(array).__name__} is no plain array",
             where=where,

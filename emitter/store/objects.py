@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.request import url2pathname
 
 from ..digests import Content, Refused
 from ..errors import Damaged, StoreError
@@ -61,6 +60,8 @@ def open_store(location: str | Path, folder: Path) -> "Store":
     """
     if isinstance(location, str):
         if location[:7].lower() == "file://":
+            from urllib.request import url2pathname  # here, since it brings http and ssl
+
             path = Path(url2pathname(location[7:].removeprefix("localhost")))
             if not path.is_absolute():
                 raise StoreError(f"{location} is no folder of this machine: file:///… has three slashes")

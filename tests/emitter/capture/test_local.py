@@ -33,6 +33,17 @@ def test_a_file_is_ones_own_or_not(name: str, own: bool) -> None:
     assert is_own(name) is own
 
 
+def test_a_link_is_whose_the_file_is_that_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "linked.py").symlink_to(numpy.__file__)
+    (tmp_path / "folder").symlink_to(Path(numpy.__file__).parent)
+    (tmp_path / "site-packages").mkdir()
+    (tmp_path / "site-packages" / "own.py").symlink_to(__file__)  # as an editable installation may have it
+
+    assert not is_own(str(tmp_path / "linked.py"))
+    assert not is_own(str(tmp_path / "folder" / "new.py"))
+    assert is_own(str(tmp_path / "site-packages" / "own.py"))
+
+
 def test_a_module_that_is_loaded_lazily_is_not_woken() -> None:
     class Lazy(ModuleType):
         def __getattribute__(self, name: str) -> object:
