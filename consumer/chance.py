@@ -16,10 +16,13 @@ from .named import named
 
 @dataclass(frozen=True, kw_only=True)
 class Chance:
-    """What a run says of chance: its switches, and the sources that no seed covers."""
+    """What a run says of chance: its switches, the sources that no seed covers, and what may pass for chance, since no
+    digest has it.
+    """
 
     switches: Mapping[str, str] = field(default_factory=dict)
     uncovered: Sequence[str] = ()
+    unseen: Sequence[str] = ()
 
 
 def chances_of(connection: duckdb.DuckDBPyConnection, causes: Sequence[Cause]) -> dict[str, Chance]:
@@ -31,11 +34,24 @@ def chances_of(connection: duckdb.DuckDBPyConnection, causes: Sequence[Cause]) -
         for run in (cause.run_a, cause.run_b)
         if run
     }
-    rows = connection.execute(named("why")["chance"], {"run_ids": sorted(runs)}).fetchall() if runs else []
+    if not runs:
+        return {}
+    asked = {"run_ids": sorted(runs)}
+    unseen = {
+        run_id: [
+            *(f"of the code {one}" for one in code),
+            *(f"parameter {name}: a secret" for name in secrets),
+        ]
+        for run_id, code, secrets in connection.execute(
+            named("chance")["beyond_the_recipe"], asked
+        ).fetchall()
+    }
+    rows = connection.execute(named("why")["chance"], asked).fetchall()
     return {
         run_id: Chance(
             switches={one["key"]: str(one["value"]).strip('"') for one in switches or []},
             uncovered=uncovered or [],
+            unseen=unseen.get(run_id, []),
         )
         for run_id, switches, uncovered in rows
     }

@@ -130,12 +130,18 @@ def _code(change: Change) -> Tree:
 
 
 def _chance(chances: Sequence[Chance]) -> list[Tree]:
-    """Switches that were off, and sources of chance that no seed covers."""
+    """Switches that were off, sources of chance that no seed covers, and what may have differed unseen."""
     switches = {(name, value) for chance in chances for name, value in chance.switches.items()}
     off = sorted(f"{name} = {value}" for name, value in switches if value.strip().lower() in _OFF)
     uncovered = list(dict.fromkeys(source for chance in chances for source in chance.uncovered))
     result = []
-    for heading, members in (("switches that were off", off), ("not covered by a seed", uncovered)):
+    unseen = list(dict.fromkeys(one for chance in chances for one in chance.unseen))
+    told = {
+        "in no digest, and may differ": unseen,
+        "switches that were off": off,
+        "not covered by a seed": uncovered,
+    }
+    for heading, members in told.items():
         if members:
             tree = Tree(Text(heading, style="dim"), guide_style="dim")
             for member in members:

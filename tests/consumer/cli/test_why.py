@@ -89,6 +89,36 @@ def test_a_commit_of_prose_alone_is_no_cause(project: Path, relineage: Run) -> N
     assert "PYTHONHASHSEED = random" in said
 
 
+UNSEEN = """
+import sys
+import numpy as np
+import pandas as pd
+from relineage.emitter import Lineage
+
+lineage = Lineage(namespace="n", environ={})
+FRAME = pd.DataFrame({"a": range(9)}) * len(sys.argv[1])
+
+@lineage.step(seed=1, names={"output": "made"})
+def make(token):
+    return FRAME + len(token)
+
+make(sys.argv[1])
+"""
+
+
+def test_what_is_in_no_digest_is_named_where_nothing_else_explains_a_difference(
+    folder: Path, relineage: Run
+) -> None:
+    (folder / "make.py").write_text(UNSEEN)
+    for secret in ("aaaa", "bbbbbb"):
+        subprocess.run([sys.executable, "make.py", secret], cwd=folder, env=process_environment(), check=True)
+    said = relineage("why", "made").out
+    assert said.startswith(" 1  non-determinism in make\n")
+    assert "in no digest, and may differ" in said
+    assert "of the code __main__.FRAME: a pandas.DataFrame" in said
+    assert "parameter token: a secret" in said
+
+
 def test_a_commit_of_a_module_is_a_cause(project: Path, relineage: Run) -> None:
     commit(project, helper_py="x = 1\n")
     (project / "noise.txt").write_text("1e-9")
