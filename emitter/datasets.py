@@ -306,6 +306,8 @@ def _out_of_reach(path: Path) -> str | None:
 
 def _outline(data: Any) -> tuple[int | None, list[tuple[str, str]]]:
     """Rows and (name, type) of the columns of anything that has `shape` and `dtypes` or a `schema`."""
+    if type(data).__qualname__ == "LazyFrame":  # polars would plan the query, and read files for it
+        return None, []
     shape = getattr(data, "shape", None)
     rows = shape[0] if isinstance(shape, tuple) and shape and isinstance(shape[0], int) else None
     dtypes: Any = getattr(data, "dtypes", None)

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet
@@ -48,6 +49,14 @@ def output(folder):
 
 def content(entry):
     return entry["facets"]["relineage_content"]
+
+
+def test_a_lazy_frame_is_recorded_without_a_question_to_it(output, recwarn):
+    """Polars warns that its schema may be expensive to get, and raises here, where the file is not there."""
+    entry = output(pl.scan_csv("gone.csv"), name="x")
+
+    assert content(entry)["absent"].startswith("value: polars.lazyframe.frame.LazyFrame has no digest")
+    assert [warning.category for warning in recwarn] == [RelineageWarning]
 
 
 def test_a_table_has_its_columns_its_figures_and_its_digest(output):
