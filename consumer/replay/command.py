@@ -60,12 +60,33 @@ def program_of(run: Recorded) -> list[str]:
     return words
 
 
-def moved_command(run: Recorded, where: Places) -> list[str]:
-    """The arguments of the interpreter, paths that have moved by their new names."""
+def moved_command(run: Recorded, where: Places, scripts: Path) -> list[str]:
+    """The arguments of the interpreter, paths that have moved by their new names.
+
+    Args:
+        run: What is replayed.
+        where: What is moved.
+        scripts: Where the interpreter has the programs of installed packages, one of which may have been started.
+    """
     directory = run.directory or "/"
     program = program_of(run)
     text = program[1] if program[0] == "-c" and len(program) > 1 else None
-    return [word if word == text else _moved(word, directory, where) for word in run.command]
+    words = [word if word == text else _moved(word, directory, where) for word in run.command]
+    if not program[0].startswith("-"):
+        started = len(words) - len(program)
+        words[started] = _installed(words[started], program[0], run, where, scripts)
+    return words
+
+
+def _installed(word: str, recorded: str, run: Recorded, where: Places, scripts: Path) -> str:
+    """A program of an environment is no code of the run: that of the interpreter stands for it, if it has one."""
+    then = os.path.normpath(os.path.join(run.directory or "/", recorded))  # noqa: PTH118 - texts
+    if not _in_environment(then) and os.path.lexists(folder_of(run, where) / word):
+        return word
+    own = scripts / Path(then).name
+    if own.is_file():
+        return str(own)
+    return then if _in_environment(then) else word
 
 
 def folder_of(run: Recorded, where: Places) -> Path:

@@ -209,7 +209,10 @@ def _ran(
         python, lacking = Path(sys.executable), list[str]()
         if means.environment:
             python, lacking = build_environment(run.python, run.packages, folder / "environment", means.say)
-        command = [str(python), *(moved_command(run, where) if call is None else ("-m", REPEATING))]
+        command = [
+            str(python),
+            *(moved_command(run, where, python.parent) if call is None else ("-m", REPEATING)),
+        ]
         modules = () if call is None else script_folder(run, where)
         environment = variables_for(run, where, plan, guard_beside(plan), modules)
         ended = run_process(command, folder_of(run, where), environment, plan, means.say)

@@ -98,7 +98,34 @@ def test_arguments_that_are_paths_are_those_of_the_replay(
 ) -> None:
     where = placed(*command, files=("/data/raw.csv", "/home/a/raw.csv"))
 
-    assert tuple(moved_command(replace(RUN, command=command), where)) == moved
+    assert tuple(moved_command(replace(RUN, command=command), where, Path(sys.executable).parent)) == moved
+
+
+def test_the_program_of_a_package_is_the_one_that_the_interpreter_has(tmp_path: Path) -> None:
+    scripts, checkout, then = tmp_path / "bin", tmp_path / "code", tmp_path / "then"
+    for file in (scripts / "train", checkout / "tools" / "train", then / ".venv" / "bin" / "only-there"):
+        file.parent.mkdir(parents=True)
+        file.touch()
+    (then / ".venv" / "pyvenv.cfg").touch()
+    where = places(
+        root=str(then),
+        directory=str(then),
+        arguments=(),
+        files=(),
+        checkout=checkout,
+        scratch=tmp_path / "data",
+    )
+
+    def program(*command: str) -> str:
+        run = replace(RUN, root=str(then), directory=str(then), command=(*command, "--epochs"))
+        *_, found, _ = moved_command(run, where, scripts)
+        return found
+
+    assert program(".venv/bin/train") == str(scripts / "train")
+    assert program("-X", "dev", "/gone/bin/train") == str(scripts / "train")
+    assert program(".venv/bin/only-there") == str(then / ".venv" / "bin" / "only-there")
+    assert program("tools/train") == "tools/train"  # code of the run
+    assert program("/gone/bin/unknown") == "/gone/bin/unknown"
 
 
 @pytest.mark.parametrize(
