@@ -51,6 +51,7 @@ class Change:
         files: those that differ, those that hold code first.
         lines: the first changes of the first of them.
         unknown: why there are none.
+        not_kept: files that one of the two runs had loaded and that are in neither state.
     """
 
     a: str | None = None
@@ -58,6 +59,7 @@ class Change:
     files: tuple[str, ...] = ()
     lines: tuple[Lines, ...] = ()
     unknown: str | None = None
+    not_kept: tuple[str, ...] = ()
 
     @property
     def is_prose(self) -> bool:
@@ -88,20 +90,28 @@ def code_changes(
     if not run_ids:
         return {}
     rows = connection.execute(named("why")["code"], {"run_ids": run_ids}).fetchall()
-    told = {run_id: (_state(commit, dirty, snapshot), root) for run_id, commit, dirty, snapshot, root in rows}
+    told = {
+        run_id: (_state(commit, dirty, snapshot), root, frozenset(not_kept or ()))
+        for run_id, commit, dirty, snapshot, root, not_kept in rows
+    }
+    nothing: tuple[str | None, str | None, frozenset[str]] = (None, None, frozenset())
     known: dict[tuple[str | None, str | None], Change] = {}
     result = {}
     for one, two in sorted(wanted, key=str):
-        (a, root), (b, other_root) = told.get(one or "", (None, None)), told.get(two or "", (None, None))
+        (a, root, lost), (b, other_root, other_lost) = (
+            told.get(one or "", nothing),
+            told.get(two or "", nothing),
+        )
         if (a, b) not in known:
             named_by_runs = [] if elsewhere else [Path(path) for path in (root, other_root) if path]
             known[a, b] = _change(a, b, [*repositories, *named_by_runs])
-        result[one, two] = known[a, b]
+        result[one, two] = replace(known[a, b], not_kept=tuple(sorted(lost | other_lost)))
     return result
 
 
 def without_prose(causes: Sequence[Cause], changes: Mapping[_Key, Change]) -> list[Cause]:
-    """The causes, in which a commit that touches no code has made way for what is left: non-determinism.
+    """The causes, in which a commit that touches no code has made way for what is left: non-determinism, or code that
+    was not kept.
 
     Args:
         causes: The rows of `why`.
@@ -111,7 +121,11 @@ def without_prose(causes: Sequence[Cause], changes: Mapping[_Key, Change]) -> li
     for cause in causes:
         change = changes.get((cause.run_a, cause.run_b))
         if cause.grade == "cause" and cause.what == "commit" and change is not None and change.is_prose:
-            result.append(replace(cause, what="non-determinism", a=cause.run_a, b=cause.run_b))
+            if change.not_kept:
+                lost = f"code in use was not kept: {', '.join(change.not_kept)}"
+                result.append(replace(cause, what="unknown", a=lost, b=None, grade="unknown"))
+            else:
+                result.append(replace(cause, what="non-determinism", a=cause.run_a, b=cause.run_b))
             cause = replace(cause, grade="also")
         result.append(cause)
     ordered = sorted(result, key=lambda cause: ("cause", "unknown", "also").index(cause.grade))

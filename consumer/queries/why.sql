@@ -27,7 +27,7 @@ where o.run_id in (select run_id from thing) or o.outcome is distinct from l.out
 order by instant desc, x limit 2;
 
 -- name: code
--- The code that each run was made with, and the folder of its work tree. Not by the view environments, which reads all runs.
+-- The code that each run was made with, the folder of its work tree, and the files it had loaded that were not kept. Not by the view environments, which reads all runs.
 with asked as materialized (select unnest($run_ids)::uuid as run_id),
 said as (
     select f.run_id, f.key, arg_max(f.body, {rank: store.location_rank(f.location), time: f.event_time, event: f.event_digest}) as body
@@ -40,7 +40,9 @@ told as (
     from said group by run_id
 )
 select run_id::varchar as run_id, coalesce(ours ->> '$.code.commit', other ->> '$.version') as commit, try_cast(ours ->> '$.code.dirty' as boolean) as dirty,
-       ours ->> '$.code.snapshot' as snapshot, ours ->> '$.code.root' as root
+       ours ->> '$.code.snapshot' as snapshot, ours ->> '$.code.root' as root,
+       list_transform(list_filter(from_json(json_extract(ours, '$.code.notCovered'), '["VARCHAR"]'), lambda one: contains(one, ': in use, ')),
+                      lambda one: split_part(one, ': in use, ', 1)) as not_kept
 from told;
 
 -- name: chance

@@ -119,6 +119,23 @@ def test_what_is_in_no_digest_is_named_where_nothing_else_explains_a_difference(
     assert "parameter token: a secret" in said
 
 
+def test_beside_a_commit_of_prose_a_module_that_git_ignores_may_be_the_cause(
+    project: Path, relineage: Run
+) -> None:
+    with (project / ".gitignore").open("a") as file:
+        file.write("local.py\n__pycache__\n")
+    commit(project, train_py="import local\n" + SCRIPT.replace("+ noise", "+ local.noise"))
+    for value in (1, 2):
+        commit(project, README_md=f"words {value}\n")
+        (project / "local.py").write_text(f"noise = {value}\n")
+        execute(project)
+
+    causes = relineage("why", "model", "--json").json
+
+    assert [(one["what"], one["grade"]) for one in causes] == [("unknown", "unknown"), ("commit", "also")]
+    assert causes[0]["a"] == "code in use was not kept: local.py"
+
+
 def test_a_commit_of_a_module_is_a_cause(project: Path, relineage: Run) -> None:
     commit(project, helper_py="x = 1\n")
     (project / "noise.txt").write_text("1e-9")
