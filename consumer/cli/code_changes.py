@@ -23,10 +23,8 @@ MOST_FILES = 5
 _MOST_LINES = 6  # of one file
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
 _HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@")
-# What no run executes: a commit of nothing else explains no difference.
-_PROSE = frozenset(
-    {".md", ".rst", ".txt", ".adoc", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".pdf", ".license"}
-)
+# What no run executes or reads: a commit of nothing else explains no difference. Text files and pictures may be data.
+_PROSE = frozenset({".md", ".rst", ".adoc", ".license"})
 _PROSE_NAMES = frozenset(
     {"license", "licence", "readme", "changelog", "authors", "notice", ".gitignore", ".gitattributes"}
 )
@@ -162,7 +160,7 @@ def _change(a: str | None, b: str | None, folders: Sequence[Path]) -> Change:
 
 def _holds_code(file: str) -> bool:
     path = PurePosixPath(file.lower())
-    return path.suffix not in _PROSE and path.name not in _PROSE_NAMES
+    return path.suffix not in _PROSE and path.name.removesuffix(".txt") not in _PROSE_NAMES
 
 
 def _parsed(text: str) -> list[Lines]:

@@ -75,7 +75,7 @@ def test_of_code_the_file_the_line_and_the_lines_are_shown(project: Path, reline
 
 
 def test_a_commit_of_prose_alone_is_no_cause(project: Path, relineage: Run) -> None:
-    commit(project, README_md="words\n")
+    commit(project, README_md="words\n", LICENSE_txt="words\n")
     (project / "noise.txt").write_text("1e-9")
     execute(project)
     causes = relineage("why", "model", "--json").json
@@ -136,13 +136,16 @@ def test_beside_a_commit_of_prose_a_module_that_git_ignores_may_be_the_cause(
     assert causes[0]["a"] == "code in use was not kept: local.py"
 
 
-def test_a_commit_of_a_module_is_a_cause(project: Path, relineage: Run) -> None:
-    commit(project, helper_py="x = 1\n")
+@pytest.mark.parametrize("file", ["helper.py", "stopwords.txt", "scale.yaml"])
+def test_a_commit_of_a_module_or_of_what_may_be_read_is_a_cause(
+    file: str, project: Path, relineage: Run
+) -> None:
+    commit(project, **{file: "x = 1\n"})
     (project / "noise.txt").write_text("1e-9")
     execute(project)
     [cause] = relineage("why", "model", "--json").json
     assert (cause["what"], cause["grade"]) == ("commit", "cause")
-    assert "helper.py:1" in relineage("why", "model").out
+    assert f"{file}:1" in relineage("why", "model").out
 
 
 def test_code_that_no_repository_here_holds_is_said_to_be_so(
