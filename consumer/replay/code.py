@@ -94,6 +94,27 @@ def checked_out(source: Source, objects: Store | None, folder: Path) -> Iterator
             git(source.repository, "worktree", "remove", "--force", "--force", str(folder))
 
 
+def cut_links(target: Path, folder: Path) -> None:
+    """Take away links of the snapshot on the way to a file, and one that it is, that lead out of a folder.
+
+    `data` may be a link to a disk: what the replay puts there, and what its program writes, would change files of
+    somebody's.
+
+    Args:
+        target: A path below the folder.
+        folder: That of the replay.
+    """
+    for parent in reversed([target, *target.parents]):
+        if (
+            parent.is_relative_to(folder)
+            and parent.is_symlink()
+            and not parent.resolve().is_relative_to(folder.resolve())
+        ):
+            parent.unlink()
+            if parent != target:
+                parent.mkdir()
+
+
 def _unknown_code(run: Recorded) -> str:
     if run.commit is not None:
         return (

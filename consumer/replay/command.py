@@ -90,9 +90,14 @@ def _installed(word: str, recorded: str, run: Recorded, where: Places, scripts: 
 
 
 def folder_of(run: Recorded, where: Places) -> Path:
-    """The working directory of the replay."""
+    """The working directory of the replay.
+
+    Raises:
+        NotReplayed: That of the run cannot be moved.
+    """
     folder = where.now(run.directory or "/")
-    assert folder is not None
+    if folder is None:
+        raise NotReplayed(f"its working directory, {run.directory}, is no plain path")
     return folder
 
 

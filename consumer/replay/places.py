@@ -20,7 +20,11 @@ class Places:
     moved: tuple[tuple[str, str], ...]
 
     def now(self, path: str) -> Path | None:
-        """Where a path of the run is in the replay; null if it was not moved."""
+        """Where a path of the run is in the replay; null if it was not moved. Events are anybody's: one that climbs out
+        of its folder was not.
+        """
+        if ".." in path.split("/"):
+            return None
         for then, here in self.moved:
             if below(path, then):
                 return Path(here + path[len(then.rstrip("/")) :]) if path != then else Path(here)

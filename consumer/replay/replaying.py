@@ -28,7 +28,7 @@ from ..chance import chances_of
 from ..named import named
 from .answer import causes_between, joined, setting_differences
 from .calls import Call, call_of
-from .code import Source, checked_out, find_code
+from .code import Source, checked_out, cut_links, find_code
 from .command import drawn, folder_of, moved_command, of_call, program_of, script_folder, variables_for
 from .details import OBJECTS
 from .environment import build_environment
@@ -188,6 +188,9 @@ def _ran(
     )  # fmt: skip
     _refuse_to_overwrite(written, where)
     with checked_out(source, means.objects, checkout):
+        for recorded in dict.fromkeys([*read, *written]):
+            if (here := where.now(recorded)) is not None:
+                cut_links(here, folder)
         for path in (folder_of(run, where), *_folders_for(written, where), home):
             path.mkdir(parents=True, exist_ok=True)
         inputs = run.inputs if call is None else call.files()

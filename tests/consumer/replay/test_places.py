@@ -47,6 +47,7 @@ def placed(*arguments: str, directory: str = "/home/a/project", files: tuple[str
         ("/home/a/projector", None),
         ("/home/a", None),
         ("/data/raw.csv", None),
+        ("/home/a/project/../../../etc/passwd", None),
     ],
 )
 def test_what_lies_in_the_work_tree_moves_with_it(path: str, now: str | None) -> None:

@@ -446,3 +446,37 @@ with lineage.run("read") as run:
     assert (lost.verdict, other.verdict) == ("not replayed", "not reproduced")
     for verdict in (lost, other):
         assert [note for note in verdict.notes if note.startswith("not in the snapshot: big.txt: ")]
+
+
+@pytest.mark.parametrize("linked", ["data", "files"])
+def test_a_link_in_the_code_that_leads_elsewhere_is_not_followed_to_somebodys_files(
+    linked: str, project, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if linked == "data":
+        (project.folder / "data").symlink_to(disk)
+    else:
+        (project.folder / "data").mkdir()
+        for name in ("raw.txt", "out.txt"):
+            (project.folder / "data" / name).symlink_to(disk / name)
+    (disk / "raw.txt").write_text("what was read " * 9)
+    project.write(
+        shout="""
+with lineage.run("shout") as run:
+    text = run.input(Path("data/raw.txt"), store=True).read_text()
+    Path("data/out.txt").write_text(text.upper())
+    run.output(Path("data/out.txt"))
+"""
+    )
+    project.run("shout.py")
+    (disk / "raw.txt").write_text("changed since")
+    (disk / "out.txt").write_text("changed, too")
+
+    verdict = project.replay("job:shout")
+
+    assert (verdict.verdict, verdict.reason) == ("bitwise", None)
+    assert {file.name: file.read_text() for file in disk.iterdir()} == {
+        "raw.txt": "changed since",
+        "out.txt": "changed, too",
+    }
