@@ -34,7 +34,7 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # Audit events whose first arguments are paths that would be changed: how many of them.
 _CHANGING = {
     "os.remove": 1, "os.rename": 2, "os.rmdir": 1, "os.mkdir": 1, "os.truncate": 1, "os.chmod": 1, "os.chown": 1,
-    "os.utime": 1, "shutil.rmtree": 1,
+    "os.utime": 1, "os.link": 2, "shutil.rmtree": 1, "sqlite3.connect": 1,
 }  # fmt: skip
 
 

@@ -127,6 +127,8 @@ FORBIDDEN = {
     "rmtree": "__import__('shutil').rmtree({folder})",
     "mkdir": "__import__('os').mkdir({folder} + '/new')",
     "relative": "open('../theirs/file', 'w')",
+    "link": "__import__('os').link({there}, 'mine-too')",
+    "sqlite": "__import__('sqlite3').connect({there})",
     "truncate": "__import__('os').truncate({there}, 0)",
 }
 
