@@ -21,6 +21,7 @@ from .recorded import Member, Recorded
 from .verdicts import NotReplayed
 
 _WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
+_UNGUARDED = frozenset("IES")  # options without PYTHONPATH, or without a sitecustomize
 _KERNELS = ("ipykernel", "ipykernel_launcher", "IPython", "colab_kernel_launcher", "notebook", "jupyter")
 _REDACTED = ("[redacted]", "%5Bredacted%5D")
 
@@ -45,6 +46,10 @@ def program_of(run: Recorded) -> list[str]:
         raise NotReplayed("its command line held a secret, which is not recorded: start it by hand")
     words = list(run.command)
     while words and words[0].startswith("-") and words[0] not in ("-c", "-m", "-"):
+        if not words[0].startswith(("--", "-W", "-X")) and not _UNGUARDED.isdisjoint(words[0]):
+            raise NotReplayed(
+                f"Python was started with {words[0]}, which keeps out what guards your files: start it without"
+            )
         words = words[2:] if words[0] in _WITH_VALUE else words[1:]
     if not words:
         raise NotReplayed("it was typed at a prompt, so there is no program to start again")

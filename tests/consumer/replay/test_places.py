@@ -91,6 +91,7 @@ def test_what_an_argument_names_moves_too(
             ("-c", "print('/home/a/project')", "/home/a/project"),
             ("-c", "print('/home/a/project')", "/t/code"),
         ),
+        (("-WError", "-XE", "-u", "t.py", "-I"), ("-WError", "-XE", "-u", "t.py", "-I")),
         ((f"{sys.prefix}/bin/pytest", "-q"), (f"{sys.prefix}/bin/pytest", "-q")),
     ],
 )
@@ -136,6 +137,8 @@ def test_the_program_of_a_package_is_the_one_that_the_interpreter_has(tmp_path: 
         ({"command": (), "process": None}, "only runs of this package's emitter can be replayed"),
         ({"command": ("-i",)}, "it was typed at a prompt"),
         ({"command": ("-",)}, "standard input"),
+        ({"command": ("-I", "t.py")}, "Python was started with -I, which keeps out what guards your files"),
+        ({"command": ("-W", "error", "-BE", "-m", "t")}, "Python was started with -BE"),
         ({"command": ("-m", "ipykernel_launcher", "-f", "x.json")}, "it ran in a notebook"),
         ({"command": ("/usr/bin/ipython", "t.py")}, "it ran in a notebook"),
         (
