@@ -8,6 +8,7 @@ made or used is decided in `cached.py`. The folder may be removed at any time: w
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,12 +87,13 @@ class Index:
         Raises:
             OSError: It cannot be renamed.
         """
+        _used_now(half)
         half.replace(self._file(recipe))
 
     def used(self, entry: Entry) -> None:
         """Note that an entry was used now; one that cannot be noted is none the worse."""
         try:
-            os.utime(entry.file)
+            _used_now(entry.file)
         except OSError:
             return
 
@@ -112,6 +114,12 @@ class Index:
         if said.get("format") != _FORMAT or _hexadecimal(said["recipe"]) != file.stem:
             raise Unusable("its entry is of another version of relineage")
         return Entry(file=file, said=said, used=used)
+
+
+def _used_now(file: Path) -> None:
+    """By the wall clock: the file system's own stands still for milliseconds, in which several are used."""
+    now = time.time_ns()
+    os.utime(file, ns=(now, now))
 
 
 def _hexadecimal(recipe: str) -> str:

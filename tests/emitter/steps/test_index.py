@@ -62,6 +62,16 @@ def test_entries_are_listed_by_when_they_were_last_used(index):
     assert [entry.said["recipe"] for entry in index.scan()] == [RECIPE, OTHER]
 
 
+def test_entries_that_are_used_within_one_tick_of_the_file_system_are_told_apart(index):
+    recipes = [f"b3-recipe1:{number:064x}" for number in range(9)]
+    for recipe in recipes:
+        keep(index, recipe)
+    for recipe in recipes[:4]:
+        index.used(index.find(recipe))
+
+    assert [entry.said["recipe"] for entry in index.scan()] == [*recipes[3::-1], *recipes[:3:-1]]
+
+
 @pytest.mark.parametrize("place", range(0, 200, 7))
 def test_an_entry_with_any_byte_changed_is_none(index, place):
     keep(index, note="x" * 200)
