@@ -83,7 +83,7 @@ def _without_secrets(name: str, value: object, depth: int = 0) -> object:
         return _REDACTED
     if type(value) is str:
         return redact(value)
-    if depth > 20:
+    if depth > 20 or type(value) in (bool, int, float, type(None)):
         return value
     if isinstance(value, Mapping):
         return {

@@ -25,6 +25,7 @@ from typing import Any
 from uuid import UUID
 
 _DEEPEST = 100  # deeper is taken for a value that contains itself
+_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset})
 _CANONICAL_NAN = struct.pack(">Q", 0x7FF8_0000_0000_0000)
 
 
@@ -49,7 +50,7 @@ def record_of(value: object) -> Record | None:
     """The fields of what is nothing but them; null for anything else."""
     if isinstance(value, Record):
         return value
-    if isinstance(value, type):
+    if type(value) in _PLAIN or isinstance(value, type):
         return None
     pydantic = sys.modules.get("pydantic")
     if dataclasses.is_dataclass(value):
