@@ -8,10 +8,12 @@ messages is split into its elements, each with its own bytes. Leaves everything 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # else a tenth of a second for each question, where nothing is new
     import numpy as np
@@ -35,6 +37,7 @@ MESSAGE = {
     "offset": "int64",
     "body": "binary",
 }
+TEXT = {**MESSAGE, "body": "string"}  # of what is known to be UTF-8
 MOVED = {
     "source": "string",
     "partition": "int32",
@@ -42,6 +45,7 @@ MOVED = {
     "next_offset": "int64",
     "fingerprint": "string",
 }
+NUMBERS = {"int32": "i", "int64": "q"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,27 +103,21 @@ class Batch:
 
     def as_letter(self, reason: str) -> Staged:
         """The messages of this batch as dead letters."""
-        import pyarrow as pa
-
-        letters = _table(self.messages).append_column("reason", pa.array([reason] * len(self.messages)))
-        return Staged(_texts(_table([])), letters, self._moved())
+        return Staged(_table([], TEXT), _letters(self.messages, [reason] * len(self.messages)), self._moved())
 
     def staged(self) -> Staged:
         """The relations that parse.sql and merge.sql read."""
-        import pyarrow.compute as pc
-
         messages = _split_arrays(self.messages)
-        table = _table(messages)
-        reasons = _reasons([message.body for message in messages])
-        good = reasons.is_null()
-        letters = table.append_column("reason", reasons).filter(pc.invert(good))
-        return Staged(_texts(table.filter(good)), letters, self._moved())
+        reasons = [_reason(message.body) for message in messages]
+        good = [message for message, reason in zip(messages, reasons, strict=True) if reason is None]
+        bad = [message for message, reason in zip(messages, reasons, strict=True) if reason is not None]
+        return Staged(
+            _table(good, TEXT), _letters(bad, [reason for reason in reasons if reason]), self._moved()
+        )
 
     def _moved(self) -> pa.Table:
-        import pyarrow as pa
-
-        return pa.table(
-            {name: pa.array([getattr(m, name) for m in self.moved], kind) for name, kind in MOVED.items()}
+        return _columns(
+            {name: (kind, [getattr(m, name) for m in self.moved]) for name, kind in MOVED.items()}
         )
 
 
@@ -132,38 +130,52 @@ class Staged:
     moved: pa.Table
 
 
-def _table(messages: Sequence[Message]) -> pa.Table:
+def _table(messages: Sequence[Message], kind: Mapping[str, str], **more: list[str]) -> pa.Table:
+    columns: dict[str, tuple[str, list[Any]]] = {
+        name: (one, [getattr(m, name) for m in messages]) for name, one in kind.items()
+    }
+    columns["digest"] = ("string", [sha256(m.body or b"").hexdigest()[:32] for m in messages])
+    return _columns(columns | {name: ("string", values) for name, values in more.items()})
+
+
+def _letters(messages: Sequence[Message], reasons: list[str]) -> pa.Table:
+    return _table(messages, MESSAGE, reason=reasons)
+
+
+def _columns(columns: Mapping[str, tuple[str, list[Any]]]) -> pa.Table:
     import pyarrow as pa
 
-    columns = {name: pa.array([getattr(m, name) for m in messages], kind) for name, kind in MESSAGE.items()}
-    digests = [sha256(m.body or b"").hexdigest()[:32] for m in messages]
-    return pa.table({**columns, "digest": pa.array(digests, "string")})
+    return pa.table({name: _column(*column) for name, column in columns.items()})
 
 
-def _texts(table: pa.Table) -> pa.Table:
-    """The same with bodies as text; they are known to be UTF-8."""
-    return table.set_column(table.column_names.index("body"), "body", table["body"].cast("string"))
+def _column(kind: str, values: list[Any]) -> pa.Array:
+    """What `pyarrow.array` gives; that one imports pandas first, which takes as long as a small question.
 
-
-def _reasons(bodies: Sequence[bytes | None]) -> pa.Array:
-    """Why each body is kept from the JSON parser; null where it is not."""
+    Raises:
+        OverflowError: texts of more than 2 GiB, or a number beyond its type.
+    """
     import pyarrow as pa
 
-    reasons = [_reason(body) for body in bodies]
-    try:
-        pa.array(bodies, "binary").cast("string")
-    except pa.ArrowInvalid:
-        for i, body in enumerate(bodies):
-            try:
-                (body or b"").decode()
-            except UnicodeDecodeError as error:
-                reasons[i] = f"not UTF-8 at byte {error.start}"
-    return pa.array(reasons, "string")
+    known = "".join("0" if value is None else "1" for value in reversed(values))
+    valid = None if "0" not in known else int(known, 2).to_bytes(-(-len(known) // 8), "little")
+    buffers = [None if valid is None else pa.py_buffer(valid)]
+    if kind in NUMBERS:
+        buffers.append(pa.py_buffer(array(NUMBERS[kind], [value or 0 for value in values])))
+    else:
+        pieces = [value.encode() if isinstance(value, str) else value or b"" for value in values]
+        buffers.append(pa.py_buffer(array("i", accumulate(map(len, pieces), initial=0))))
+        buffers.append(pa.py_buffer(b"".join(pieces)))
+    return pa.Array.from_buffers(pa.type_for_alias(kind), len(values), buffers)
 
 
 def _reason(body: bytes | None) -> str | None:
     if not body or body.isspace():
         return "no value"
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            return f"not UTF-8 at byte {error.start}"
     if len(body) > MAX_BYTES:
         return f"larger than {MAX_BYTES >> 20} MB"
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH and (depth := _depth(body)) > MAX_DEPTH:

@@ -79,6 +79,18 @@ def test_importing_the_command_line_imports_nothing_heavy() -> None:
     assert heavy & set(json.loads(done.stdout)) == set()
 
 
+def test_taking_in_events_imports_no_pandas(folder: Path, tell: Callable[..., Any]) -> None:
+    tell(folder, "train", 9, writes=[("model", "v1")])
+    told = "import atexit, json; atexit.register(lambda: print(json.dumps(sorted(sys.modules)), file=sys.stderr))"
+
+    done = in_a_process("runs", cwd=folder, before=told)
+
+    assert b"train" in done.stdout
+    loaded = set(json.loads(done.stderr.splitlines()[-1]))
+    assert {"duckdb", "pyarrow"} <= loaded
+    assert {"pandas", "pyarrow.compute"} & loaded == set()
+
+
 def test_the_page_of_commands_is_their_help() -> None:
     """When this fails: `python -m relineage.consumer.cli.generate`."""
     assert PAGE.read_text(encoding="utf-8") == page()

@@ -153,6 +153,34 @@ def test_a_letter_of_a_message_leaves_nothing_to_parse() -> None:
     assert pa.types.is_string(letter.message.schema.field("body").type)
 
 
+placed = st.builds(
+    Message,
+    body=st.none() | st.binary(max_size=9) | st.text(max_size=9).map(str.encode),
+    source=st.text(max_size=3),
+    offset=st.integers(-(2**63), 2**63 - 1),
+    topic=st.none() | st.text(max_size=3),
+    partition=st.none() | st.integers(-(2**31), 2**31 - 1),
+)
+
+
+@given(st.lists(placed, max_size=20))
+def test_what_is_staged_is_what_came_and_valid_arrow(messages: list[Message]) -> None:
+    messages = [m for m in messages if not (m.body or b"").strip().startswith(b"[")]
+    result = Batch(
+        messages, [Moved(source=m.source, next_offset=m.offset, topic=m.topic) for m in messages]
+    ).staged()
+    for table in (result.message, result.letter, result.moved):
+        table.validate(full=True)
+    names = ("source", "topic", "partition", "offset", "body")
+    rows = [tuple(getattr(m, name) for name in names) for m in messages]
+    told = result.letter.select(names).to_pylist() + [
+        {**row, "body": row["body"].encode()} for row in result.message.select(names).to_pylist()
+    ]
+    assert sorted(map(repr, rows)) == sorted(repr(tuple(row.values())) for row in told)
+    assert result.moved["topic"].to_pylist() == [m.topic for m in messages]
+    assert result.moved["fingerprint"].null_count == len(messages)
+
+
 def test_sizes_are_those_of_the_bodies() -> None:
     assert Batch([Message(body=body, source="s", offset=0) for body in (ONE, None, TWO)]).bytes == len(
         ONE + TWO
