@@ -88,7 +88,6 @@ create or replace macro why(a, b) as table (
         select run_a, run_b, depth, known, recorded, covered from ground
         where level and not (other or chance or slight or place or (moved and not covered))
     ),
-    lost as materialized (from store.code_not_kept('unexplained')),
     cause(grade, weight, run_a, run_b, depth, role, what, value_a, value_b, tail) as materialized (
         select 0, 1, i.run_a, i.run_b, null, i.slot, i.what, i.value_a, i.value_b, r.name
         from inside i join raw r on r.run_a is not distinct from i.run_a and r.run_b is not distinct from i.run_b and r.slot = i.slot
@@ -135,7 +134,7 @@ create or replace macro why(a, b) as table (
         from (
             select u.*, case when not known then 'no digest of what it wrote' when not recorded then 'nothing is recorded of its parameters and code'
                              when not covered then 'code in use was not kept: ' || l.files end as missing
-            from unexplained u left join lost l on l.run_a = u.run_a and l.run_b = u.run_b
+            from unexplained u left join store.code_not_kept('unexplained') l on l.run_a = u.run_a and l.run_b = u.run_b
         )
         union all
         select 0, 2, run_a, run_b, 0, slot, 'output', content_a, content_b, name from target where same is not true and run_a = run_b
