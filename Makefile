@@ -54,6 +54,8 @@ demo: $(ready) ## run the demo: a small pipeline, its lineage, and questions to 
 demo-kafka: $(ready) ## the same with events through a real Kafka broker, started for it
 	$(broker) $(bin)/python -m demo --kafka $(ARGS)
 
+# Brokers that live for seconds: Java's second compiler takes a third of the CPU time of such a start and gains nothing.
+test: export JDK_JAVA_OPTIONS := $(JDK_JAVA_OPTIONS) -XX:TieredStopAtLevel=1
 test: $(ready) ## run all tests, with a real Kafka broker (needs Java 17 or newer; the first time Maven)
 	$(broker) $(bin)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
