@@ -20,20 +20,17 @@ from typing import TYPE_CHECKING
 import click
 import duckdb
 
-from ...emitter.capture.code import Repositories
-from ...emitter.store import Store as Objects
-from ...emitter.store import open_store
 from ..bundle.mark import is_bundle
 from ..consume import take_in
 from ..display import printable
 from ..errors import BundleError
 from ..home import DATABASE, find_home
 from ..store import Store
-from .contents import objects_of
 from .session import question
 from .subject import meant
 
 if TYPE_CHECKING:
+    from ...emitter.store import Store as Objects
     from ..bundle.opening import Bundle
 
 
@@ -89,6 +86,11 @@ class Asked:
             BundleError: What is in the bundle is not what it says.
             SourceError: There is a store, and it is not for this machine.
         """
+        from ...emitter.store import (
+            open_store,
+        )  # the emitter takes 0.1 s to import, and few questions need it
+        from .contents import objects_of
+
         if not self.bundles:
             return objects_of(Path.cwd())
         folders = [folder for bundle in self.bundles if (folder := bundle.objects) is not None]
@@ -96,13 +98,16 @@ class Asked:
 
 
 @contextmanager
-def asked(database: Path | None, *xs: str, by_content_only: bool = False) -> Iterator[Asked]:
+def asked(
+    database: Path | None, *xs: str, by_content_only: bool = False, names_pass: bool = False
+) -> Iterator[Asked]:
     """The database for a question about some things.
 
     Args:
         database: As the command was given it; a bundle will do.
         xs: As typed.
         by_content_only: As in `meant`.
+        names_pass: As in `meant`.
 
     Raises:
         ConsumerError: It cannot be opened, or one of the things is unknown, or several.
@@ -113,7 +118,10 @@ def asked(database: Path | None, *xs: str, by_content_only: bool = False) -> Ite
             if database is None and find_home(Path.cwd()) is None:
                 _refuse_what_is_no_bundle(xs)
             with question(database) as store:
-                whole = [meant(store.connection, x, by_content_only=by_content_only) for x in xs]
+                whole = [
+                    meant(store.connection, x, by_content_only=by_content_only, names_pass=names_pass)
+                    for x in xs
+                ]
                 yield Asked(store, whole, ())
             return
         from ..bundle.opening import opened  # most questions are put to no bundle
@@ -141,6 +149,8 @@ def asked(database: Path | None, *xs: str, by_content_only: bool = False) -> Ite
 
 def work_tree(folder: Path) -> Path:
     """The one around a folder, or the folder itself: what lay in that of a run may be at the same place in it."""
+    from ...emitter.capture.code import Repositories
+
     repository = Repositories().at(folder)
     return folder if repository is None else repository.root
 

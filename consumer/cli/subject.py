@@ -12,8 +12,6 @@ from pathlib import Path
 import click
 import duckdb
 
-from ...emitter.digests import Refused, content_of
-from ...emitter.naming import of_path
 from ..ask import Ask
 from ..display import printable
 from ..errors import QuestionError
@@ -23,7 +21,9 @@ from .output import dataset_name
 _RUN_PREFIX = re.compile(r"(?:run:)?([0-9a-fA-F-]{8,35})")
 
 
-def meant(connection: duckdb.DuckDBPyConnection, x: str, *, by_content_only: bool = False) -> str:
+def meant(
+    connection: duckdb.DuckDBPyConnection, x: str, *, by_content_only: bool = False, names_pass: bool = False
+) -> str:
     """The x to put to the macros.
 
     An existing path that begins with `/`, `./`, `../` or `~` is meant as such. One that has a slash further on is too,
@@ -37,6 +37,7 @@ def meant(connection: duckdb.DuckDBPyConnection, x: str, *, by_content_only: boo
         connection: Of the store.
         x: As typed.
         by_content_only: An existing file is never taken by its name: a verdict on what it was is none on what it is.
+        names_pass: What can only be a name is not looked up: whoever asks for it next says whether it is known.
 
     Raises:
         QuestionError: Nothing is known by that name or with that content, or several things are.
@@ -53,6 +54,8 @@ def meant(connection: duckdb.DuckDBPyConnection, x: str, *, by_content_only: boo
             said = printable(str(unknown).splitlines()[0])
             click.echo(f"relineage: {said}; this is what was recorded under its name", err=True)
             return x
+    if names_pass and not _exists(path) and _RUN_PREFIX.fullmatch(x) is None:
+        return x
     try:
         thing = Ask(connection).thing(x)
     except QuestionError as unknown:
@@ -75,6 +78,8 @@ def _exists(path: Path) -> bool:
 
 
 def _by_content(connection: duckdb.DuckDBPyConnection, path: Path) -> str:
+    from ...emitter.digests import Refused, content_of  # it takes 0.1 s to import, and few things are files
+
     try:
         digests = content_of(path).digests
     except Refused as refused:
@@ -98,6 +103,8 @@ def _is_recorded_name(connection: duckdb.DuckDBPyConnection, x: str) -> bool:
 
 def _recorded_under(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
     """What is recorded of that path, newest first."""
+    from ...emitter.naming import of_path
+
     name = of_path(path)
     versions = connection.execute(
         named("subject")["versions_under_name"],

@@ -38,7 +38,7 @@ def command(a: str, b: str | None, format_: str, as_json: bool, database: Path |
     differs, 0 when nothing does.
     """
     things = [a] if b is None else [a, b]
-    with asked(database, *things, by_content_only=True) as found:
+    with asked(database, *things, by_content_only=True, names_pass=True) as found:
         connection = found.connection
         one, two = found.x if b is not None else _latest_two(connection, found.x[0], a)
         causes = Ask(connection).why(one, two)

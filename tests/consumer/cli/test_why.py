@@ -214,3 +214,10 @@ def test_what_differs_besides_stands_apart(folder: Path, relineage: Run) -> None
         "    besides, with no need to explain it:",
         "      switch OMP_NUM_THREADS in make  1 → 8",
     ]
+
+
+def test_two_recorded_names_are_compared_without_waiting_for_the_emitter() -> None:
+    # It takes 0.1 s to import, and only files and bundles need it.
+    code = "import sys, relineage.consumer.cli.why; print([m for m in sys.modules if 'emitter' in m])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
