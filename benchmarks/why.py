@@ -1,25 +1,32 @@
 """How long `why` takes to name the cause between two models with 100,000 runs upstream each.
 
-The yardstick, in the same store and run: one hash join over all reads and writes, and reading once what all runs say of
-their parameters and seeds. Nobody can tell why two results differ everywhere without doing both.
+The yardstick, in the same database and run: one hash join over all reads and writes, and reading once what all runs say
+of their parameters and seeds. Nobody can tell why two results differ everywhere without doing both. Each database is a
+file that is opened anew, as people have it; the command is timed from outside, beside a bare interpreter.
 """
 
 import json
+import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
+from pathlib import Path
 from statistics import median
 from typing import Any
 from uuid import UUID
 
+from relineage.consumer.ask import Ask
 from relineage.consumer.ingest.batch import Batch, Message
 from relineage.consumer.store import Store
 
 TITLE = "two models with 100,000 runs upstream each"
 NEEDS_KAFKA = False
-COLUMNS = ("what", "wall", "CPU")
+COLUMNS = ("wall", "CPU")
 DEEP, CHAINS = 1_000, 100  # chains of steps that end in one model
 HEAP = 100_000  # a binary tree of steps, the model on top
 BATCH_MESSAGES = 20_000
@@ -151,14 +158,14 @@ def ask(store: Store, query: str, values: dict[str, str] | None = None) -> list[
 
 
 def seconds(work: Callable[[], Any]) -> tuple[float, float]:
-    """Wall and CPU (of all threads), the medians of a few repetitions after a first one."""
+    """Wall and CPU (of all threads, and of processes that were waited for), the medians of a few repetitions."""
     work()
     wall, cpu = [], []
     for _ in range(REPETITIONS):
-        began, cpu_began = time.perf_counter(), time.process_time()
+        began, cpu_began = time.perf_counter(), sum(os.times()[:4])
         work()
         wall.append(time.perf_counter() - began)
-        cpu.append(time.process_time() - cpu_began)
+        cpu.append(sum(os.times()[:4]) - cpu_began)
     return median(wall), median(cpu)
 
 
@@ -168,36 +175,63 @@ def row(what: str, work: Callable[[], Any], note: str = "") -> tuple[str, str, s
     return what + note, f"{wall * 1000:,.0f} ms", f"{cpu * 1000:,.0f} ms"
 
 
+def process(*arguments: str) -> None:
+    """A Python process of its own, whatever its exit code."""
+    subprocess.run([sys.executable, *arguments], capture_output=True, check=False)
+
+
+def command(path: Path, a: str, b: str) -> None:
+    """`relineage why` as it is typed."""
+    process("-c", "from relineage.consumer.cli import main; main()", "why", a, b, "--database", str(path))
+
+
+def yardsticks(store: Store, runs: int) -> Iterator[tuple[str, str, str]]:
+    """What cannot be done without."""
+    yield row(f"{runs:,} runs: one hash join over reads and writes", partial(ask, store, HASH_JOIN))
+    yield row("reading parameters, code and seeds of all of them", partial(ask, store, FACETS))
+
+
 def measure(kafka: str) -> Iterator[tuple[str, str, str]]:
-    """Each question in a store in memory, beside the yardsticks in the same store."""
+    """Each question in a file that was opened anew, beside the yardsticks in the same one."""
+    with tempfile.TemporaryDirectory(prefix="relineage-") as folder:
+        yield from _measure(Path(folder))
+
+
+def _measure(folder: Path) -> Iterator[tuple[str, str, str]]:
     top = DEEP * CHAINS
-    with Store.open() as store:
+    two, chains, tree = (folder / f"{name}.duckdb" for name in ("two", "chains", "tree"))
+    with Store.open(two) as store:
         fill(store, (body for side in (1, 2) for body in deep_one(side)))
-        pair = {"a": run_id(1, 0), "b": run_id(2, 0)}
-        yield row(
-            "in a store of two runs (DuckDB plans the query)", partial(ask, store, "from why($a, $b)", pair)
-        )
-    with Store.open() as store:
+    with Store.open(chains) as store:
         for side, changed in ((1, True), (2, True), (3, None), (4, False), (5, False)):
             fill(store, deep(side, lambda chain, it=changed: chain == 17 if it is None else it))  # type: ignore[misc]
-        yield row(
-            f"{5 * (top + 1):,} runs: one hash join over reads and writes", partial(ask, store, HASH_JOIN)
-        )
-        yield row("reading parameters, code and seeds of all of them", partial(ask, store, FACETS))
-        for what, a, b in (
-            ("nothing recorded differs but the model", 4, 5),
-            ("one raw input differs, 1,000 steps up", 4, 3),
-            ("everything differs, 1,000 steps deep", 1, 2),
-        ):
-            pair = {"a": run_id(a, top), "b": run_id(b, top)}
-            found = ask(store, "from why($a, $b)", pair)
-            yield row(f"**{what}**", partial(ask, store, "from why($a, $b)", pair), f": {len(found)} rows")
-    with Store.open() as store:
+    with Store.open(tree) as store:
         for side, alpha in ((1, "0.1"), (2, "0.2")):
             fill(store, heap(side, alpha))
-        yield row(f"{2 * HEAP:,} runs: one hash join over reads and writes", partial(ask, store, HASH_JOIN))
-        yield row("reading parameters, code and seeds of all of them", partial(ask, store, FACETS))
-        pair = {"a": run_id(1, HEAP * 10), "b": run_id(2, HEAP * 10)}
-        found = ask(store, "from why($a, $b)", pair)
-        what = "**another parameter in each step, 17 steps deep**"
-        yield row(what, partial(ask, store, "from why($a, $b)", pair), f": {len(found)} rows")
+    questions = (
+        (two, 2, 0, (("in a store of two runs (DuckDB plans the question)", 1, 2),)),
+        (
+            chains,
+            5 * (top + 1),
+            top,
+            (
+                ("nothing recorded differs but the model", 4, 5),
+                ("one raw input differs, 1,000 steps up", 4, 3),
+                ("everything differs, 1,000 steps deep", 1, 2),
+            ),
+        ),
+        (tree, 2 * HEAP, HEAP * 10, (("another parameter in each step, 17 steps deep", 1, 2),)),
+    )
+    yield row("a bare interpreter", partial(process, "-c", "pass"))
+    yield row("`import duckdb`", partial(process, "-c", "import duckdb"))
+    for path, runs, last, asked in questions:
+        with Store.open(path) as store:
+            if runs > 2:
+                yield from yardsticks(store, runs)
+            for what, a, b in asked:
+                question = partial(Ask(store.connection).why, run_id(a, last), run_id(b, last))
+                yield row(f"**{what}**", question, f": {len(question())} causes")
+        for what, a, b in asked:
+            yield row(
+                f"the same, the command: {what}", partial(command, path, run_id(a, last), run_id(b, last))
+            )

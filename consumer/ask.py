@@ -5,8 +5,8 @@
             print(hop.depth, hop.dataset_name, hop.writer_job_name)
 
 Decides what an error of a question looks like. What `x` may be, what the columns mean and every answer is decided in
-macros/*.sql, which queries/ask.sql calls; a field here has the name and the meaning of the column there. Times are UTC
-without a zone.
+macros/*.sql, which queries/ask.sql calls, and why_steps.py; a field here has the name and the meaning of the column
+there. Times are UTC without a zone.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import duckdb
 from .display import printable
 from .errors import QuestionError
 from .named import named
+from .why_steps import take_steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +148,8 @@ class Ask:
 
     def why(self, a: str, b: str) -> list[Cause]:
         """Why a and b differ: first causes, ranked."""
-        return self._rows(Cause, "why", {"a": a, "b": b})
+        with question_errors(), self._connection.cursor() as cursor:
+            return _as(Cause, take_steps(cursor, a, b))
 
     def thing(self, x: str) -> Thing:
         """What x is."""
@@ -160,10 +162,12 @@ class Ask:
 
     def _rows(self, kind: type[Row], statement: str, parameters: dict[str, Any]) -> list[Row]:
         with question_errors():
-            found = self._connection.execute(named("ask")[statement], parameters)
-            columns = [column[0] for column in found.description]
-            rows = found.fetchall()
-        return [kind(**dict(zip(columns, row, strict=True))) for row in rows]
+            return _as(kind, self._connection.execute(named("ask")[statement], parameters))
+
+
+def _as(kind: type[Row], found: duckdb.DuckDBPyConnection) -> list[Row]:
+    columns = [column[0] for column in found.description]
+    return [kind(**dict(zip(columns, row, strict=True))) for row in found.fetchall()]
 
 
 @contextmanager

@@ -257,6 +257,8 @@ def _settings() -> dict[str, str | bool | int | float | list[str]]:
         "preserve_insertion_order": "false",
         # It takes half of the time in which a question of many parts is planned, and gains nothing for ours.
         "disabled_optimizers": "projection_pullup",
+        # What is asked of so many runs is read only where their facets are. The default is 50.
+        "dynamic_or_filter_threshold": "1000",
         "memory_limit": f"{_memory_bytes() // 2 >> 20}MiB",
     }
 

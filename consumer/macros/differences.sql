@@ -79,10 +79,11 @@ create or replace macro store.most_named() as 20;
 -- The results that a and b are, side by side: (run_a, run_b, slot, name, dataset_key, version_a, version_b, content_a, content_b,
 -- same, bare). Two runs without outputs stand for themselves: `bare`.
 create or replace macro store.targets_of(a, b) as table (
-    with thing_a as materialized (from store.resolve(a)),
-    thing_b as materialized (from store.resolve(b)),
-    thing as (select 'a' as side, run_id from thing_a union all select 'b', run_id from thing_b),
-    told as materialized (select 'a' as side, * from store.target_of('thing_a') union all select 'b', * from store.target_of('thing_b')),
+    with asked as materialized (select unnest([{side: 'a', term: a::varchar}, {side: 'b', term: b::varchar}], recursive := true)),
+    named_once as (select distinct term from asked),
+    resolved as materialized (from store.resolve_each('named_once')),
+    thing as (select a.side, r.run_id from asked a join resolved r using (term)),
+    told as materialized (select a.side, t.* exclude (term) from asked a join store.target_of('resolved') t using (term)),
     bare as materialized (
         select x.run_id as run_a, y.run_id as run_b from thing x join thing y on x.side = 'a' and y.side = 'b'
         where x.run_id is not null and y.run_id is not null
@@ -159,23 +160,31 @@ create or replace macro store.parameter_differences(lists) as table (
 --   recorded, covered: differ in nothing, of `levels`: it is known what was asked for, and the code of all that was called
 create or replace macro store.asked_differences(pairs, levels) as table (
     with glance as materialized (
-        select r.run_id, r.asked, r.chance, coalesce(r.unfixed, r.seeds_seq is not null) as unfixed, r.seeds_seq is not null as has_seeds,
-               case when r.asked is null then r.run_id else min(r.run_id) over (partition by r.asked) end as speaker
+        select r.run_id, r.asked, r.chance, coalesce(r.unfixed, r.seeds_seq is not null) as unfixed, r.seeds_seq is not null as has_seeds
         from store.run r
-        semi join (select run_a as run_id from query_table(pairs) union select run_b from query_table(pairs)) p using (run_id)
+        semi join (select run_a as run_id from query_table(pairs) union all select run_b from query_table(pairs)) p using (run_id)
     ),
-    -- Of most of 100,000 pairs there is nothing to be said. Where it is not chance, one run speaks for all that were asked for the same.
-    pair as materialized (
-        select *, case when chance then run_a else speaker_a end as from_a, case when chance then run_b else speaker_b end as from_b
-        from (
-            select p.run_a, p.run_b, x.speaker as speaker_a, y.speaker as speaker_b, l.run_a is not null as level, coalesce(x.asked <> y.asked, true) as asked,
+    -- Of most of 100,000 pairs there is nothing to be said.
+    doubtful as materialized (
+        select * from (
+            select p.run_a, p.run_b, x.asked as asked_a, y.asked as asked_b, l.run_a is not null as level, coalesce(x.asked <> y.asked, true) as asked,
                    (x.has_seeds and y.has_seeds and coalesce(x.chance <> y.chance, true)) or x.unfixed or y.unfixed as chance
             from query_table(pairs) p join glance x on x.run_id = p.run_a join glance y on y.run_id = p.run_b
             left join query_table(levels) l on l.run_a = p.run_a and l.run_b = p.run_b
         ) where level or asked or chance
     ),
+    -- Where it is not chance, one run speaks for all that were asked for the same.
+    speaker as materialized (
+        select asked, min(run_id) as run_id
+        from (select asked_a as asked, run_a as run_id from doubtful union all select asked_b, run_b from doubtful) where asked is not null group by asked
+    ),
+    pair as materialized (
+        select d.run_a, d.run_b, d.level, d.asked, d.chance,
+               case when d.chance then d.run_a else coalesce(x.run_id, d.run_a) end as from_a, case when d.chance then d.run_b else coalesce(y.run_id, d.run_b) end as from_b
+        from doubtful d left join speaker x on x.asked = d.asked_a left join speaker y on y.asked = d.asked_b
+    ),
     paired as materialized (select from_a as run_id from pair union select from_b from pair),
-    fact as materialized (from store.facts_of('paired')),
+    fact as materialized (select distinct * from store.facts_of('paired')),
     -- Each two of them are looked at once.
     fact_pair as materialized (
         select x, y from (select distinct from_a, from_b from pair) p join fact x on x.run_id = p.from_a join fact y on y.run_id = p.from_b
@@ -191,30 +200,28 @@ create or replace macro store.asked_differences(pairs, levels) as table (
     ),
     list_pair as materialized (select distinct x.parameters as one, y.parameters as other from two where x.parameters <> y.parameters),
     changed as materialized (from store.parameter_differences('list_pair'))
-    select distinct * from (
-        select t.run_a, t.run_b, 'parameter' as what, c.name as key, c.value_a, c.value_b, c.value_a as base_a, c.value_b as base_b,
-               'asked' as kind, null::boolean as drawn
-        from two t join changed c on c.one = t.x.parameters and c.other = t.y.parameters
-        union all
-        select run_a, run_b, 'code', '', x.code, y.code, x.code, y.code, 'asked', null from two where x.code <> y.code
-        union all
-        select run_a, run_b, 'operation', '', x.operation, y.operation, x.operation, y.operation,
-               case when x.operation = i.job_name and y.operation = j.job_name then 'renamed' else 'asked' end, null
-        from two left join name i on i.run_id = run_a left join name j on j.run_id = run_b where x.operation <> y.operation
-        union all
-        -- Seeds that were drawn always differ: they count where something was drawn from them.
-        select run_a, run_b, 'seed', '', x.seed, y.seed, x.seed_base, y.seed_base,
-               case when x.given or y.given then 'asked' else 'chance' end, x.drawn or y.drawn
-        from two where chance and x.entropy <> y.entropy and (x.given or y.given or coalesce(x.drawn or y.drawn, true))
-        union all
-        select run_a, run_b, 'non-determinism', '', array_to_string(x.used, '; '), array_to_string(y.used, '; '), null, null, 'used',
-               not store.only_names_things(coalesce(x.used, []) || coalesce(y.used, []))
-        from two where chance and (len(x.used) > 0 or len(y.used) > 0)
-        union all
-        select run_a, run_b, null, null, null, null, null, null, 'recorded', null from two where level and x.operation is not null and y.operation is not null
-        union all
-        select run_a, run_b, null, null, null, null, null, null, 'covered', null from two where level and x.callable is not null and y.callable is not null
-    )
+    select t.run_a, t.run_b, 'parameter' as what, c.name as key, c.value_a, c.value_b, c.value_a as base_a, c.value_b as base_b,
+           'asked' as kind, null::boolean as drawn
+    from two t join changed c on c.one = t.x.parameters and c.other = t.y.parameters
+    union all
+    select run_a, run_b, 'code', '', x.code, y.code, x.code, y.code, 'asked', null from two where x.code <> y.code
+    union all
+    select run_a, run_b, 'operation', '', x.operation, y.operation, x.operation, y.operation,
+           case when x.operation = i.job_name and y.operation = j.job_name then 'renamed' else 'asked' end, null
+    from two left join name i on i.run_id = run_a left join name j on j.run_id = run_b where x.operation <> y.operation
+    union all
+    -- Seeds that were drawn always differ: they count where something was drawn from them.
+    select run_a, run_b, 'seed', '', x.seed, y.seed, x.seed_base, y.seed_base,
+           case when x.given or y.given then 'asked' else 'chance' end, x.drawn or y.drawn
+    from two where chance and x.entropy <> y.entropy and (x.given or y.given or coalesce(x.drawn or y.drawn, true))
+    union all
+    select run_a, run_b, 'non-determinism', '', array_to_string(x.used, '; '), array_to_string(y.used, '; '), null, null, 'used',
+           not store.only_names_things(coalesce(x.used, []) || coalesce(y.used, []))
+    from two where chance and (len(x.used) > 0 or len(y.used) > 0)
+    union all
+    select run_a, run_b, null, null, null, null, null, null, 'recorded', null from two where level and x.operation is not null and y.operation is not null
+    union all
+    select run_a, run_b, null, null, null, null, null, null, 'covered', null from two where level and x.callable is not null and y.callable is not null
 );
 
 -- In which parameters the runs around those in `pairs` (run_a, run_b) differ, their parents and roots; in the columns of the above.

@@ -9,57 +9,58 @@ create or replace macro store.hex_of(text) as
 create or replace macro store.hex_floor(hex) as ('0x' || rpad(left(hex, 16), 16, '0'))::ubigint;
 create or replace macro store.hex_ceiling(hex) as ('0x' || rpad(left(hex, 16), 16, 'f'))::ubigint;
 
--- One row per hit: kind, key (what makes two hits one thing), label (how to name it without doubt), and what it is:
--- run_id, or dataset_key (canonical), with version or not, or digest.
-create or replace macro store.hits(x) as table (
+-- One row per hit of each term in `asked` (term): term, kind, key (what makes two hits one thing), label (how to name it without doubt), and what
+-- it is: run_id, or dataset_key (canonical), with version or not, or digest.
+create or replace macro store.hits(asked) as table (
     with asked as (
         select
-            nullif(regexp_extract(x::varchar, '^(run|job|dataset|digest):', 1), '') as only_kind,
-            regexp_replace(x::varchar, '^(run|job|dataset|digest):', '') as text
+            term, nullif(regexp_extract(term, '^(run|job|dataset|digest):', 1), '') as only_kind,
+            regexp_replace(term, '^(run|job|dataset|digest):', '') as text
+        from query_table(asked)
     ),
     -- Every way to read the text as a name, with and without a version.
     reading as (
-        select only_kind, text as name, null as version from asked
+        select term, only_kind, text as name, null as version from asked
         union all
-        select only_kind, array_to_string(parts[:i], '@'), array_to_string(parts[i + 1:], '@')
-        from (select only_kind, string_split(text, '@') as parts, unnest(range(1, len(string_split(text, '@')))) as i from asked)
+        select term, only_kind, array_to_string(parts[:i], '@'), array_to_string(parts[i + 1:], '@')
+        from (select term, only_kind, string_split(text, '@') as parts, unnest(range(1, len(string_split(text, '@')))) as i from asked)
     ),
     -- Every way to split a name at a slash: as keys, so that no text is compared row by row.
     keyed as (
-        select only_kind, version, name, null::uuid as name_key from reading
+        select term, only_kind, version, name, null::uuid as name_key from reading
         union all
-        select only_kind, version, name, store.name_key(array_to_string(parts[:i], '/'), array_to_string(parts[i + 1:], '/'))
+        select term, only_kind, version, name, store.name_key(array_to_string(parts[:i], '/'), array_to_string(parts[i + 1:], '/'))
         from (select *, string_split(name, '/') as parts, unnest(range(1, len(string_split(name, '/')))) as i from reading)
     ),
     named_dataset as (
-        select distinct coalesce(a.canonical_key, d.dataset_key) as dataset_key, k.version
+        select distinct k.term, coalesce(a.canonical_key, d.dataset_key) as dataset_key, k.version
         from (
-            select d.dataset_key, k.version from store.dataset d join keyed k on d.dataset_key = k.name_key where coalesce(k.only_kind, 'dataset') = 'dataset'
+            select k.term, d.dataset_key, k.version from store.dataset d join keyed k on d.dataset_key = k.name_key where coalesce(k.only_kind, 'dataset') = 'dataset'
             union
-            select d.dataset_key, k.version from store.dataset d join keyed k on k.name_key is null and d.name = k.name where coalesce(k.only_kind, 'dataset') = 'dataset'
+            select k.term, d.dataset_key, k.version from store.dataset d join keyed k on k.name_key is null and d.name = k.name where coalesce(k.only_kind, 'dataset') = 'dataset'
         ) k
         join store.dataset d using (dataset_key)
         left join store.dataset_alias a using (dataset_key)
     ),
     member as (
-        select n.dataset_key, n.version as wanted, coalesce(a.dataset_key, n.dataset_key) as member_key
+        select n.term, n.dataset_key, n.version as wanted, coalesce(a.dataset_key, n.dataset_key) as member_key
         from named_dataset n left join store.dataset_alias a on a.canonical_key = n.dataset_key
         where n.version is not null
     ),
     -- A whole version is meant, not those that begin with it.
     versioned as (
-        select m.dataset_key, v.version
+        select m.term, m.dataset_key, v.version
         from member m join store.version v on v.dataset_key = m.member_key
         where v.version = m.wanted
             or (store.hex_of(m.wanted) <> '' and starts_with(regexp_replace(lower(v.version), '^.*:', ''), store.hex_of(m.wanted))
                 and (not contains(m.wanted, ':') or starts_with(lower(v.version), lower(m.wanted))))
-        group by m.dataset_key, m.wanted, v.version
-        qualify v.version = m.wanted or not bool_or(v.version = m.wanted) over (partition by m.dataset_key, m.wanted)
+        group by m.term, m.dataset_key, m.wanted, v.version
+        qualify v.version = m.wanted or not bool_or(v.version = m.wanted) over (partition by m.term, m.dataset_key, m.wanted)
     ),
     -- A bare digest or version, whole or its beginning.
-    hex as (select only_kind, text, store.hex_of(text) as hex from asked where store.hex_of(text) <> ''),
+    hex as (select term, only_kind, text, store.hex_of(text) as hex from asked where store.hex_of(text) <> ''),
     by_digest as (
-        select distinct d.digest
+        select distinct h.term, d.digest
         from store.version_digest d join hex h
             on d.digest_prefix between store.hex_floor(h.hex) and store.hex_ceiling(h.hex)
             and starts_with(split_part(d.digest, ':', 2), h.hex)
@@ -67,36 +68,36 @@ create or replace macro store.hits(x) as table (
         where coalesce(h.only_kind, 'digest') = 'digest'
     ),
     by_version as (
-        select distinct coalesce(a.canonical_key, v.dataset_key) as dataset_key, v.version
+        select distinct h.term, coalesce(a.canonical_key, v.dataset_key) as dataset_key, v.version
         from store.version v join hex h
             on starts_with(regexp_replace(lower(v.version), '^.*:', ''), h.hex)
             and (not contains(h.text, ':') or starts_with(lower(v.version), lower(h.text)))
         left join store.dataset_alias a using (dataset_key)
-        where coalesce(h.only_kind, 'digest') = 'digest' and v.version not in (from by_digest)
-        qualify v.version = h.text or not bool_or(v.version = h.text) over ()
+        where coalesce(h.only_kind, 'digest') = 'digest' and (h.term, v.version) not in (select (term, digest) from by_digest)
+        qualify v.version = h.text or not bool_or(v.version = h.text) over (partition by h.term)
     )
-    select 'run' as kind, r.run_id::varchar as key, 'run:' || r.run_id as label, r.run_id, null::uuid as dataset_key,
+    select a.term, 'run' as kind, r.run_id::varchar as key, 'run:' || r.run_id as label, r.run_id, null::uuid as dataset_key,
            null::varchar as version, null::varchar as digest
     from store.run r join asked a on r.run_id = store.run_uuid(a.text)
     where coalesce(a.only_kind, 'run') = 'run'
     union all
-    select 'job', any_value(j.job_key)::varchar, 'job:' || j.namespace || '/' || j.name,
+    select k.term, 'job', any_value(j.job_key)::varchar, 'job:' || j.namespace || '/' || j.name,
            -- Its latest run: by start, else by first event.
            (select min({age: -epoch_us(coalesce(r.first_start_at, r.first_at)), run_id: r.run_id}).run_id
             from store.run r where r.job_key = store.name_key(j.namespace, j.name)),
            null, null, null
     from store.job j join keyed k on j.job_key = k.name_key or (k.name_key is null and j.name = k.name)
     where coalesce(k.only_kind, 'job') = 'job' and k.version is null
-    group by j.namespace, j.name
+    group by k.term, j.namespace, j.name
     union all
-    select 'dataset', n.dataset_key::varchar, 'dataset:' || d.namespace || '/' || d.name, null, n.dataset_key, null, null
+    select n.term, 'dataset', n.dataset_key::varchar, 'dataset:' || d.namespace || '/' || d.name, null, n.dataset_key, null, null
     from named_dataset n join store.dataset d using (dataset_key) where n.version is null
     union all
-    select distinct 'version', v.dataset_key::varchar || '@' || v.version, 'dataset:' || d.namespace || '/' || d.name || '@' || v.version,
+    select distinct v.term, 'version', v.dataset_key::varchar || '@' || v.version, 'dataset:' || d.namespace || '/' || d.name || '@' || v.version,
            null, v.dataset_key, v.version, null
     from (from versioned union from by_version) v join store.dataset d using (dataset_key)
     union all
-    select 'digest', digest, 'digest:' || digest, null, null, null, digest from by_digest
+    select term, 'digest', digest, 'digest:' || digest, null, null, null, digest from by_digest
 );
 
 -- A dataset as people know it: of a file its path, which finds it again.
@@ -111,32 +112,41 @@ create or replace macro store.likeness(name, label, typed) as
              jaro_winkler_similarity(lower(regexp_extract(name, '[^/]*$')), lower(typed)),
              case when contains(lower(label), lower(typed)) then 0.95 else 0 end);
 
--- The one thing that x is. An error lists the candidates where there are several, and the nearest where there is none.
-create or replace macro store.resolve(x) as table (
-    with hit as materialized (from store.hits(x)),
-    found as (select count(distinct (kind, key)) as things, list(distinct label order by label) as labels from hit),
+-- The one thing that each term in `asked` (term) is. An error lists the candidates where there are several, and the nearest where there is none.
+create or replace macro store.resolve_each(asked) as table (
+    with hit as materialized (from store.hits(asked)),
+    found as materialized (
+        select a.term, count(distinct (h.kind, h.key)) filter (where h.term is not null) as things, list(distinct h.label order by h.label) filter (where h.term is not null) as labels
+        from query_table(asked) a left join hit h on h.term = a.term group by a.term
+    ),
     near as (
-        select list(label order by score desc, label) as labels
+        select term, list(label order by score desc, label)[:5] as labels
         from (
-            select label, max(store.likeness(name, label, x::varchar)) as score
+            select term, label, max(store.likeness(name, label, term)) as score
             from (
-                select 'dataset:' || store.dataset_text(namespace, name) as label, name from store.dataset where (select things from found) = 0
+                select term, 'dataset:' || store.dataset_text(namespace, name) as label, name from store.dataset cross join found where things = 0
                 union all
-                select 'job:' || namespace || '/' || name, name from store.job where (select things from found) = 0
+                select term, 'job:' || namespace || '/' || name, name from store.job cross join found where things = 0
             )
-            group by label order by score desc, label limit 5
+            group by term, label
         )
+        group by term
     ),
     checked as (
-        select case
-            when things > 1 then error('ambiguous: ' || x::varchar || ' is ' || things || ' things: ' || array_to_string(labels[:10], ', ')
+        select f.term, case
+            when things > 1 then error('ambiguous: ' || f.term || ' is ' || things || ' things: ' || array_to_string(f.labels[:10], ', ')
                                        || case when things > 10 then ' and ' || (things - 10) || ' more' else '' end || '; put run:, job:, dataset: or digest: in front, or add @version')
-            when things = 0 then error('unknown: nothing is known as ' || x::varchar || '; nearest: '
-                                       || coalesce(array_to_string((select labels from near), ', '), 'nothing'))
+            when things = 0 then error('unknown: nothing is known as ' || f.term || '; nearest: ' || coalesce(array_to_string(n.labels, ', '), 'nothing'))
             else true end as one
-        from found
+        from found f left join near n on n.term = f.term
     )
-    select any_value(h.kind) as kind, any_value(h.run_id) as run_id, any_value(h.dataset_key) as dataset_key,
+    select c.term, any_value(h.kind) as kind, any_value(h.run_id) as run_id, any_value(h.dataset_key) as dataset_key,
            any_value(h.version) as version, any_value(h.digest) as digest
-    from checked c left join hit h on c.one
+    from checked c left join hit h on c.one and h.term = c.term group by c.term
+);
+
+-- The one thing that x is.
+create or replace macro store.resolve(x) as table (
+    with asked as (select x::varchar as term)
+    select kind, run_id, dataset_key, version, digest from store.resolve_each('asked')
 );

@@ -1,66 +1,67 @@
 -- Where x comes from, and what came of it.
 
--- The versions that a thing (a row of store.resolve) stands for, each with the write that is meant: of a run its outputs (its
--- inputs where it has none), of a dataset without version its latest write.
+-- The versions that each of `things` (term and what store.resolve says of it) stands for, each with the write that is meant: of a run its
+-- outputs (its inputs where it has none), of a dataset without version its latest write.
 create or replace macro store.target_of(things) as table (
     with thing as (from query_table(things)),
     dataset_member as (
-        select coalesce(a.dataset_key, t.dataset_key) as dataset_key
+        select t.term, coalesce(a.dataset_key, t.dataset_key) as dataset_key
         from thing t left join store.dataset_alias a on a.canonical_key = t.dataset_key
         where t.dataset_key is not null
     ),
     wanted_version as (
-        select v.version_key, v.dataset_key
-        from store.version v join dataset_member m using (dataset_key) join thing t on t.kind = 'version' and v.version = t.version
+        select t.term, v.version_key, v.dataset_key
+        from store.version v join dataset_member m using (dataset_key) join thing t on t.term = m.term and t.kind = 'version' and v.version = t.version
         union
-        select v.version_key, v.dataset_key
+        select t.term, v.version_key, v.dataset_key
         from store.version_digest d join thing t on t.kind = 'digest' and d.digest = t.digest join store.version v using (version_key)
     ),
     of_run as (
-        select w.dataset_key, w.version_key, w.role, w.run_id as writer_run_id
+        select t.term, w.dataset_key, w.version_key, w.role, w.run_id as writer_run_id
         from store.write w join thing t on t.kind in ('run', 'job') and w.run_id = t.run_id where w.holds
     ),
     run_reading as (
-        select r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, 0 as depth
+        select t.term, r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, 0 as depth
         from store.read r join thing t on t.kind in ('run', 'job') and r.run_id = t.run_id
-        where r.holds and not exists (from of_run)
+        where r.holds and t.term not in (select term from of_run)
     ),
     written as (
-        select w.dataset_key, w.version_key, w.role, w.run_id, w.written_at, w.origin
+        select v.term, w.dataset_key, w.version_key, w.role, w.run_id, w.written_at, w.origin
         from store.write w join wanted_version v using (version_key) where w.holds
         union all
-        select w.dataset_key, w.version_key, w.role, w.run_id, w.written_at, w.origin
-        from store.write w join dataset_member m using (dataset_key) join thing t on t.kind = 'dataset' where w.holds
+        select t.term, w.dataset_key, w.version_key, w.role, w.run_id, w.written_at, w.origin
+        from store.write w join dataset_member m using (dataset_key) join thing t on t.term = m.term and t.kind = 'dataset' where w.holds
     ),
     latest as (
-        select min({age: -epoch_us(written_at), writer_run_id: run_id, version_key: version_key, dataset_key: dataset_key, role: role}) as w
-        from (select *, origin = 'forwarded' and bool_or(origin <> 'forwarded') over (partition by version_key) as outer_run from written)
-        where not outer_run
+        select term, min({age: -epoch_us(written_at), writer_run_id: run_id, version_key: version_key, dataset_key: dataset_key, role: role}) as w
+        from (select *, origin = 'forwarded' and bool_or(origin <> 'forwarded') over (partition by term, version_key) as outer_run from written)
+        where not outer_run group by term
     ),
     unwritten as (
-        select dataset_key, version_key from wanted_version
+        select term, dataset_key, version_key from wanted_version
         union all
         -- Of a dataset that nobody wrote: the version last read.
-        select min({age: -epoch_us(r.read_at), version_key: r.version_key, dataset_key: r.dataset_key}).dataset_key,
+        select t.term, min({age: -epoch_us(r.read_at), version_key: r.version_key, dataset_key: r.dataset_key}).dataset_key,
                min({age: -epoch_us(r.read_at), version_key: r.version_key, dataset_key: r.dataset_key}).version_key
-        from store.read r join dataset_member m using (dataset_key) join thing t on t.kind = 'dataset' where r.holds having count(*) > 0
+        from store.read r join dataset_member m using (dataset_key) join thing t on t.term = m.term and t.kind = 'dataset' where r.holds group by t.term
         union all
-        select dataset_key, null from thing where kind = 'dataset'
+        select term, dataset_key, null from thing where kind = 'dataset'
     )
-    select dataset_key, version_key, role, writer_run_id from of_run
+    select term, dataset_key, version_key, role, writer_run_id from of_run
     union all
-    select dataset_key, coalesce(version_key, bound_version_key), role, writer_run_id from store.bind('run_reading')
+    select term, dataset_key, coalesce(version_key, bound_version_key), role, writer_run_id from store.bind('run_reading')
     union all
-    select w.dataset_key, w.version_key, w.role, w.writer_run_id from latest where w is not null
+    select term, w.dataset_key, w.version_key, w.role, w.writer_run_id from latest
     union all
-    (select dataset_key, version_key, '', null from unwritten
-     where not exists (from written) order by version_key nulls last limit 1)
+    (select term, dataset_key, version_key, '', null from unwritten where term not in (select term from written)
+     qualify row_number() over (partition by term order by version_key nulls last) = 1)
 );
 
 -- The same of x.
 create or replace macro store.target(x) as table (
-    with resolved as materialized (from store.resolve(x))
-    from store.target_of('resolved')
+    with asked as (select x::varchar as term),
+    resolved as materialized (from store.resolve_each('asked'))
+    select dataset_key, version_key, role, writer_run_id from store.target_of('resolved')
 );
 
 -- Who wrote the versions in `versions` (version_key), or the same versions and contents under other names.

@@ -1,165 +1,217 @@
 -- Why two results differ: docs/why.md says how causes are found and graded.
+--
+-- Each step is a macro over the answers of earlier ones. `why` takes them all in one query, for SQL; queries/why_steps.sql takes them one by
+-- one, for the command and Python, and leaves out what cannot say anything: half of the time goes into planning.
 
--- The two upstreams are walked in step, by the role of each input, and no further than to equal contents.
-create or replace macro why(a, b) as table (
-    with recursive target as materialized (from store.targets_of(a, b)),
-    start as materialized (
-        select run_a, run_b, {depth: 0, reader_a: null::uuid, reader_b: null::uuid, dataset_key: min(dataset_key)} as via, bool_or(not same) as known
-        from target where same is not true and run_a <> run_b group by run_a, run_b
-    ),
-    begin as materialized (select run_a, run_b, via from start),
-    link as materialized (from store.version_link),
-    linked_run as materialized (from store.linked_run),
-    twin as materialized (from store.twins()),
-    serving as materialized (from store.served_run),
-    -- The runs to compare. `via`: how far from the result (`depth`), and the readers through which a pair was reached. A guess is
-    -- right if from each of its pairs just the pairs of the guess are reached, and on just these ways; else it is not used.
-    guess as materialized (from store.guessed_pairs('begin')),
-    looked_up as materialized (from store.side_by_side('guess', 'link', 'linked_run', 'twin', 'serving')),
-    wrong as materialized (
-        select count(*) > 0 as wrong from guess g
-        full join (select writer_a as run_a, writer_b as run_b, min(via) as via from looked_up where followed and not same group by writer_a, writer_b) s
-            on s.run_a = g.run_a and s.run_b = g.run_b
-        where case when g.via.depth = 0 then false else g.via is distinct from s.via end
-    ),
-    walk(run_a, run_b, via) using key (run_a, run_b, min(via)) as (
-        select run_a, run_b, via from begin where (select wrong from wrong)
+-- The pairs of runs that wrote what a and b are, of `targets` (store.targets_of): (run_a, run_b, via, known). `via`: how far from the result (`depth`), and the
+-- readers through which a pair was reached. `known`: that they differ.
+create or replace macro store.first_pairs(targets) as table (
+    select run_a, run_b, {depth: 0, reader_a: null::uuid, reader_b: null::uuid, dataset_key: min(dataset_key)} as via, bool_or(not same) as known
+    from query_table(targets) where same is not true and run_a <> run_b group by run_a, run_b
+);
+
+-- Where a guess (store.guessed_pairs) is wrong, by `sides` of it (store.side_by_side). It is right if from each of its pairs just the pairs of the guess are reached,
+-- and on just these ways; else it is not used.
+create or replace macro store.misguesses(guess, sides) as table (
+    select g.run_a, g.run_b, s.run_a as other_a, s.run_b as other_b from query_table(guess) g
+    full join (select writer_a as run_a, writer_b as run_b, min(via) as via from query_table(sides) where followed and not same group by writer_a, writer_b) s
+        on s.run_a = g.run_a and s.run_b = g.run_b
+    where case when g.via.depth = 0 then false else g.via is distinct from s.via end
+);
+
+-- The runs to compare, where they cannot be guessed: (run_a, run_b, via).
+create or replace macro store.walked_pairs(starts, links, linked_runs, twins, serving) as table (
+    with recursive walk(run_a, run_b, via) using key (run_a, run_b, min(via)) as (
+        select run_a, run_b, via from query_table(starts)
         union
-        select writer_a, writer_b, via from store.side_by_side('walk', 'link', 'linked_run', 'twin', 'serving') where followed and not same
-    ),
-    pair as materialized (from guess where not (select wrong from wrong) union all from walk),
-    side as materialized (
-        from looked_up where not (select wrong from wrong)
-        union all
-        from store.side_by_side('walk', 'link', 'linked_run', 'twin', 'serving')
-    ),
-    -- Where they have read the same, what differs arose there: `level`.
-    judged as materialized (
-        select p.run_a, p.run_b, p.via.depth as depth, u.run_a is null as level
-        from pair p left join (select distinct run_a, run_b from side where not same) u on u.run_a = p.run_a and u.run_b = p.run_b
-    ),
-    level as materialized (select run_a, run_b from judged where level),
-    said as materialized (from store.asked_differences('pair', 'level')),
-    -- Where a run itself was asked for the same, it may have been the run around it that was not.
-    silent as materialized (select run_a, run_b from level anti join (select run_a, run_b from said where kind = 'asked') s using (run_a, run_b)),
-    own as materialized (from said union all by name from store.outer_differences('silent')),
-    -- Where they ran is compared where it may be the cause, or is worth a word: not for each of 100,000 runs.
-    asked as materialized (select distinct run_a, run_b from own where kind = 'asked'),
-    besides as materialized (select run_a, run_b, depth from judged semi join asked using (run_a, run_b) where level or depth = 0),
-    looked as materialized (
-        select run_a, run_b from level anti join asked using (run_a, run_b)
-        union
-        (select run_a, run_b from besides order by depth = 0 desc, depth desc, run_a, run_b limit 100)
-        union
-        select run_a, run_b from judged where depth = 0
-        union
-        select run_a, run_b from side where not same and not followed
-    ),
-    place as materialized (from store.setting_differences('looked')),
-    reordered as materialized (from store.order_differences('silent', 'side')),
-    raw as materialized (from store.loose_ends('side', 'target')),
-    inside as materialized (from store.inside_differences('raw')),
-    -- Per pair of which there is something to be said: which explanations there are.
-    spoken as materialized (select run_a, run_b from level union select run_a, run_b from own union select run_a, run_b from place),
-    ground as materialized (
-        select run_a, run_b, max(depth) as depth, bool_or(level) as level, bool_or(known) as known, bool_or(asked) as asked, bool_or(chance) as chance,
-               bool_or(other) as other, bool_or(slight) as slight, bool_or(place) as place, bool_or(moved) as moved,
-               bool_or(covered) as covered, bool_or(recorded) as recorded
-        from (
-            select run_a, run_b, depth, level, false as known, false as asked, false as chance, false as other, false as slight, false as place,
-                   false as moved, false as covered, false as recorded from judged semi join spoken using (run_a, run_b)
-            union all by name
-            select run_a, run_b, true as known from store.pairs_known_to_differ('level', 'side')
-            union all by name
-            select run_a, run_b, true as known from start semi join spoken using (run_a, run_b) where known
-            union all by name
-            select run_a, run_b, kind = 'asked' as asked, kind in ('chance', 'used') and coalesce(drawn, false) as chance,
-                   kind in ('asked', 'renamed', 'chance') as other, kind = 'used' as slight, kind = 'covered' as covered, kind = 'recorded' as recorded
-            from own
-            union all by name
-            -- What was read was not quite the same.
-            select run_a, run_b, true as asked, true as other from reordered
-            union all by name
-            select run_a, run_b, what <> 'commit' as place, what = 'commit' as moved from place
-        )
-        group by run_a, run_b
-    ),
-    unexplained as materialized (
-        select run_a, run_b, depth, known, recorded, covered from ground
-        where level and not (other or chance or slight or place or (moved and not covered))
-    ),
-    cause(grade, weight, run_a, run_b, depth, role, what, value_a, value_b, tail) as materialized (
-        select 0, 1, i.run_a, i.run_b, null, i.slot, i.what, i.value_a, i.value_b, r.name
-        from inside i join raw r on r.run_a is not distinct from i.run_a and r.run_b is not distinct from i.run_b and r.slot = i.slot
-        union all
-        select case when r.in_a and r.in_b and r.same is null then 1 when i.slot is not null then 2 else 0 end, 2, r.run_a, r.run_b, null, r.slot,
-               case when not r.in_b then 'input only in a' when not r.in_a then 'input only in b' when r.same is null then 'unknown input' else 'input' end,
-               r.content_a, r.content_b, r.name
-        from raw r left join (select distinct run_a, run_b, slot from inside) i
-            on i.run_a is not distinct from r.run_a and i.run_b is not distinct from r.run_b and i.slot = r.slot
-        union all
-        select 0, 2, run_a, run_b, null, slot, 'order of columns', value_a, value_b, null from reordered
-        union all
-        -- One change that came with several runs, such as one seed for all of them, is one cause: where it is sure to have had
-        -- an effect, else where something was drawn, else where it came first.
-        select case when case when kind = 'renamed' then g.level and not g.asked and not g.chance
-                              when kind = 'chance' then coalesce(drawn, g.level and not g.asked)
-                              else g.level or (not bool_or(g.level) over change
-                                               and row_number() over (change order by coalesce(o.drawn, false) desc, g.depth desc, o.run_a, o.run_b) = 1) end
-                    then 0 else 2 end,
-               case what when 'seed' then 3 when 'parameter' then 4 when 'code' then 5 else 6 end,
-               o.run_a, o.run_b, g.depth, null, concat_ws(' ', what, nullif(key, '')), value_a, value_b, null
-        from own o join ground g using (run_a, run_b) left join store.run r on r.run_id = o.run_a
-        where kind in ('asked', 'renamed', 'chance')
-        window change as (partition by o.what, o.key, o.base_a, o.base_b, case when o.what = 'parameter' then r.job_key end)
-        union all
-        select case when g.level and g.known and not g.asked and not g.chance and (p.what <> 'commit' or not (g.place or g.slight or g.covered)) then 0 else 2 end,
-               -- What only one of them had is the less likely.
-               case when p.value_a is null or p.value_b is null then 8 else 7 end,
-               run_a, run_b, g.depth, null, concat_ws(' ', p.what, nullif(p.key, '')), p.value_a, p.value_b, null
-        from place p join ground g using (run_a, run_b)
-        union all
-        -- Not all of them were compared.
-        select 2, 11, null, null, 0, null, 'setting', 'compared for 100 of ' || pairs || ' runs, those furthest from the result', null, null
-        from (select count(*) as pairs from besides) where pairs > 100
-        union all
-        -- Sources of chance that were seen to be used.
-        select case when o.drawn or (g.level and g.known and not g.asked and not g.chance) then 0 else 2 end,
-               9, run_a, run_b, g.depth, null, o.what, o.value_a, o.value_b, null
-        from own o join ground g using (run_a, run_b) where o.kind = 'used'
-        union all
-        -- Nothing that is recorded differs.
-        select case when missing is null then 0 else 1 end, 10, run_a, run_b, depth, null, case when missing is null then 'non-determinism' else 'unknown' end,
-               coalesce(missing, run_a::varchar), case when missing is null then run_b::varchar end, null
-        from (
-            select u.*, case when not known then 'no digest of what it wrote' when not recorded then 'nothing is recorded of its parameters and code'
-                             when not covered then 'code in use was not kept: ' || l.files end as missing
-            from unexplained u left join store.code_not_kept('unexplained') l on l.run_a = u.run_a and l.run_b = u.run_b
-        )
-        union all
-        select 0, 2, run_a, run_b, 0, slot, 'output', content_a, content_b, name from target where same is not true and run_a = run_b
-        union all
-        -- Without anything to compare, no answer would read as if nothing differed.
-        select 0, 0, null, null, 0, null,
-               error('unknown: nothing of ' || a::varchar || ' can be compared with ' || b::varchar || ': name one output of each'), null, null, null
-        from (select count(*) as pairs from target) where pairs = 0
-    ),
-    -- The same of several runs of a job is told once, of those furthest from the result.
-    told as materialized (
-        select c.grade, c.weight, j.name as job_name, c.role, c.what, c.value_a, c.value_b, c.tail, count(distinct (c.run_a, c.run_b)) as runs,
-               min({nearness: -coalesce(c.depth, p.via.depth + 1, 0), run_a: c.run_a, run_b: c.run_b}) as first
-        from cause c left join pair p on p.run_a = c.run_a and p.run_b = c.run_b
-        left join store.run r on r.run_id = c.run_a left join store.job j on j.job_key = r.job_key
-        group by c.grade, c.weight, j.name, c.role, c.what, c.value_a, c.value_b, c.tail
-    ),
-    shown as materialized (select distinct first.run_a as run_a, first.run_b as run_b from told),
-    way as materialized (from store.ways('shown', 'pair'))
+        select writer_a, writer_b, via from store.side_by_side('walk', links, linked_runs, twins, serving) where followed and not same
+    )
+    from walk
+);
+
+-- Where a pair has read the same, what differs arose there: `level`. (run_a, run_b, depth, level).
+create or replace macro store.judged_pairs(pairs, sides) as table (
+    select p.run_a, p.run_b, p.via.depth as depth, u.run_a is null as level
+    from query_table(pairs) p
+    left join (select distinct run_a, run_b from query_table(sides) where not same) u on u.run_a = p.run_a and u.run_b = p.run_b
+);
+
+-- Pairs that have read the same and were themselves asked for the same: it may have been the run around them that was not.
+create or replace macro store.silent_pairs(levels, differences) as table (
+    select run_a, run_b from query_table(levels)
+    anti join (select run_a, run_b from query_table(differences) where kind = 'asked') s using (run_a, run_b)
+);
+
+-- Pairs whose settings may have had an effect besides what they were asked for.
+create or replace macro store.pairs_besides(judgements, differences) as table (
+    select run_a, run_b, depth from query_table(judgements)
+    semi join (select run_a, run_b from query_table(differences) where kind = 'asked') a using (run_a, run_b) where level or depth = 0
+);
+
+-- Where they ran is compared where it may be the cause, or is worth a word: not for each of 100,000 runs.
+create or replace macro store.pairs_looked_at(judgements, besides, differences, sides) as table (
+    select run_a, run_b from query_table(judgements)
+    anti join (select run_a, run_b from query_table(differences) where kind = 'asked') a using (run_a, run_b) where level
+    union
+    (select run_a, run_b from query_table(besides) order by depth = 0 desc, depth desc, run_a, run_b limit 100)
+    union
+    select run_a, run_b from query_table(judgements) where depth = 0
+    union
+    select run_a, run_b from query_table(sides) where not same and not followed
+);
+
+-- Per pair of which there is something to be said: which explanations there are.
+create or replace macro store.explanations(starts, judgements, levels, silents, sides, differences, reorders, settings) as table (
+    with spoken as materialized (
+        select run_a, run_b from query_table(levels) union select run_a, run_b from query_table(differences) union select run_a, run_b from query_table(settings)
+    )
+    select run_a, run_b, max(depth) as depth, bool_or(level) as level, bool_or(known) as known, bool_or(asked) as asked, bool_or(chance) as chance,
+           bool_or(other) as other, bool_or(slight) as slight, bool_or(place) as place, bool_or(moved) as moved,
+           bool_or(covered) as covered, bool_or(recorded) as recorded
+    from (
+        select run_a, run_b, depth, level, false as known, false as asked, false as chance, false as other, false as slight, false as place,
+               false as moved, false as covered, false as recorded from query_table(judgements) semi join spoken using (run_a, run_b)
+        union all by name
+        -- Of those that were asked for different things it does not matter.
+        select run_a, run_b, true as known from store.pairs_known_to_differ(silents, sides)
+        union all by name
+        select run_a, run_b, true as known from query_table(starts) semi join spoken using (run_a, run_b) where known
+        union all by name
+        select run_a, run_b, kind = 'asked' as asked, kind in ('chance', 'used') and coalesce(drawn, false) as chance,
+               kind in ('asked', 'renamed', 'chance') as other, kind = 'used' as slight, kind = 'covered' as covered, kind = 'recorded' as recorded
+        from query_table(differences)
+        union all by name
+        -- What was read was not quite the same.
+        select run_a, run_b, true as asked, true as other from query_table(reorders)
+        union all by name
+        select run_a, run_b, what <> 'commit' as place, what = 'commit' as moved from query_table(settings)
+    )
+    group by run_a, run_b
+);
+
+-- Pairs of which nothing that is recorded explains that they differ.
+create or replace macro store.unexplained_pairs(explanations) as table (
+    select run_a, run_b, depth, known, recorded, covered from query_table(explanations)
+    where level and not (other or chance or slight or place or (moved and not covered))
+);
+
+-- What is told: (grade, weight, run_a, run_b, depth, role, what, value_a, value_b, tail), in the order of the grades and weights.
+create or replace macro store.causes(a, b, targets, ends, insides, reorders, differences, settings, besides, explanations, unexplained, lost) as table (
+    select 0 as grade, 1 as weight, i.run_a, i.run_b, null as depth, i.slot as role, i.what, i.value_a, i.value_b, r.name as tail
+    from query_table(insides) i join query_table(ends) r on r.run_a is not distinct from i.run_a and r.run_b is not distinct from i.run_b and r.slot = i.slot
+    union all
+    select case when r.in_a and r.in_b and r.same is null then 1 when i.slot is not null then 2 else 0 end, 2, r.run_a, r.run_b, null, r.slot,
+           case when not r.in_b then 'input only in a' when not r.in_a then 'input only in b' when r.same is null then 'unknown input' else 'input' end,
+           r.content_a, r.content_b, r.name
+    from query_table(ends) r left join (select distinct run_a, run_b, slot from query_table(insides)) i
+        on i.run_a is not distinct from r.run_a and i.run_b is not distinct from r.run_b and i.slot = r.slot
+    union all
+    select 0, 2, run_a, run_b, null, slot, 'order of columns', value_a, value_b, null from query_table(reorders)
+    union all
+    -- One change that came with several runs, such as one seed for all of them, is one cause: where it is sure to have had
+    -- an effect, else where something was drawn, else where it came first.
+    select case when case when kind = 'renamed' then g.level and not g.asked and not g.chance
+                          when kind = 'chance' then coalesce(drawn, g.level and not g.asked)
+                          else g.level or (not bool_or(g.level) over change
+                                           and row_number() over (change order by coalesce(o.drawn, false) desc, g.depth desc, o.run_a, o.run_b) = 1) end
+                then 0 else 2 end,
+           case what when 'seed' then 3 when 'parameter' then 4 when 'code' then 5 else 6 end,
+           o.run_a, o.run_b, g.depth, null, concat_ws(' ', what, nullif(key, '')), value_a, value_b, null
+    from query_table(differences) o join query_table(explanations) g using (run_a, run_b) left join store.run r on r.run_id = o.run_a
+    where kind in ('asked', 'renamed', 'chance')
+    window change as (partition by o.what, o.key, o.base_a, o.base_b, case when o.what = 'parameter' then r.job_key end)
+    union all
+    select case when g.level and g.known and not g.asked and not g.chance and (p.what <> 'commit' or not (g.place or g.slight or g.covered)) then 0 else 2 end,
+           -- What only one of them had is the less likely.
+           case when p.value_a is null or p.value_b is null then 8 else 7 end,
+           run_a, run_b, g.depth, null, concat_ws(' ', p.what, nullif(p.key, '')), p.value_a, p.value_b, null
+    from query_table(settings) p join query_table(explanations) g using (run_a, run_b)
+    union all
+    -- Not all of them were compared.
+    select 2, 11, null, null, 0, null, 'setting', 'compared for 100 of ' || pairs || ' runs, those furthest from the result', null, null
+    from (select count(*) as pairs from query_table(besides)) where pairs > 100
+    union all
+    -- Sources of chance that were seen to be used.
+    select case when o.drawn or (g.level and g.known and not g.asked and not g.chance) then 0 else 2 end,
+           9, run_a, run_b, g.depth, null, o.what, o.value_a, o.value_b, null
+    from query_table(differences) o join query_table(explanations) g using (run_a, run_b) where o.kind = 'used'
+    union all
+    -- Nothing that is recorded differs.
+    select case when missing is null then 0 else 1 end, 10, run_a, run_b, depth, null, case when missing is null then 'non-determinism' else 'unknown' end,
+           coalesce(missing, run_a::varchar), case when missing is null then run_b::varchar end, null
+    from (
+        select u.*, case when not known then 'no digest of what it wrote' when not recorded then 'nothing is recorded of its parameters and code'
+                         when not covered then 'code in use was not kept: ' || l.files end as missing
+        from query_table(unexplained) u left join query_table(lost) l on l.run_a = u.run_a and l.run_b = u.run_b
+    )
+    union all
+    select 0, 2, run_a, run_b, 0, slot, 'output', content_a, content_b, name from query_table(targets) where same is not true and run_a = run_b
+    union all
+    -- Without anything to compare, no answer would read as if nothing differed.
+    select 0, 0, null, null, 0, null,
+           error('unknown: nothing of ' || a::varchar || ' can be compared with ' || b::varchar || ': name one output of each'), null, null, null
+    from (select count(*) as pairs from query_table(targets)) where pairs = 0
+);
+
+-- The same of several runs of a job is told once, of those furthest from the result.
+create or replace macro store.told_causes(causes, pairs) as table (
+    select c.grade, c.weight, j.name as job_name, c.role, c.what, c.value_a, c.value_b, c.tail, count(distinct (c.run_a, c.run_b)) as runs,
+           min({nearness: -coalesce(c.depth, p.via.depth + 1, 0), run_a: c.run_a, run_b: c.run_b}) as first
+    from query_table(causes) c left join query_table(pairs) p on p.run_a = c.run_a and p.run_b = c.run_b
+    left join store.run r on r.run_id = c.run_a left join store.job j on j.job_key = r.job_key
+    group by c.grade, c.weight, j.name, c.role, c.what, c.value_a, c.value_b, c.tail
+);
+
+-- And ranked, each with the way from it to the result.
+create or replace macro store.ranked_causes(told, pairs) as table (
+    with shown as materialized (select distinct first.run_a as run_a, first.run_b as run_b from query_table(told)),
+    way as materialized (from store.ways('shown', pairs))
     select row_number() over (order by t.grade, t.first.nearness, t.weight, t.what, t.role, w.text, t.first) as rank,
            t.job_name, t.role, t.what, t.value_a as a, t.value_b as b,
            case when t.tail is null then w.text when w.run_a is null then t.tail else concat_ws(' ← ', w.text, t.job_name, t.tail) end as path,
            ['cause', 'unknown', 'also'][t.grade + 1] as grade, t.first.run_a::varchar as run_a, t.first.run_b::varchar as run_b, t.runs
-    from told t left join way w on w.run_a = t.first.run_a and w.run_b = t.first.run_b
+    from query_table(told) t left join way w on w.run_a = t.first.run_a and w.run_b = t.first.run_b
     order by rank
+);
+
+-- The two upstreams are walked in step, by the role of each input, and no further than to equal contents.
+create or replace macro why(a, b) as table (
+    with target as materialized (from store.targets_of(a, b)),
+    start as materialized (from store.first_pairs('target')),
+    link as materialized (from store.version_link),
+    linked_run as materialized (from store.linked_run),
+    twin as materialized (from store.twins()),
+    serving as materialized (from store.served_run),
+    guess as materialized (from store.guessed_pairs('start')),
+    looked_up as materialized (from store.side_by_side('guess', 'link', 'linked_run', 'twin', 'serving')),
+    misguess as materialized (from store.misguesses('guess', 'looked_up')),
+    unguessed as (from start where exists (from misguess)),
+    walk as materialized (from store.walked_pairs('unguessed', 'link', 'linked_run', 'twin', 'serving')),
+    pair as materialized (from guess where not exists (from misguess) union all from walk),
+    side as materialized (
+        from looked_up where not exists (from misguess)
+        union all
+        from store.side_by_side('walk', 'link', 'linked_run', 'twin', 'serving')
+    ),
+    judged as materialized (from store.judged_pairs('pair', 'side')),
+    level as materialized (select run_a, run_b from judged where level),
+    said as materialized (from store.asked_differences('pair', 'level')),
+    silent as materialized (from store.silent_pairs('level', 'said')),
+    own as materialized (from said union all by name from store.outer_differences('silent')),
+    besides as materialized (from store.pairs_besides('judged', 'own')),
+    looked as materialized (from store.pairs_looked_at('judged', 'besides', 'own', 'side')),
+    place as materialized (from store.setting_differences('looked')),
+    reordered as materialized (from store.order_differences('silent', 'side')),
+    raw as materialized (from store.loose_ends('side', 'target')),
+    inside as materialized (from store.inside_differences('raw')),
+    ground as materialized (from store.explanations('start', 'judged', 'level', 'silent', 'side', 'own', 'reordered', 'place')),
+    unexplained as materialized (from store.unexplained_pairs('ground')),
+    lost as materialized (from store.code_not_kept('unexplained')),
+    cause as materialized (
+        from store.causes(a, b, 'target', 'raw', 'inside', 'reordered', 'own', 'place', 'besides', 'ground', 'unexplained', 'lost')
+    ),
+    told as materialized (from store.told_causes('cause', 'pair'))
+    from store.ranked_causes('told', 'pair')
 );
 
 comment on macro table why is 'Why two results differ: first causes, ranked, and what else differs.';

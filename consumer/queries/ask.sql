@@ -20,10 +20,6 @@ select * from reproducibility($x);
 -- What differs between two runs.
 select * from run_diff($a, $b);
 
--- name: why
--- Why a and b differ: first causes, ranked.
-select * from why($a, $b);
-
 -- name: thing
 -- What x is, by the names that people know.
 select t.kind, t.run_id::varchar as run_id, coalesce(d.namespace, j.namespace) as namespace,

@@ -4,7 +4,7 @@ Bindings are taken from the view `inputs`, which other tests compare with the or
 """
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import pytest
@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from soak import examples
 from streams import dataset, encode, event, occurrence, run_id
+
+from relineage.consumer.ask import Ask
 
 LINEAGES = examples(10, 200)
 SIDES = (1, 2)
@@ -130,13 +132,12 @@ def test_the_runs_compared_are_those_of_a_naive_walk(new_store: Any) -> None:
         expected: Counter[str] = Counter()
         for run, count in level_pairs(reads, a, b).items():
             expected[jobs[run]] += count
-        rows = store.sql(
-            "select job_name, runs from why($a, $b) where what in ('unknown', 'non-determinism')",
-            {"a": a, "b": b},
-        )
+        causes = Ask(store.connection).why(a, b)
         found: Counter[str] = Counter()
-        for job, count in rows:
-            found[job] += count
+        for cause in causes:
+            if cause.what in ("unknown", "non-determinism"):
+                found[cause.job_name or ""] += cause.runs
         assert found == expected
+        assert [astuple(cause) for cause in causes] == store.sql("from why($a, $b)", {"a": a, "b": b})
 
     law()

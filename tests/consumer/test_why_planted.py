@@ -8,7 +8,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -330,7 +330,11 @@ def asked(case: Case, namespace: str, store: Store, folder: Path) -> list[Cause]
         )
         models.append(runs.fetchall()[0][0])
     assert models[0] != models[1]
-    return Ask(store.connection).why(*models)
+    causes = Ask(store.connection).why(*models)
+    # In SQL it is one query, in Python there are steps.
+    rows = store.connection.execute("from why($a, $b)", {"a": models[0], "b": models[1]}).fetchall()
+    assert [astuple(cause) for cause in causes] == rows
+    return causes
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -1,0 +1,46 @@
+"""`why` step by step, which takes a third of the time of the macro of that name: most steps have nothing to look at.
+
+Decides which steps are left out. What they do is in macros/why.sql, in which order in queries/why_steps.sql.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import duckdb
+
+from .named import named
+
+# Each of these steps with the one without whose rows it has nothing to say.
+NEEDS = MappingProxyType(
+    {
+        "walked_pair": "misguess",
+        "walked_side": "misguess",
+        "outer": "silent",
+        "reordered": "silent",
+        "inside": "raw",
+        "lost": "unexplained",
+    }
+)
+
+
+def take_steps(cursor: duckdb.DuckDBPyConnection, a: str, b: str) -> duckdb.DuckDBPyConnection:
+    """The answer, to be fetched.
+
+    Args:
+        cursor: A connection of its own, in which temporary tables stay behind.
+        a: One result.
+        b: The other one.
+
+    Raises:
+        duckdb.InvalidInputException: One of them is unknown or ambiguous, or they cannot be compared.
+    """
+    rows: dict[str, int] = {}
+    found = cursor.begin()  # all steps see one state
+    for name, statement in named("why_steps").items():
+        if name in NEEDS and not rows[NEEDS[name]]:
+            continue
+        found = cursor.execute(statement, {"a": a, "b": b} if "$a" in statement else None)
+        if name != "why":
+            rows[name] = sum(row[0] for row in found.fetchall())
+    return found
