@@ -6,7 +6,7 @@ file that is opened anew, as people have it; the command is timed from outside, 
 """
 
 import json
-import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -157,15 +157,21 @@ def ask(store: Store, query: str, values: dict[str, str] | None = None) -> list[
     return store.connection.execute(query, values).fetchall()
 
 
+def cpu_seconds() -> float:
+    """Of all threads, and of processes that were waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
 def seconds(work: Callable[[], Any]) -> tuple[float, float]:
-    """Wall and CPU (of all threads, and of processes that were waited for), the medians of a few repetitions."""
+    """Wall and CPU, the medians of a few repetitions after a first one."""
     work()
     wall, cpu = [], []
     for _ in range(REPETITIONS):
-        began, cpu_began = time.perf_counter(), sum(os.times()[:4])
+        began, cpu_began = time.perf_counter(), cpu_seconds()
         work()
         wall.append(time.perf_counter() - began)
-        cpu.append(sum(os.times()[:4]) - cpu_began)
+        cpu.append(cpu_seconds() - cpu_began)
     return median(wall), median(cpu)
 
 
@@ -182,7 +188,7 @@ def process(*arguments: str) -> None:
 
 def command(path: Path, a: str, b: str) -> None:
     """`relineage why` as it is typed."""
-    process("-c", "from relineage.consumer.cli import main; main()", "why", a, b, "--database", str(path))
+    process(str(Path(sys.executable).with_name("relineage")), "why", a, b, "--database", str(path))
 
 
 def yardsticks(store: Store, runs: int) -> Iterator[tuple[str, str, str]]:
