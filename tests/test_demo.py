@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from cli_projects import git, process_environment
 from emitted import events_in
+from once import once
 from validation import validate_event
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,9 +61,14 @@ def run_demo(folder: Path, *arguments: str, code: int = 0) -> Demo:
     return Demo(folder / ".relineage-demo", ran.stdout, ran.stderr)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    return run_demo(tmp_path_factory.mktemp("demo"))
+    def make(folder: Path) -> None:
+        made = run_demo(folder)
+        (folder / "printed.json").write_text(json.dumps([made.text, made.errors]))
+
+    folder = once(tmp_path_factory, "demo", make)
+    return Demo(folder / ".relineage-demo", *json.loads((folder / "printed.json").read_text()))
 
 
 def test_it_complains_of_nothing(demo: Demo) -> None:

@@ -6,10 +6,12 @@ import re
 import subprocess
 import sysconfig
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from once import once
 
 from relineage.consumer.cli import COMMANDS
 from relineage.consumer.consume import take_in
@@ -48,17 +50,22 @@ def masked(text: str) -> list[str]:
     return [re.sub(r"[ ─]{2,}", "  ", line) for line in text.splitlines()]
 
 
+@dataclass(frozen=True)
 class Tried:
-    """The README's commands, run in a folder of their own."""
+    """The README's commands, run in a folder of their own, and the README with what they printed."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.text: str = docs.readme(README, folder)
+    folder: Path
+    text: str
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tried(tmp_path_factory: pytest.TempPathFactory) -> Tried:
-    return Tried(tmp_path_factory.mktemp("readme"))
+    def make(folder: Path) -> None:
+        (folder / "project").mkdir()
+        (folder / "README.md").write_text(docs.readme(README, folder / "project"), "utf-8")
+
+    folder = once(tmp_path_factory, "readme", make)
+    return Tried(folder / "project", (folder / "README.md").read_text("utf-8"))
 
 
 def test_the_readme_shows_what_its_commands_print(tried: Tried) -> None:
