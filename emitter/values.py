@@ -66,6 +66,20 @@ def record_of(value: object) -> Record | None:
     return Record(f"{type(value).__module__}.{type(value).__qualname__}", fields)
 
 
+def constant_of(value: object) -> tuple[str, str] | None:
+    """Kind and name of what a library names and nobody changes: numpy's and torch's types of numbers, torch's devices;
+    null for anything else.
+    """
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    if numpy is not None and isinstance(value, numpy.dtype):
+        whole = value.names is None and value.subdtype is None
+        return ("numpy.dtype", value.str) if whole else None
+    named = getattr(torch, "dtype", ()), getattr(torch, "device", ())  # neither while it is being imported
+    if isinstance(value, named):
+        return f"torch.{type(value).__name__}", str(value)
+    return None
+
+
 def canonical(value: object) -> bytes:
     """The one byte form of a value.
 
@@ -88,6 +102,8 @@ def type_name(value: object) -> str:
         return f"{type(value).__module__}.{type(value).__qualname__}"
     if (record := record_of(value)) is not None:
         return record.kind
+    if (constant := constant_of(value)) is not None:
+        return constant[0]
     for base in (bool, int, float, complex, str, bytes, datetime, date, time, timedelta, list, tuple):
         if isinstance(value, base):
             return base.__name__
@@ -145,6 +161,8 @@ def _encode(value: object, depth: int) -> bytes:
         return _frame(b"D", _encode(record.kind, depth + 1) + _pairs(record.fields, depth))
     if _is_array(value):
         return _frame(b"a", _array(value, depth))
+    if (constant := constant_of(value)) is not None:
+        return _frame(b"N", _items(constant, depth))
     raise NoFormError(
         f"a {type(value).__module__}.{type(value).__qualname__} has no defined form: "
         "give numbers, texts, lists, tuples, dicts or a name for it"
@@ -251,6 +269,8 @@ def _literal(value: object, depth: int) -> str:
         )
     if _is_array(value):
         return _array_literal(value, depth)
+    if (constant := constant_of(value)) is not None:
+        return constant[1] if depth == 0 else repr(constant[1])
     return f"<{type(value).__module__}.{type(value).__qualname__}>"
 
 

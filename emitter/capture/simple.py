@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from ..parameters import parameters_of
-from ..values import canonical
+from ..values import canonical, constant_of
 from .local import is_own_class
 
 MOST_ITEMS = 1_000  # of a container
@@ -47,7 +47,7 @@ def form_of_simple(value: Any, label: str) -> bytes | None:
     elif numpy is not None and isinstance(value, numpy.ndarray | numpy.generic):
         fits = value.nbytes <= _MOST_ARRAY_BYTES
     else:
-        fits = value is None or isinstance(value, _SCALARS)
+        fits = value is None or isinstance(value, _SCALARS) or constant_of(value) is not None
     if not fits:
         return None
     name = label.rpartition(".")[2]  # of a secret, what is hashed is that it is one

@@ -60,6 +60,7 @@ DIFFERENT = [
     date(2026, 1, 1), datetime.fromisoformat("2026-01-01"), datetime(2026, 1, 1, tzinfo=UTC),
     timedelta(seconds=1), range(3), range(0, 3, 2),
     np.array([1, 2]), np.array([1.0, 2.0]), np.array([[1, 2]]), np.array([1, 2], dtype=np.int32),
+    np.dtype("f4"), np.dtype("f8"), np.dtype("M8[s]"), np.dtype("M8[ms]"), "<f4",
 ]  # fmt: skip
 
 
@@ -100,6 +101,7 @@ def test_equal_values_have_one_form(one, other):
         pytest.param(int, id="class"),
         pytest.param(object(), id="object"),
         pytest.param(np.array([object()]), id="array of objects"),
+        pytest.param(np.dtype([("a", "f4")]), id="numpy type with fields"),
         pytest.param(np.datetime64("2026-01-01", "ns"), id="numpy instant"),
         pytest.param({"deep": [1, len]}, id="inside"),
     ],
@@ -170,6 +172,7 @@ def test_the_order_of_a_dict_never_counts(mapping, chance):
         (b"x", "bytes", "b'x'"),
         (PurePosixPath("a/b"), "PurePosixPath", "a/b"),
         (np.array([1, 2]), "ndarray", "[1, 2]"),
+        (np.dtype("float32"), "numpy.dtype", "<f4"),
         (len, "builtin_function_or_method", "<builtins.builtin_function_or_method>"),
     ],
 )

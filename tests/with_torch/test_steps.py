@@ -9,6 +9,7 @@ from step_events import content, roles, step_of
 from relineage.emitter import Lineage
 from relineage.emitter.steps.arguments import is_data
 from relineage.emitter.steps.forms import Formless, form_of
+from relineage.emitter.values import canonical, text, type_name
 
 
 @pytest.fixture
@@ -97,3 +98,28 @@ def test_arrays_and_tensors_in_one_state_keep_their_kinds(folder):
     assert step_of(ends(folder)[1])["cache"] == "served"
     assert type(again["array"]) is np.ndarray
     assert type(again["tensor"]) is torch.Tensor
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "shown"),
+    [
+        (torch.float32, "torch.dtype", "torch.float32"),
+        (torch.bfloat16, "torch.dtype", "torch.bfloat16"),
+        (torch.device("cpu"), "torch.device", "cpu"),
+        (torch.device("cuda", 1), "torch.device", "cuda:1"),
+    ],
+)
+def test_types_and_devices_are_parameters_with_a_form(value, kind, shown):
+    assert (type_name(value), text(value)) == (kind, shown)
+    assert canonical(value) != canonical(shown)
+
+
+def test_the_forms_of_types_and_devices_differ():
+    values = [
+        torch.float32,
+        torch.float64,
+        torch.device("cpu"),
+        torch.device("cuda", 0),
+        torch.device("cuda", 1),
+    ]
+    assert len({canonical(value) for value in values}) == len(values)
