@@ -96,6 +96,16 @@ create or replace macro store.switches_off(seeds_body) as
             lambda s: (seeds_body ->> ('/switches/' || s.name)) = s.wrong),
         lambda s: s.name);
 
+-- Versions that are said to be models, and files with the name of one: of what a pickle holds, nothing is said.
+create or replace view store.model_version as
+select version_key from store.version_facet
+where key = 'relineage_model' or (key = 'datasetType' and upper(body ->> '$.datasetType') = 'MODEL')
+union
+select v.version_key from store.version v join store.dataset d using (dataset_key)
+where regexp_matches(d.name, '\.(joblib|pkl|pickle|pt|pth|ckpt|onnx|h5|keras|gguf|cbm|ubj)$', 'i');
+comment on view store.model_version is 'Versions that are models, by what is said of them or by their names.';
+comment on column store.model_version.version_key is 'The version.';
+
 create or replace macro reproducibility(x) as table (
     with up as materialized (from upstream(x)),
     involved as (
@@ -110,10 +120,7 @@ create or replace macro reproducibility(x) as table (
                version, digest, how, writer_run_id, store.version_key(dataset_namespace, dataset_name, version) as version_key
         from up where reader_run_id is not null
     ),
-    model_version as (
-        select distinct version_key from store.version_facet
-        where key = 'relineage_model' or (key = 'datasetType' and upper(body ->> '$.datasetType') = 'MODEL')
-    ),
+    model_version as materialized (from store.model_version),
     read_of as (
         select run_id,
                list(distinct input order by input) filter (where version is null) as nameless,

@@ -31,9 +31,7 @@ select run_id, repository, commit, snapshot, dirty, root from environments where
 select distinct i.run_id, i.dataset_namespace, i.dataset_name, i.version
 from inputs i
 where i.run_id in (select unnest($run_ids))
-  and store.version_key(i.dataset_namespace, i.dataset_name, i.version) in (
-      select version_key from store.version_facet
-      where key = 'relineage_model' or (key = 'datasetType' and upper(body ->> '$.datasetType') = 'MODEL'))
+  and store.version_key(i.dataset_namespace, i.dataset_name, i.version) in (from store.model_version)
 order by all;
 
 -- name: written

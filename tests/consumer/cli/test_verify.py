@@ -81,6 +81,29 @@ def test_a_file_that_changed_fails(project: Path, status: Callable[..., Any]) ->
     assert reason.startswith(f"{project}/raw.csv is not what was read: it is b3-bytes1:")
 
 
+FROM_A_PICKLE = """
+import pickle
+from pathlib import Path
+from relineage.emitter import Lineage
+Path("base.pkl").write_bytes(pickle.dumps({"weight": list(range(99))}))
+with Lineage(namespace="fraud").run("tune", seed=1) as run:
+    weights = pickle.loads(run.input(Path("base.pkl"), role="base").read_bytes())
+    run.output(weights, name="models/fraud")
+"""
+
+
+def test_a_pickle_that_is_named_like_a_model_counts_as_weights(
+    folder: Path, status: Callable[..., Any]
+) -> None:
+    (folder / "tune.py").write_text(FROM_A_PICKLE)
+    subprocess.run([sys.executable, "tune.py"], cwd=folder, env=process_environment(), check=True)
+    assert status("tune", "weights_known") == ("passed", f"{folder}/base.pkl is as it was read")
+
+    (folder / "base.pkl").unlink()
+
+    assert status("tune", "weights_known") == ("unknown", f"{folder}/base.pkl is not on this machine")
+
+
 def test_a_file_that_is_not_here_is_unknown(project: Path, status: Callable[..., Any]) -> None:
     (project / "raw.csv").unlink()
 
