@@ -36,22 +36,15 @@ def chances_of(connection: duckdb.DuckDBPyConnection, causes: Sequence[Cause]) -
     }
     if not runs:
         return {}
-    asked = {"run_ids": sorted(runs)}
-    unseen = {
-        run_id: [
-            *(f"of the code {one}" for one in code),
-            *(f"parameter {name}: a secret" for name in secrets),
-        ]
-        for run_id, code, secrets in connection.execute(
-            named("chance")["beyond_the_recipe"], asked
-        ).fetchall()
-    }
-    rows = connection.execute(named("why")["chance"], asked).fetchall()
+    rows = connection.execute(named("why")["chance"], {"run_ids": sorted(runs)}).fetchall()
     return {
         run_id: Chance(
             switches={one["key"]: str(one["value"]).strip('"') for one in switches or []},
             uncovered=uncovered or [],
-            unseen=unseen.get(run_id, []),
+            unseen=[
+                *(f"of the code {one}" for one in code),
+                *(f"parameter {name}: a secret" for name in secrets),
+            ],
         )
-        for run_id, switches, uncovered in rows
+        for run_id, switches, uncovered, code, secrets in rows
     }

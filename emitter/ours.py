@@ -45,10 +45,8 @@ def seeds_facet(record: "SeedRecord", producer: str) -> dict[str, Any]:
     """`relineage_seeds`."""
     from ..facets.seeds import RelineageSeedsRunFacet
 
-    fields = {
-        **vars(record),
-        "libraries": [vars(one) for one in record.libraries],
-    }  # pydantic checks them in one go
+    # As plain values, which pydantic checks in one go.
+    fields = {**vars(record), "libraries": [vars(one) for one in record.libraries]}
     return RelineageSeedsRunFacet.model_validate(fields).to_wire(producer)
 
 

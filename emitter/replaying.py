@@ -26,9 +26,8 @@ from typing import Any
 from .errors import SettingsError
 
 VARIABLE = "RELINEAGE_REPLAY"
-REPORT = (
-    "touched.txt"  # beside the plan: what was refused, foreign code that was loaded, reads of standard input
-)
+# Beside the plan: what was refused, foreign code that was loaded, reads of standard input.
+REPORT = "touched.txt"
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # Audit events whose first arguments are paths that would be changed: how many of them.

@@ -86,9 +86,8 @@ class Asked:
             BundleError: What is in the bundle is not what it says.
             SourceError: There is a store, and it is not for this machine.
         """
-        from ...emitter.store import (
-            open_store,
-        )  # the emitter takes 0.1 s to import, and few questions need it
+        # The emitter takes 0.1 s to import, and few questions need it.
+        from ...emitter.store import open_store
         from .contents import objects_of
 
         if not self.bundles:

@@ -274,17 +274,7 @@ create or replace macro store.setting_differences(pairs) as table (
 -- they were the same: (run_a, run_b, files).
 create or replace macro store.code_not_kept(pairs) as table (
     with run as materialized (select run_a as run_id from query_table(pairs) union select run_b from query_table(pairs)),
-    said as materialized (
-        select f.run_id, f.key, max({rank: store.location_rank(f.location), time: f.event_time, event: f.event_digest, body: f.body}).body as body
-        from store.facet f join run on run.run_id = f.run_id
-        where f.key = 'relineage_environment' and store.location_rank(f.location) is not null
-        group by f.run_id, f.key
-    ),
-    loaded as (
-        select run_id, split_part(one, ': in use, ', 1) as file
-        from (select run_id, unnest(from_json(json_extract(body, '$.code.notCovered'), '["VARCHAR"]')) as one from said)
-        where contains(one, ': in use, ')
-    )
+    loaded as (select run_id, unnest(store.files_not_kept(body)) as file from store.last_said('run', ['relineage_environment']))
     select p.run_a, p.run_b, string_agg(distinct l.file, ', ' order by l.file) as files
     from query_table(pairs) p join loaded l on l.run_id in (p.run_a, p.run_b)
     group by p.run_a, p.run_b

@@ -29,31 +29,25 @@ order by instant desc, x limit 2;
 -- name: code
 -- The code that each run was made with, the folder of its work tree, and the files it had loaded that were not kept. Not by the view environments, which reads all runs.
 with asked as materialized (select unnest($run_ids)::uuid as run_id),
-said as (
-    select f.run_id, f.key, arg_max(f.body, {rank: store.location_rank(f.location), time: f.event_time, event: f.event_digest}) as body
-    from store.facet f join asked using (run_id)
-    where f.key in ('relineage_environment', 'sourceCodeLocation') and store.location_rank(f.location) is not null
-    group by f.run_id, f.key
-),
 told as (
     select run_id, any_value(body) filter (where key = 'relineage_environment') as ours, any_value(body) filter (where key <> 'relineage_environment') as other
-    from said group by run_id
+    from store.last_said('asked', ['relineage_environment', 'sourceCodeLocation']) group by run_id
 )
 select run_id::varchar as run_id, coalesce(ours ->> '$.code.commit', other ->> '$.version') as commit, try_cast(ours ->> '$.code.dirty' as boolean) as dirty,
-       ours ->> '$.code.snapshot' as snapshot, ours ->> '$.code.root' as root,
-       list_transform(list_filter(from_json(json_extract(ours, '$.code.notCovered'), '["VARCHAR"]'), lambda one: contains(one, ': in use, ')),
-                      lambda one: split_part(one, ': in use, ', 1)) as not_kept
+       ours ->> '$.code.snapshot' as snapshot, ours ->> '$.code.root' as root, store.files_not_kept(ours) as not_kept
 from told;
 
 -- name: chance
--- Determinism switches of some runs, and the sources of chance that no seed covers.
+-- Determinism switches of some runs, the sources of chance that no seed covers, and what they depended on that is in none of their
+-- digests: what that of the code leaves out, and secrets.
 with asked as materialized (select unnest($run_ids)::uuid as run_id),
-said as (
-    select f.run_id, arg_max(f.body, {rank: store.location_rank(f.location), time: f.event_time, event: f.event_digest}) as body
-    from store.facet f join asked using (run_id)
-    where f.key = 'relineage_seeds' and store.location_rank(f.location) is not null
-    group by f.run_id
+told as (
+    select run_id, any_value(body) filter (where key = 'relineage_seeds') as seeds, any_value(body) filter (where key = 'relineage_step') as step
+    from store.last_said('asked', ['relineage_seeds', 'relineage_step']) group by run_id
 )
-select run_id::varchar as run_id, map_entries(store.members(null, json_extract(body, '$.switches'))) as switches,
-       from_json(json_extract(body, '$.uncovered'), '["VARCHAR"]') as uncovered
-from said;
+select run_id::varchar as run_id, map_entries(store.members(null, json_extract(seeds, '$.switches'))) as switches,
+       from_json(json_extract(seeds, '$.uncovered'), '["VARCHAR"]') as uncovered,
+       coalesce(from_json(json_extract(step, '$.codeNotCovered'), '["VARCHAR"]'), []) as code,
+       [p.name for p in coalesce(from_json(json_extract(step, '$.parameters'), '[{"name": "VARCHAR", "value": "VARCHAR"}]'), [])
+        if contains(p.value, 'redacted')] as secrets
+from told where seeds is not null;

@@ -94,10 +94,13 @@ def _environment(
 
 def allowed_variables(environ: Mapping[str, str], more: Sequence[str] = ()) -> dict[str, str]:
     """The variables on the allow-list, and those that the user named, as far as they are set."""
-    names = (*ALLOWED_VARIABLES, *more)
-    present = set(names).intersection(
-        environ
-    )  # one pass: asking os.environ for what is not there takes longer
+    return variables_set(environ, (*ALLOWED_VARIABLES, *more))
+
+
+def variables_set(environ: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    """Those of some variables that are set, in the order of the names."""
+    # One pass: asking os.environ for what is not there takes longer.
+    present = set(names).intersection(environ)
     return {name: environ[name] for name in names if name in present}
 
 

@@ -14,12 +14,13 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..capture.environment import variables_set
+
 _VARIABLES = (
     "PYTHONHASHSEED", "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE", "TF_DETERMINISTIC_OPS",
     "TF_CUDNN_DETERMINISTIC", "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
     "MKL_CBWR", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
 )  # fmt: skip
-_VARIABLE_SET = frozenset(_VARIABLES)
 # By library; what a version lacks, or refuses to tell, is left out.
 _READ = {
     "torch": (
@@ -40,10 +41,7 @@ def read(environ: Mapping[str, str]) -> dict[str, str]:
     Args:
         environ: Environment variables.
     """
-    present = _VARIABLE_SET.intersection(
-        environ
-    )  # one pass: asking os.environ for what is not there takes longer
-    found = {name: environ[name] for name in _VARIABLES if name in present}
+    found = variables_set(environ, _VARIABLES)
     if sys.flags.hash_randomization:
         found.setdefault("PYTHONHASHSEED", "random")  # the order of sets of texts
     if hasattr(os, "sched_getaffinity"):
