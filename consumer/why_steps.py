@@ -14,8 +14,9 @@ from .named import named
 # Each of these steps with the one without whose rows it has nothing to say.
 NEEDS = MappingProxyType(
     {
-        "walked_pair": "misguess",
+        "walk": "misguess",
         "walked_side": "misguess",
+        "walked_pair": "misguess",
         "outer": "silent",
         "reordered": "silent",
         "inside": "raw",

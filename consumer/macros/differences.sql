@@ -1,29 +1,19 @@
 -- What `why` (why.sql) compares of two runs or versions, one macro each. They are many because DuckDB plans a query with
 -- n common table expressions in one list in about n³: sixty in a row take seconds, in groups of ten they take none.
 
--- The rows in which a column differs, as text: its leaves are 32 bytes for each 65,536 rows, in base64. A leaf that has
--- more rows on one side is left out. Null where the leaves are not known or none differs.
+-- In which leaves a column differs, of both sides' leaves in hex: 32 bytes for each 65,536 rows. A leaf that has more rows on
+-- one side is left out. Null where they are not known.
 create or replace macro store.differing_leaves(a, rows_a, b, rows_b) as
     list_filter(range(least(length(a) // 64, length(b) // 64,
                             case when rows_a is null or rows_b is null then 0
                                  when rows_a = rows_b then (rows_a + 65535) // 65536 else least(rows_a, rows_b) // 65536 end)),
                 lambda i: substr(a, 64 * i + 1, 64) <> substr(b, 64 * i + 1, 64));
 
+-- Which rows these are, as text; null where there are none.
 create or replace macro store.row_ranges(leaves, last_row) as
     nullif(array_to_string(list_transform(
         list_zip(list_filter(leaves, lambda i: not list_contains(leaves, i - 1)), list_filter(leaves, lambda i: not list_contains(leaves, i + 1))),
         lambda r: (65536 * r[1]) || ' to ' || least(65536 * r[2] + 65535, last_row)), ', '), '');
-
-create or replace macro store.differing_rows(leaves_a, rows_a, leaves_b, rows_b) as
-    store.row_ranges(store.differing_leaves(hex(try(from_base64(leaves_a))), rows_a, hex(try(from_base64(leaves_b))), rows_b),
-                     least(rows_a, rows_b) - 1);
-
--- Whether a column is, as far as can be told, the same in the rows that both have, and one of the two has more of them.
-create or replace macro store.only_longer(one, other) as
-    one.type = other.type and one.rows <> other.rows and least(one.rows, other.rows) >= 0
-    and (least(one.rows, other.rows) < 65536
-         or (least(length(hex(try(from_base64(one.leaves)))), length(hex(try(from_base64(other.leaves))))) // 64 >= least(one.rows, other.rows) // 65536
-             and store.differing_rows(one.leaves, one.rows, other.leaves, other.rows) is null));
 
 -- Columns and tensors of the versions in `asked` (version_key): version_key, kind, name, content {digest, type, leaves, rows}.
 create or replace macro store.insides(asked) as table (
@@ -335,14 +325,26 @@ create or replace macro store.inside_differences(ends) as table (
               where c.version_a in (select version_key from inside))
         group by run_a, run_b, slot, itself, kind, name
     ),
+    -- One after the other, as each is used several times.
+    leafed as (
+        select *, hex(try(from_base64(one.leaves))) as leaves_a, hex(try(from_base64(other.leaves))) as leaves_b, least(one.rows, other.rows) as least_rows
+        from differing where one.digest is distinct from other.digest or one.type is distinct from other.type
+    ),
+    apart as (select *, store.differing_leaves(leaves_a, one.rows, leaves_b, other.rows) as leaves from leafed),
+    ranged as (select *, store.row_ranges(leaves, least_rows - 1) as row_text from apart),
+    -- `longer`: as far as can be told it is the same in the rows that both have, and one of the two has more of them.
     -- Of a label of a time zone only the type tells, since the values are the same.
     told as materialized (
         select *, count(*) over (partition by run_a, run_b, slot, kind, longer) as many
-        from (select *, bool_or(itself) over (partition by run_a, run_b, slot) as known, coalesce(store.only_longer(one, other), false) as longer
-              from differing where one.digest is distinct from other.digest or one.type is distinct from other.type)
+        from (
+            select *, bool_or(itself) over (partition by run_a, run_b, slot) as known,
+                   coalesce(one.type = other.type and one.rows <> other.rows and least_rows >= 0
+                            and (least_rows < 65536 or (least(length(leaves_a), length(leaves_b)) // 64 >= least_rows // 65536 and row_text is null)), false) as longer
+            from ranged
+        )
         where itself or not known
     )
-    select run_a, run_b, slot, kind || ' ' || name || coalesce(', rows ' || store.differing_rows(one.leaves, one.rows, other.leaves, other.rows), '') as what,
+    select run_a, run_b, slot, kind || ' ' || name || coalesce(', rows ' || row_text, '') as what,
            case when one.type <> other.type then one.type else one.digest end as value_a,
            case when one.type <> other.type then other.type else other.digest end as value_b
     from told where many <= store.most_named() and not longer
@@ -350,8 +352,8 @@ create or replace macro store.inside_differences(ends) as table (
     select run_a, run_b, slot, count(*) || ' ' || kind || 's', null, null from told where many > store.most_named() and not longer group by run_a, run_b, slot, kind
     union all
     select distinct run_a, run_b, slot,
-           case when abs(one.rows - other.rows) = 1 then 'row ' || least(one.rows, other.rows)
-                else 'rows ' || least(one.rows, other.rows) || ' to ' || greatest(one.rows, other.rows) - 1 end,
+           case when abs(one.rows - other.rows) = 1 then 'row ' || least_rows
+                else 'rows ' || least_rows || ' to ' || greatest(one.rows, other.rows) - 1 end,
            one.rows || ' rows', other.rows || ' rows'
     from told where longer
 );

@@ -5,23 +5,21 @@
 -- 1,000 steps one after the other: each join with a large table is an inner join on one key, so that its hash table is
 -- built once; what may be missing comes as a row more, and a minimum over both.
 
--- What versions hold, for `asked` (version_key): content {version_key, dataset_key, version, rank, digest, digests}.
+-- What versions hold, for `asked` (version_key): content {version_key, dataset_key, version, digest, digests, ranks}; `ranks` are those of the digests.
 create or replace macro store.contents(asked) as table (
     with wanted as materialized (select distinct version_key from query_table(asked) where version_key is not null),
     digest as materialized (
-        select version_key, min({rank: store.digest_rank(digest), digest: digest}) as least, list(digest order by digest) as digests
-        from store.version_digest semi join wanted using (version_key) group by version_key
+        select version_key, min({rank: rank, digest: digest}).digest as strongest, list(digest order by digest) as digests, list(rank order by digest) as ranks
+        from (select version_key, digest, store.digest_rank(digest) as rank from store.version_digest semi join wanted using (version_key))
+        group by version_key
     )
     select v.version_key,
            {version_key: v.version_key, dataset_key: coalesce(a.canonical_key, v.dataset_key), version: v.version,
-            rank: g.least.rank, digest: g.least.digest, digests: coalesce(g.digests, [])} as content
+            digest: g.strongest, digests: coalesce(g.digests, []), ranks: coalesce(g.ranks, [])} as content
     from store.version v semi join wanted using (version_key)
     left join store.dataset_alias a on a.dataset_key = v.dataset_key
     left join digest g on g.version_key = v.version_key
 );
-
-create or replace macro store.common_rank(one, two) as
-    list_min(list_intersect(list_transform(one, lambda d: store.digest_rank(d)), list_transform(two, lambda d: store.digest_rank(d))));
 
 -- Whether two contents are the same: by the strongest kind of digest that both have; without digests by version, where the
 -- dataset is one. Null where nothing is known to tell by: no version, or only a file's size and time.
@@ -29,8 +27,8 @@ create or replace macro store.same_content(one, two) as
     case
         when one.version_key = two.version_key or one.digest = two.digest then true
         when one.digest is not null and two.digest is not null then
-            list_has_any(list_filter(one.digests, lambda d: store.digest_rank(d) = store.common_rank(one.digests, two.digests)), two.digests)
-            or case when store.common_rank(one.digests, two.digests) is null then null else false end
+            case when list_has_any(one.ranks, two.ranks) then
+                list_has_any(list_filter(one.digests, lambda d, i: one.ranks[i] = list_min(list_intersect(one.ranks, two.ranks))), two.digests) end
         when one.digest is not null or two.digest is not null or one.version is null or two.version is null
             or starts_with(one.version, 'stat:') or starts_with(two.version, 'stat:') then null
         else one.dataset_key = two.dataset_key and one.version = two.version
@@ -71,26 +69,24 @@ create or replace macro store.counterparts(slots, xs, ys) as
                     else [e] end))
     end;
 
--- Pairs of runs that look like counterparts, found quickly: (run_a, run_b, via). Versions alone decide here, one read a role, or a
+-- Pairs of runs that look like counterparts, found quickly: (run_a, run_b, depth). Versions alone decide here, one read a role, or a
 -- role and dataset, on each side; what several names, equal contents or positions say is left out. `why` checks the guess.
 -- There may be 1,000 steps one after the other: each is two joins and one aggregate.
 create or replace macro store.guessed_pairs(starts) as table (
-    with recursive pair(run_a, run_b, via) using key (run_a, run_b, min(via)) as (
-        select run_a, run_b, via from query_table(starts)
+    with recursive pair(run_a, run_b, depth) using key (run_a, run_b, min(depth)) as (
+        select run_a, run_b, 0 from query_table(starts)
         union
-        select writer_a, writer_b, {depth: depth + 1, reader_a: run_a, reader_b: run_b, dataset_key: dataset_a}
+        select writer_a, writer_b, depth + 1
         from (
             select run_a, run_b, depth, min(version_key) filter (not of_b) as version_a, max(version_key) filter (not of_b) as last_a,
                    min(version_key) filter (of_b) as version_b, max(version_key) filter (of_b) as last_b,
-                   arg_min(writer, distance) filter (not of_b) as writer_a,
-                   arg_min(writer, distance) filter (of_b) as writer_b, min(dataset_key) filter (not of_b) as dataset_a
+                   arg_min(writer, distance) filter (not of_b) as writer_a, arg_min(writer, distance) filter (of_b) as writer_b
             from (
-                select p.run_a, p.run_b, p.depth, r.run_id <> p.run_a as of_b, r.role, r.dataset_key, r.version_key, unnest([null, r.dataset_key]) as slot,
-                       o.run_id as writer,
+                select p.run_a, p.run_b, p.depth, r.run_id <> p.run_a as of_b, r.role, r.version_key, unnest([null, r.dataset_key]) as slot, o.run_id as writer,
                        -- Rule R6 as one number, as a struct takes three times as long: what is forwarded or late comes after all others.
                        abs(epoch_us(o.written_at) - epoch_us(r.read_at)) + case when o.written_at > r.read_at then 1::bigint << 60 else 0 end
                            + case when o.origin = 'forwarded' then 1::bigint << 61 else 0 end as distance
-                from (select run_a, run_b, via.depth as depth, unnest([run_a, run_b]) as run_id from pair) p
+                from (select run_a, run_b, depth, unnest([run_a, run_b]) as run_id from pair) p
                 join store.read r on r.run_id = p.run_id join store.write o on o.version_key = r.version_key
                 where r.holds and o.holds and o.run_id <> r.run_id
             )
@@ -101,14 +97,14 @@ create or replace macro store.guessed_pairs(starts) as table (
     from pair
 );
 
--- The inputs of the runs in `pairs` (run_a, run_b, via), side by side: (run_a, run_b, role, crowded_a, crowded_b, dataset_a, dataset_b,
+-- The inputs of the runs in `pairs` (run_a, run_b, depth), side by side: (run_a, run_b, role, crowded_a, crowded_b, dataset_a, dataset_b,
 -- version_a, version_b, writer_a, writer_b, same, followed, via). What one side lacks is null there. `followed`: it leads on to the
--- pair of the two writers, by `via`. Bound by rule R6, as in bind.sql, whose `links` and `linked_runs` these are; `twins`, `serving`: see above.
+-- pair of the two writers, by `via` {depth, reader_a, reader_b, dataset_key}. Bound by rule R6, as in bind.sql, whose `links` and `linked_runs` these are; `twins`, `serving`: see above.
 create or replace macro store.side_by_side(pairs, links, linked_runs, twins, serving) as table (
     -- Not materialized: in a recursion the planner would take it for the greater side of a join with a table.
     with reading as not materialized (
         select p.run_a, p.run_b, p.depth, r.run_id <> p.run_a as of_b, r.run_id, r.dataset_key, r.version_key, r.role, r.read_at
-        from (select run_a, run_b, via.depth as depth, unnest([run_a, run_b]) as run_id from query_table(pairs)) p
+        from (select run_a, run_b, depth, unnest([run_a, run_b]) as run_id from query_table(pairs)) p
         join store.read r on r.run_id = p.run_id
         where r.holds
     ),

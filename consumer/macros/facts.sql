@@ -82,17 +82,15 @@ create or replace macro store.files_not_kept(environment) as
 create or replace macro store.settings_said(asked) as table (
     with wanted as materialized (select unnest(list(distinct run_id)) as run_id from query_table(asked) where run_id is not null),
     place as materialized (
-        select f.run_id, f.key, max({rank: store.location_rank(f.location), time: f.event_time, event: f.event_digest}) as seq
+        select f.run_id, f.key, max({rank: store.location_rank(f.location), time: f.event_time, event: f.event_digest, row: f.rowid}).row as row
         from store.facet f join wanted on wanted.run_id = f.run_id
         where f.key in ('relineage_environment', 'processing_engine', 'environmentVariables', 'sourceCodeLocation', 'relineage_seeds')
             and store.location_rank(f.location) is not null
         group by f.run_id, f.key
     ),
-    latest as (
-        select p.run_id, p.key, f.body from place p
-        join store.facet f on f.run_id = p.run_id and f.key = p.key and f.event_digest = p.seq.event and store.location_rank(f.location) = p.seq.rank
-    )
-    select distinct run_id, key,
+    -- By their place in the table, so that only these bodies are read.
+    latest as (select p.run_id, p.key, f.body from place p join store.facet f on f.rowid = p.row)
+    select run_id, key,
            case key when 'relineage_environment' then body ->> ['$.python', '$.platform', '$.cpu', '$.gpus', '$.packages', '$.code.snapshot', '$.code.commit', '$.code.dirty']
                     when 'relineage_seeds' then body ->> ['$.switches']
                     when 'processing_engine' then body ->> ['$.name', '$.version']

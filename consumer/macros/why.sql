@@ -10,23 +10,29 @@ create or replace macro store.first_pairs(targets) as table (
     from query_table(targets) where same is not true and run_a <> run_b group by run_a, run_b
 );
 
--- Where a guess (store.guessed_pairs) is wrong, by `sides` of it (store.side_by_side). It is right if from each of its pairs just the pairs of the guess are reached,
--- and on just these ways; else it is not used.
-create or replace macro store.misguesses(guess, sides) as table (
-    select g.run_a, g.run_b, s.run_a as other_a, s.run_b as other_b from query_table(guess) g
-    full join (select writer_a as run_a, writer_b as run_b, min(via) as via from query_table(sides) where followed and not same group by writer_a, writer_b) s
-        on s.run_a = g.run_a and s.run_b = g.run_b
-    where case when g.via.depth = 0 then false else g.via is distinct from s.via end
-);
-
--- The runs to compare, where they cannot be guessed: (run_a, run_b, via).
+-- The runs to compare, where they cannot be guessed (store.guessed_pairs): (run_a, run_b, depth).
 create or replace macro store.walked_pairs(starts, links, linked_runs, twins, serving) as table (
-    with recursive walk(run_a, run_b, via) using key (run_a, run_b, min(via)) as (
-        select run_a, run_b, via from query_table(starts)
+    with recursive walk(run_a, run_b, depth) using key (run_a, run_b, min(depth)) as (
+        select run_a, run_b, 0 from query_table(starts)
         union
-        select writer_a, writer_b, via from store.side_by_side('walk', links, linked_runs, twins, serving) where followed and not same
+        select writer_a, writer_b, via.depth from store.side_by_side('walk', links, linked_runs, twins, serving) where followed and not same
     )
     from walk
+);
+
+-- The pairs that are reached from those of which `sides` are the inputs (store.side_by_side), each by its shortest way: (run_a, run_b, via).
+create or replace macro store.reached_pairs(starts, sides) as table (
+    select run_a, run_b, min(via) as via
+    from (select run_a, run_b, via from query_table(starts)
+          union all select writer_a, writer_b, via from query_table(sides) where followed and not same)
+    group by run_a, run_b
+);
+
+-- Where a guess is wrong, by what is reached from it: it is right if that is just its own pairs, each as far from the result; else it is not used.
+create or replace macro store.misguesses(guess, reached) as table (
+    select g.run_a, g.run_b, p.run_a as other_a, p.run_b as other_b
+    from query_table(guess) g full join query_table(reached) p on p.run_a = g.run_a and p.run_b = g.run_b
+    where g.depth is distinct from p.via.depth
 );
 
 -- Where a pair has read the same, what differs arose there: `level`. (run_a, run_b, depth, level).
@@ -184,15 +190,16 @@ create or replace macro why(a, b) as table (
     serving as materialized (from store.served_run),
     guess as materialized (from store.guessed_pairs('start')),
     looked_up as materialized (from store.side_by_side('guess', 'link', 'linked_run', 'twin', 'serving')),
-    misguess as materialized (from store.misguesses('guess', 'looked_up')),
+    reached as materialized (from store.reached_pairs('start', 'looked_up')),
+    misguess as materialized (from store.misguesses('guess', 'reached')),
     unguessed as (from start where exists (from misguess)),
     walk as materialized (from store.walked_pairs('unguessed', 'link', 'linked_run', 'twin', 'serving')),
-    pair as materialized (from guess where not exists (from misguess) union all from walk),
     side as materialized (
         from looked_up where not exists (from misguess)
         union all
         from store.side_by_side('walk', 'link', 'linked_run', 'twin', 'serving')
     ),
+    pair as materialized (from store.reached_pairs('start', 'side')),
     judged as materialized (from store.judged_pairs('pair', 'side')),
     level as materialized (select run_a, run_b from judged where level),
     said as materialized (from store.asked_differences('pair', 'level')),

@@ -25,25 +25,33 @@ create temp table twin as from store.twins();
 -- Runs that were answered from a cache.
 create temp table serving as from store.served_run;
 
--- name: pair
+-- name: guess
 -- The runs to compare, guessed.
-create temp table pair as from store.guessed_pairs('start');
+create temp table guess as from store.guessed_pairs('start');
 
 -- name: side
 -- What they have read.
-create temp table side as from store.side_by_side('pair', 'link', 'linked_run', 'twin', 'serving');
+create temp table side as from store.side_by_side('guess', 'link', 'linked_run', 'twin', 'serving');
+
+-- name: pair
+-- How they are reached.
+create temp table pair as from store.reached_pairs('start', 'side');
 
 -- name: misguess
 -- Where the guess is wrong.
-create temp table misguess as from store.misguesses('pair', 'side');
+create temp table misguess as from store.misguesses('guess', 'pair');
 
--- name: walked_pair
+-- name: walk
 -- Then they are walked.
-create or replace temp table pair as from store.walked_pairs('start', 'link', 'linked_run', 'twin', 'serving');
+create temp table walk as from store.walked_pairs('start', 'link', 'linked_run', 'twin', 'serving');
 
 -- name: walked_side
 -- And looked at once more.
-create or replace temp table side as from store.side_by_side('pair', 'link', 'linked_run', 'twin', 'serving');
+create or replace temp table side as from store.side_by_side('walk', 'link', 'linked_run', 'twin', 'serving');
+
+-- name: walked_pair
+-- As is how they are reached.
+create or replace temp table pair as from store.reached_pairs('start', 'side');
 
 -- name: judged
 -- How far they are from the result, and whether they have read the same.
