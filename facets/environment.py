@@ -30,7 +30,8 @@ class Code(Part):
     """What holds the code as it was: the id of a git commit, or without git the digest of a folder in the store."""
 
     not_covered: tuple[str, ...] = ()
-    """What the snapshot does not hold, as `path: reason`; what the program had loaded says `path: in use, reason`."""
+    """What the snapshot does not hold, as `path: reason`; what the program had loaded says `path: in use, reason`, and
+    mostly ends with the file's b3-bytes1 in brackets."""
 
 
 class RelineageEnvironmentRunFacet(Facet):

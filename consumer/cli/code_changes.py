@@ -89,10 +89,14 @@ def code_changes(
         return {}
     rows = connection.execute(named("why")["code"], {"run_ids": run_ids}).fetchall()
     told = {
-        run_id: (_state(commit, dirty, snapshot), root, frozenset(not_kept or ()))
+        run_id: (
+            _state(commit, dirty, snapshot),
+            root,
+            frozenset((one["file"], one["digest"]) for one in not_kept or ()),
+        )
         for run_id, commit, dirty, snapshot, root, not_kept in rows
     }
-    nothing: tuple[str | None, str | None, frozenset[str]] = (None, None, frozenset())
+    nothing: tuple[str | None, str | None, frozenset[tuple[str, str | None]]] = (None, None, frozenset())
     known: dict[tuple[str | None, str | None], Change] = {}
     result = {}
     for one, two in sorted(wanted, key=str):
@@ -103,7 +107,7 @@ def code_changes(
         if (a, b) not in known:
             named_by_runs = [] if elsewhere else [Path(path) for path in (root, other_root) if path]
             known[a, b] = _change(a, b, [*repositories, *named_by_runs])
-        result[one, two] = replace(known[a, b], not_kept=tuple(sorted(lost | other_lost)))
+        result[one, two] = replace(known[a, b], not_kept=_unsure(lost, other_lost))
     return result
 
 
@@ -128,6 +132,14 @@ def without_prose(causes: Sequence[Cause], changes: Mapping[_Key, Change]) -> li
         result.append(cause)
     ordered = sorted(result, key=lambda cause: ("cause", "unknown", "also").index(cause.grade))
     return [replace(cause, rank=rank) for rank, cause in enumerate(ordered, start=1)]
+
+
+def _unsure(
+    one: frozenset[tuple[str, str | None]], other: frozenset[tuple[str, str | None]]
+) -> tuple[str, ...]:
+    """Files of which nobody can say whether they were the same: those without a digest in one of the two runs."""
+    known = {file for file, digest in one if digest} & {file for file, digest in other if digest}
+    return tuple(sorted({file for file, _ in one | other} - known))
 
 
 def _state(commit: str | None, dirty: bool | None, snapshot: str | None) -> str | None:

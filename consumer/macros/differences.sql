@@ -256,18 +256,24 @@ create or replace macro store.setting_differences(pairs) as table (
         group by all having value_a is distinct from value_b
     )
     select o.run_a, o.run_b, d.what, d.key, d.value_a, d.value_b from other o join differing d using (setting_a, setting_b)
-    -- Some variables are switches too.
-    where d.what <> 'variable' or (d.key not in (select key from item where what = 'switch'))
+    -- Some variables are switches too. A file that only one of them tells of may be in the other one's snapshot.
+    where case d.what when 'variable' then d.key not in (select key from item where what = 'switch')
+                      when 'code' then value_a is not null and value_b is not null else true end
 );
 
--- Files that one of two runs in `pairs` (run_a, run_b) had loaded and its snapshot does not hold, so that nobody can say whether
--- they were the same: (run_a, run_b, files).
+-- Files that one of two runs in `pairs` (run_a, run_b) had loaded and its snapshot does not hold, where nobody can say whether they were the
+-- same: (run_a, run_b, files).
 create or replace macro store.code_not_kept(pairs) as table (
     with run as materialized (select run_a as run_id from query_table(pairs) union select run_b from query_table(pairs)),
-    loaded as (select run_id, unnest(store.files_not_kept(body)) as file from store.last_said('run', ['relineage_environment']))
-    select p.run_a, p.run_b, string_agg(distinct l.file, ', ' order by l.file) as files
-    from query_table(pairs) p join loaded l on l.run_id in (p.run_a, p.run_b)
-    group by p.run_a, p.run_b
+    loaded as (
+        select run_id, unnest(store.files_not_kept(json_extract(body, '$.code.notCovered')), recursive := true)
+        from store.last_said('run', ['relineage_environment'])
+    ),
+    unsure as (
+        select p.run_a, p.run_b, l.file from query_table(pairs) p join loaded l on l.run_id in (p.run_a, p.run_b)
+        group by p.run_a, p.run_b, l.file having count(l.digest) < 2
+    )
+    select run_a, run_b, string_agg(file, ', ' order by file) as files from unsure group by run_a, run_b
 );
 
 -- What an input is called: by its role, by its name too where the role is not its alone.

@@ -73,10 +73,11 @@ create or replace macro store.last_said(asked, keys) as table (
     group by f.run_id, f.key
 );
 
--- Files that a run had loaded and its snapshot does not hold, by its relineage_environment.
-create or replace macro store.files_not_kept(environment) as
-    list_transform(list_filter(from_json(json_extract(environment, '$.code.notCovered'), '["VARCHAR"]'), lambda one: contains(one, ': in use, ')),
-                   lambda one: split_part(one, ': in use, ', 1));
+-- Files that a run had loaded and its snapshot does not hold, by the list `code.notCovered` of its relineage_environment, each with its
+-- digest: {file, digest}; the digest is null where nobody knows it.
+create or replace macro store.files_not_kept(not_covered) as
+    list_transform(list_filter(from_json(not_covered, '["VARCHAR"]'), lambda one: contains(one, ': in use, ')),
+                   lambda one: {file: split_part(one, ': in use, ', 1), digest: nullif(regexp_extract(one, '\((b3-bytes1:[0-9a-f]{64})\)$', 1), '')});
 
 -- What the runs in `asked` (run_id) say of where they ran, without what differs from one run to the next: (run_id, key, said).
 create or replace macro store.settings_said(asked) as table (
@@ -91,7 +92,7 @@ create or replace macro store.settings_said(asked) as table (
     -- By their place in the table, so that only these bodies are read.
     latest as (select p.run_id, p.key, f.body from place p join store.facet f on f.rowid = p.row)
     select run_id, key,
-           case key when 'relineage_environment' then body ->> ['$.python', '$.platform', '$.cpu', '$.gpus', '$.packages', '$.code.snapshot', '$.code.commit', '$.code.dirty']
+           case key when 'relineage_environment' then body ->> ['$.python', '$.platform', '$.cpu', '$.gpus', '$.packages', '$.code.snapshot', '$.code.commit', '$.code.dirty', '$.code.notCovered']
                     when 'relineage_seeds' then body ->> ['$.switches']
                     when 'processing_engine' then body ->> ['$.name', '$.version']
                     when 'sourceCodeLocation' then body ->> ['$.version']
@@ -112,6 +113,10 @@ create or replace macro store.setting_items(told) as table (
         union all
         select setting, 'relineage_environment', {what: 'package', key: p.key, value: p.value}
         from (select setting, unnest(map_entries(from_json(said[5], '"MAP(VARCHAR, VARCHAR)"'))) as p from query_table(told) where key = 'relineage_environment')
+        union all
+        select setting, 'relineage_environment', {what: 'code', key: f.file, value: f.digest}
+        from (select setting, unnest(store.files_not_kept(said[9])) as f from query_table(told) where key = 'relineage_environment')
+        where f.digest is not null
         union all
         select setting, key, {what: 'engine', key: '', value: nullif(concat_ws(' ', said[1], said[2]), '')} from query_table(told) where key = 'processing_engine'
         union all

@@ -72,11 +72,11 @@ create or replace macro store.explanations(starts, judgements, levels, silents, 
         select run_a, run_b from query_table(levels) union select run_a, run_b from query_table(differences) union select run_a, run_b from query_table(settings)
     )
     select run_a, run_b, max(depth) as depth, bool_or(level) as level, bool_or(known) as known, bool_or(asked) as asked, bool_or(chance) as chance,
-           bool_or(other) as other, bool_or(slight) as slight, bool_or(place) as place, bool_or(moved) as moved,
-           bool_or(covered) as covered, bool_or(recorded) as recorded
+           bool_or(other) as other, bool_or(slight) as slight, bool_or(place) or (bool_or(loose) and not bool_or(covered)) as place,
+           bool_or(moved) as moved, bool_or(covered) as covered, bool_or(recorded) as recorded
     from (
         select run_a, run_b, depth, level, false as known, false as asked, false as chance, false as other, false as slight, false as place,
-               false as moved, false as covered, false as recorded from query_table(judgements) semi join spoken using (run_a, run_b)
+               false as loose, false as moved, false as covered, false as recorded from query_table(judgements) semi join spoken using (run_a, run_b)
         union all by name
         -- Of those that were asked for different things it does not matter.
         select run_a, run_b, true as known from store.pairs_known_to_differ(silents, sides)
@@ -90,7 +90,8 @@ create or replace macro store.explanations(starts, judgements, levels, silents, 
         -- What was read was not quite the same.
         select run_a, run_b, true as asked, true as other from query_table(reorders)
         union all by name
-        select run_a, run_b, what <> 'commit' as place, what = 'commit' as moved from query_table(settings)
+        -- Code that no snapshot holds, and code that was committed: the digest of a step's code is the better evidence.
+        select run_a, run_b, what not in ('code', 'commit') as place, what = 'code' as loose, what = 'commit' as moved from query_table(settings)
     )
     group by run_a, run_b
 );
@@ -127,7 +128,7 @@ create or replace macro store.causes(a, b, targets, ends, insides, reorders, dif
     where kind in ('asked', 'renamed', 'chance')
     window change as (partition by o.what, o.key, o.base_a, o.base_b, case when o.what = 'parameter' then r.job_key end)
     union all
-    select case when g.level and g.known and not g.asked and not g.chance and (p.what <> 'commit' or not (g.place or g.slight or g.covered)) then 0 else 2 end,
+    select case when g.level and g.known and not g.asked and not g.chance and case p.what when 'commit' then not (g.place or g.slight or g.covered) when 'code' then not g.covered else true end then 0 else 2 end,
            -- What only one of them had is the less likely.
            case when p.value_a is null or p.value_b is null then 8 else 7 end,
            run_a, run_b, g.depth, null, concat_ws(' ', p.what, nullif(p.key, '')), p.value_a, p.value_b, null

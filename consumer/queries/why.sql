@@ -34,7 +34,7 @@ told as (
     from store.last_said('asked', ['relineage_environment', 'sourceCodeLocation']) group by run_id
 )
 select run_id::varchar as run_id, coalesce(ours ->> '$.code.commit', other ->> '$.version') as commit, try_cast(ours ->> '$.code.dirty' as boolean) as dirty,
-       ours ->> '$.code.snapshot' as snapshot, ours ->> '$.code.root' as root, store.files_not_kept(ours) as not_kept
+       ours ->> '$.code.snapshot' as snapshot, ours ->> '$.code.root' as root, store.files_not_kept(json_extract(ours, '$.code.notCovered')) as not_kept
 from told;
 
 -- name: chance

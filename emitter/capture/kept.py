@@ -16,12 +16,13 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from .code import Repository
-from .snapshot import Snapshot
+from .snapshot import MOST_FILE_BYTES, Snapshot, is_secret_file
 
 NOTEBOOK = "__notebook__.py"
 _REST_SECONDS = 1.0
 _REST_TIMES = 20  # as long as the last look took
 _MOST_TOLD = 40
+_CHANGED = "it has changed since the code was kept"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +97,8 @@ def not_covered(snapshot: Snapshot, files_in_use: tuple[Path, ...]) -> tuple[str
     for file in files_in_use:
         name, reason = _lack(snapshot, file)
         if reason is not None:
-            used[name] = f"in use, {reason}"
+            digest = _told_apart(snapshot.root, name, snapshot.taken_at) if reason != _CHANGED else ""
+            used[name] = f"in use, {reason}{digest}"
     others = [(path, reason) for path, reason in snapshot.left_out.items() if path not in used]
     told = [f"{_shown(path)}: {reason}" for path, reason in (*sorted(used.items()), *sorted(others))]
     rest = len(told) - _MOST_TOLD
@@ -123,8 +125,30 @@ def _lack(snapshot: Snapshot, file: Path) -> tuple[str, str | None]:
             return path, None
         return path, "git ignores it" if file.exists() else "it is no file any more"
     if file not in snapshot.loaded and _changed_after(file, snapshot.taken_at):
-        return path, "it has changed since the code was kept"
+        return path, _CHANGED
     return path, None
+
+
+@lru_cache(maxsize=1024)  # the first look holds, as that of the snapshot
+def _told_apart(root: Path, name: str, taken_at: float) -> str:
+    """Digest of a file in brackets, by which `why` tells whether two runs had loaded the same. None of what is large,
+    lies elsewhere, or holds a secret, which people could guess with it.
+    """
+    from blake3 import blake3
+
+    from ...facets.redaction import redact
+
+    if Path(name).is_absolute() or is_secret_file(name):
+        return ""
+    file = root / name
+    try:
+        if file.stat().st_size > MOST_FILE_BYTES:
+            return ""
+        content = file.read_bytes()
+    except OSError:
+        return ""
+    text = content.decode("utf-8", "surrogateescape")
+    return f" (b3-bytes1:{blake3(content).hexdigest()})" if redact(text) == text else ""
 
 
 def _changed_after(file: Path, instant: float) -> bool:

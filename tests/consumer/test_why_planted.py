@@ -38,6 +38,13 @@ def environment(**changes: Any) -> Adapt:
 
 UPGRADE = environment(packages={"numpy": "9.9.9"})
 COMMITTED = environment(code={"commit": "c" * 40, "dirty": False, "snapshot": None})
+
+
+def loaded(digit: str) -> Adapt:
+    """Say that a module was loaded that no snapshot holds, of this content."""
+    return environment(code={"notCovered": [f"local.py: in use, git ignores it (b3-bytes1:{digit * 64})"]})
+
+
 STEADY = environment(code={"commit": "b" * 40, "dirty": False, "snapshot": None})
 
 
@@ -59,6 +66,7 @@ class Case:
 
     a: Plan = field(default_factory=Plan)
     b: Plan = field(default_factory=Plan)
+    adapt_a: Adapt | None = None  # of A's events
     adapt: Adapt | None = None  # of B's events
     code: Callable[[Path], Path] | None = None  # of B
     causes: list[tuple[str, str]]
@@ -263,6 +271,20 @@ CASES = {
         adapt=environment(code={"notCovered": ["big.csv: 2 MB, more than 1"]}),
         causes=[("non-determinism", "train-model")],
     ),
+    # Code that no snapshot holds
+    "another content of a module that git ignores": Case(
+        b=Plan(effect={"train": 0.5}),
+        adapt_a=loaded("1"),
+        adapt=loaded("2"),
+        causes=[("code local.py", "train-model")],
+        values=(f"b3-bytes1:{'1' * 64}", f"b3-bytes1:{'2' * 64}"),
+    ),
+    "non-determinism beside a module that git ignores": Case(
+        b=Plan(effect={"train": 1e-12}),
+        adapt_a=loaded("1"),
+        adapt=loaded("1"),
+        causes=[("non-determinism", "train-model")],
+    ),
     # What is not known is not blamed
     "a module that git ignores": Case(
         b=Plan(effect={"train": 0.5}),
@@ -317,7 +339,7 @@ def execute(
 def asked(case: Case, namespace: str, store: Store, folder: Path) -> list[Cause]:
     """Both executions, taken in; the answer to why their models differ."""
     models = []
-    for side, plan, code, adapt in (("a", case.a, None, None), ("b", case.b, case.code, case.adapt)):
+    for side, plan, code, adapt in (("a", case.a, None, case.adapt_a), ("b", case.b, case.code, case.adapt)):
         bodies = execute(plan, namespace, folder, code, [STEADY, *([adapt] if adapt else [])])
         store.ingest(
             Batch(

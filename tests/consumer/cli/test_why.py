@@ -119,21 +119,25 @@ def test_what_is_in_no_digest_is_named_where_nothing_else_explains_a_difference(
     assert "parameter token: a secret" in said
 
 
-def test_beside_a_commit_of_prose_a_module_that_git_ignores_may_be_the_cause(
-    project: Path, relineage: Run
+@pytest.mark.parametrize(
+    ("line", "what", "grade"),
+    [("", "code local.py", "cause"), ("password = 'hunter2'\n", "unknown", "unknown")],
+)
+def test_beside_a_commit_of_prose_a_module_that_git_ignores_is_the_cause_or_may_be_if_it_holds_a_secret(
+    line: str, what: str, grade: str, project: Path, relineage: Run
 ) -> None:
     with (project / ".gitignore").open("a") as file:
         file.write("local.py\n__pycache__\n")
     commit(project, train_py="import local\n" + SCRIPT.replace("+ noise", "+ local.noise"))
     for value in (1, 2):
         commit(project, README_md=f"words {value}\n")
-        (project / "local.py").write_text(f"noise = {value}\n")
+        (project / "local.py").write_text(f"noise = {value}\n{line}")
         execute(project)
 
     causes = relineage("why", "model", "--json").json
 
-    assert [(one["what"], one["grade"]) for one in causes] == [("unknown", "unknown"), ("commit", "also")]
-    assert causes[0]["a"] == "code in use was not kept: local.py"
+    assert [(one["what"], one["grade"]) for one in causes] == [(what, grade), ("commit", "also")]
+    assert line == "" or causes[0]["a"] == "code in use was not kept: local.py"
 
 
 @pytest.mark.parametrize("file", ["helper.py", "stopwords.txt", "scale.yaml"])

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from relineage.emitter.capture.kept import Kept, KeptCode, not_covered, notebook_text
 from relineage.emitter.capture.snapshot import Snapshot
@@ -88,6 +89,10 @@ def test_a_fork_has_the_code_of_its_parent_and_waits_for_no_lock_of_it() -> None
 def test_what_was_loaded_comes_first_and_says_so(tmp_path: Path) -> None:
     for name in ("kept.py", "ignored.py", "big.py", "later.py"):
         (tmp_path / name).touch()
+    (tmp_path / "big.py").write_bytes(bytes(3_000_000))
+    (tmp_path / "secret.py").write_text("password = 'hunter2'")
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "venv" / "x.py").write_text("x = 1")
     os.utime(tmp_path / "later.py", (2e9, 2e9))
     os.utime(tmp_path / "kept.py", (2e9, 2e9))
     snapshot = Snapshot(
@@ -99,16 +104,19 @@ def test_what_was_loaded_comes_first_and_says_so(tmp_path: Path) -> None:
         loaded=frozenset({tmp_path / "kept.py"}),
     )
     used = [
-        tmp_path / name for name in ("kept.py", "ignored.py", "big.py", "later.py", "gone.py", "venv/x.py")
+        tmp_path / name
+        for name in ("kept.py", "ignored.py", "secret.py", "big.py", "later.py", "gone.py", "venv/x.py")
     ]
+    empty, one = (blake3(text).hexdigest() for text in (b"", b"x = 1"))
 
     assert not_covered(snapshot, (*used, Path("/elsewhere/x.py"))) == (
         "/elsewhere/x.py: in use, it lies elsewhere",
         "big.py: in use, 3.0 MB, more than 1",
         "gone.py: in use, it is no file any more",
-        "ignored.py: in use, git ignores it",
+        f"ignored.py: in use, git ignores it (b3-bytes1:{empty})",
         "later.py: in use, it has changed since the code was kept",
-        "venv/x.py: in use, packages",
+        "secret.py: in use, git ignores it",
+        f"venv/x.py: in use, packages (b3-bytes1:{one})",
         "a.bin: 2.0 MB, more than 1",
         "venv/: packages",
     )
