@@ -4,8 +4,9 @@ Decides how their states are taken, seeded, digested and put back. Behind numpy'
 stand: numpy knows how to seed its own, and the very object comes back.
 
 Both give and take a state of 624 words word by word, which takes longer than all else that a run does with
-generators. So it is copied at once from where it lies in memory: numpy tells the address, of Python's it is known.
-Before that is relied on, the memory is compared with what the generator itself says of its state.
+generators. So it is copied at once from where it lies in memory: numpy tells the address, of Python's it is known, and
+of numpy's pending normal it is found out. Before that is relied on, the memory is compared with what the generator
+itself says of its state.
 """
 
 import random
@@ -13,6 +14,7 @@ import sys
 from array import array
 from collections.abc import Callable, Mapping
 from functools import cache
+from struct import Struct
 from typing import Any
 
 
@@ -73,49 +75,51 @@ class NumpyLegacy:
     rule = ""
 
     def __init__(self) -> None:
-        """Nothing is seeded yet."""
-        self._trusted = False  # whether the memory of a twister is what numpy says its state is
-        self._seeded: bytes | None = None  # that memory when it was seeded last: no normal is pending then
+        """Nothing is known of its memory yet."""
+        self._trusted = False  # whether that is what numpy says its state is
 
     def take(self) -> dict[str, Any]:
-        """The bit generator itself and its state, with the pending normal."""
+        """The bit generator itself and its state, with the pending normal; as bytes where it lies in known memory."""
         mtrand, _ = _numpy_random()
         generator = mtrand.get_bit_generator()
-        memory = _memory_of(generator)
-        if memory is not None and (raw := memory.raw) == self._seeded:
-            return {"numpy": (generator, _state_of(raw))}
+        memory = _memory_of_numpy(generator)
+        raw = memory[0].raw + memory[1].raw if memory is not None else None
+        if self._trusted and raw is not None:
+            return {"numpy": (generator, raw)}
         state = mtrand.get_state(legacy=False)
-        self._trusted = memory is not None and memory.raw == _raw_of(state)
+        self._trusted = raw is not None and raw == _raw_of(state)
         return {"numpy": (generator, state)}
 
     def seed(self, words: Callable[[str], list[int]]) -> dict[str, int]:
         """With four words: a Mersenne Twister as `numpy.random.seed` always has, others through their class."""
+        import numpy
+
         mtrand, twister = _numpy_random()
         chosen = words("numpy")
-        mtrand.seed(chosen)
+        mtrand.seed(numpy.array(chosen, numpy.uint32))  # of a list numpy would look at each number
         generator = mtrand.get_bit_generator()
         if not isinstance(generator, twister):  # there numpy leaves a pending normal
             mtrand.set_state({**mtrand.get_state(legacy=False), "has_gauss": 0, "gauss": 0.0})
-        memory = _memory_of(generator)
-        self._seeded = memory.raw if memory is not None and self._trusted else None
         return {"numpy": sum(word << 32 * position for position, word in enumerate(chosen))}
 
     def put_back(self, states: Mapping[str, Any]) -> None:
         """The same object, in the same state."""
         mtrand, _ = _numpy_random()
         generator, state = states["numpy"]
-        memory = _memory_of(generator)
-        if memory is not None and self._trusted and not state["has_gauss"]:
-            mtrand.set_bit_generator(generator)  # forgets the pending normal, also where it is there already
-            memory.raw = _raw_of(state)
-            return
         if mtrand.get_bit_generator() is not generator:
             mtrand.set_bit_generator(generator)
-        mtrand.set_state(state)
+        if isinstance(state, bytes):
+            twister, pending = _memory_of_numpy(generator)
+            twister.raw, pending.raw = state[:_MEMORY_BYTES], state[_MEMORY_BYTES:]
+        else:
+            mtrand.set_state(state)
 
     def plain(self, state: Any) -> bytes:
         """The words of the Mersenne Twister, then position and the pending normal; others as text."""
         _, said = state
+        if isinstance(said, bytes):
+            position = int.from_bytes(said[_KEY_BYTES:_MEMORY_BYTES], "little")
+            return said[:_KEY_BYTES] + repr((position, _PENDING.unpack(said[_MEMORY_BYTES:]))).encode()
         gauss = (int(said["has_gauss"]), float(said["gauss"]))
         if said["bit_generator"] != "MT19937":
             return repr((said["bit_generator"], _plain(said["state"]), gauss)).encode()
@@ -137,27 +141,28 @@ class NumpyLegacy:
 _KEY_BYTES = 624 * 4
 _POSITION_BYTES = 4
 _MEMORY_BYTES = _KEY_BYTES + _POSITION_BYTES
+_PENDING = Struct("id")  # whether a normal is pending, and which
 
 
 def _memory_of_python(generator: Any) -> Any:
     """Where the state of a generator of CPython lies: behind the head of the object the position, then the words."""
-    if type(generator) is not random.Random or (head := _head_bytes()) is None:
+    head, size = object.__basicsize__, random.Random.__basicsize__
+    if type(generator) is not random.Random or size < head + _MEMORY_BYTES or not _may_look():
         return None
     return _memory_type().from_address(id(generator) + head)
 
 
 @cache
-def _head_bytes() -> int | None:
-    """Null where the object is too small for that, where another thread may draw meanwhile, or without ctypes."""
-    head, size = object.__basicsize__, random.Random.__basicsize__
+def _may_look() -> bool:
+    """Whether memory can be looked at: not where another thread may draw meanwhile, nor without ctypes."""
     locked = getattr(sys, "_is_gil_enabled", lambda: True)()
-    if sys.implementation.name != "cpython" or size < head + _MEMORY_BYTES or not locked:
-        return None
+    if sys.implementation.name != "cpython" or sys.byteorder != "little" or not locked:
+        return False
     try:
         _memory_type()
     except ImportError:
-        return None
-    return head
+        return False
+    return True
 
 
 def _words_of(raw: bytes) -> tuple[int, ...]:
@@ -166,14 +171,38 @@ def _words_of(raw: bytes) -> tuple[int, ...]:
     return (*words, position)
 
 
-def _memory_of(generator: Any) -> Any:
-    """Where the state of a twister lies; null for any other bit generator, or where numpy does not tell."""
-    if type(generator) is not _numpy_random()[1]:
+def _memory_of_numpy(generator: Any) -> Any:
+    """Where the state of a twister lies, and where the pending normal does; null for any other bit generator, or where
+    that is not known.
+    """
+    if type(generator) is not _numpy_random()[1] or (pending := _pending()) is None:
         return None
-    try:
-        return _memory_type().from_address(generator.ctypes.state_address)
-    except Exception:  # a Python without ctypes
+    return _memory_type().from_address(generator.ctypes.state_address), pending
+
+
+@cache
+def _pending() -> Any:
+    """Where the pending normal of numpy's functions lies: numpy does not tell, so known ones are looked for in another
+    `RandomState`. Null where they are not found.
+    """
+    from numpy.random import RandomState
+
+    mtrand, twister = _numpy_random()
+    functions_of = getattr(mtrand.get_state, "__self__", None)
+    if type(functions_of) is not RandomState or not _may_look():
         return None
+    from ctypes import c_char, string_at
+
+    other, size = RandomState(twister(0)), RandomState.__basicsize__
+    places = set(range(0, size - _PENDING.size + 1, 4))
+    for pending in ((1, 0.1), (0, 0.2), (1, -0.3)):
+        has_gauss, gauss = pending
+        other.set_state({**other.get_state(legacy=False), "has_gauss": has_gauss, "gauss": gauss})
+        memory = string_at(id(other), size)
+        places = {place for place in places if memory.startswith(_PENDING.pack(*pending), place)}
+    if len(places) != 1:
+        return None
+    return (c_char * _PENDING.size).from_address(id(functions_of) + places.pop())
 
 
 @cache
@@ -191,18 +220,10 @@ def _memory_type() -> Any:
     return c_char * _MEMORY_BYTES
 
 
-def _state_of(raw: bytes) -> dict[str, Any]:
-    """As numpy gives it, without a pending normal."""
-    import numpy
-
-    key = numpy.frombuffer(raw, numpy.uint32, 624)
-    state = {"key": key, "pos": int.from_bytes(raw[_KEY_BYTES:], sys.byteorder)}
-    return {"bit_generator": "MT19937", "state": state, "has_gauss": 0, "gauss": 0.0}
-
-
 def _raw_of(state: Mapping[str, Any]) -> bytes:
     inner = state["state"]
-    return bytes(inner["key"].tobytes()) + int(inner["pos"]).to_bytes(4, sys.byteorder)
+    position = int(inner["pos"]).to_bytes(_POSITION_BYTES, "little")
+    return bytes(inner["key"].tobytes()) + position + _PENDING.pack(state["has_gauss"], state["gauss"])
 
 
 def _plain(value: Any) -> Any:

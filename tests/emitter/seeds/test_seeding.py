@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import statistics
+import subprocess
 import sys
 import threading
 import time
@@ -394,6 +395,46 @@ def test_what_is_said_of_numpys_state_is_what_numpy_says_of_it():
     numpy = one.record().libraries[1]
 
     assert numpy.state_before == numpy.state_after == "b3-bytes1:" + blake3(state).hexdigest()
+
+
+@pytest.mark.parametrize("drawn", [3, 4])
+def test_the_memory_of_numpys_state_is_what_numpy_says_of_it(drawn):
+    np.random.seed(5)
+    np.random.standard_normal(drawn)
+    numpy = NumpyLegacy()
+    said = numpy.take()["numpy"]
+    remembered = numpy.take()["numpy"]
+
+    assert isinstance(remembered[1], bytes)
+    assert said[1]["has_gauss"] == drawn % 2
+    assert numpy.plain(remembered) == numpy.plain(said)
+
+
+def test_without_a_way_to_look_at_memory_the_states_are_the_same():
+    program = """
+import random, sys
+if sys.argv[1] == "without": sys.modules["_ctypes"] = None
+import numpy as np
+from relineage.emitter.seeds import Seeding, entropy_of
+random.seed(5), np.random.seed(5), np.random.standard_normal(3), random.gauss(0, 1)
+for _ in range(2):
+    one = Seeding(entropy_of(42), {})
+    one.begin()
+    np.random.standard_normal(3), random.random()
+    one.end()
+    print(one.record())
+print(np.random.standard_normal(3), random.gauss(0, 1))
+print("ctypes" in sys.modules)
+"""
+
+    def printed(how: str) -> str:
+        environ = {**os.environ, "PYTHONHASHSEED": "0"}
+        return subprocess.run(
+            [sys.executable, "-c", program, how], env=environ, capture_output=True, text=True, check=True
+        ).stdout
+
+    assert printed("with").endswith("\nTrue\n")
+    assert printed("without") == printed("with").removesuffix("True\n") + "False\n"
 
 
 def test_a_bit_generator_that_the_job_puts_in_is_gone_after_the_run():
