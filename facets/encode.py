@@ -20,7 +20,7 @@ Decided here:
   | Mapping | object; a key that is no text is written as its form's text |
   | list, tuple, set, frozenset | array; a set's in the order of its elements' JSON |
 
-- A facet that does not change any more (`Settled`) is brought into this form once, redaction included, and its text is
+- A facet that does not change any more (`Settled`) is brought into this form once, redaction included, and its bytes are
   put into each event that holds it: packages and machine are the larger part of most events. An event may be settled,
   too: whoever asks for its size has made its bytes.
 - A lone surrogate (from a file name that is no UTF-8) becomes the six characters of its escape, `\\udc80`;
@@ -74,18 +74,18 @@ class Settled(dict[str, Any]):
     """A facet, or an event, that nobody changes any more, so that its bytes are made once."""
 
     @cached_property
-    def text(self) -> str:
+    def wire(self) -> bytes:
         """As it stands in an event, secrets replaced.
 
         Raises:
             TypeError: as `encode`.
         """
-        return _text(self)
+        return _bytes(self)
 
-    @cached_property
+    @property
     def wire_bytes(self) -> int:
         """Size on the wire."""
-        return len(self.text.encode())
+        return len(self.wire)
 
 
 def encode(event: Mapping[str, Any]) -> bytes:
@@ -95,10 +95,10 @@ def encode(event: Mapping[str, Any]) -> bytes:
         TypeError: the event is no mapping, or something in it has no JSON form; the message names its
             place, as in `$.run.facets.my_facet.handle`.
     """
-    return (event.text if type(event) is Settled else _text(event)).encode()
+    return event.wire if type(event) is Settled else _bytes(event)
 
 
-def _text(event: Mapping[str, Any]) -> str:
+def _bytes(event: Mapping[str, Any]) -> bytes:
     if not isinstance(event, Mapping):
         raise TypeError(f"an event is a mapping, not {type(event).__name__}")
     walk = _Walk()
@@ -106,16 +106,17 @@ def _text(event: Mapping[str, Any]) -> str:
         plain = walk.object(event, MAX_DEPTH)
     except _NoFormError as error:
         raise TypeError(f"no JSON form at ${''.join(reversed(error.way))}: {error.reason}") from None
-    if walk.unchecked and may_hold_secret("\n".join(walk.unchecked).encode("utf-8", "surrogatepass")):
-        plain = redact(plain)
-    else:
-        _remember(walk.unchecked)
-    text = _dumps(plain)
+    if walk.unchecked:
+        if may_hold_secret("\n".join(walk.unchecked).encode("utf-8", "surrogatepass")):
+            plain = redact(plain)
+        else:
+            _remember(walk.unchecked)
+    written = _dumps(plain).encode()
     if walk.settled:
-        pieces = _PLACEHOLDER.split(text)
-        pieces[1::2] = [walk.settled[int(number)].text for number in pieces[1::2]]
-        text = "".join(pieces)
-    return text
+        pieces = _PLACEHOLDER.split(written)
+        pieces[1::2] = [walk.settled[int(number)].wire for number in pieces[1::2]]
+        written = b"".join(pieces)
+    return written
 
 
 # Texts that were seen to hold no secret: field names, URLs of schemas, most of what events say again and again. What
@@ -124,9 +125,14 @@ _HARMLESS: Final[set[str]] = set()
 _MOST_REMEMBERED: Final = 4096
 _LONGEST_REMEMBERED: Final = 512
 
-# Stands where a settled facet's text goes. Random, so that no text of an event is taken for it.
+# Digests, UUIDs, seeds, instants: new in every event, and no secret by their form.
+_HARMLESS_FORM: Final = re.compile(
+    "(?:b3-(?:bytes|code|estimator|folder|outcome|recipe|rows|table|task|tensors|weights)1:)?[0-9a-f.:TZ-]*"
+)
+
+# Stands where a settled facet's bytes go. Random, so that no text of an event is taken for it.
 _MARK: Final = urandom(16).hex()
-_PLACEHOLDER: Final = re.compile(f'"{_MARK}-([0-9]+)"')
+_PLACEHOLDER: Final = re.compile(f'"{_MARK}-([0-9]+)"'.encode())
 
 
 def _remember(texts: list[str]) -> None:
@@ -167,6 +173,8 @@ class _Walk:
 
     def text(self, value: str) -> str:
         """Legal, and to be looked through."""
+        if _HARMLESS_FORM.fullmatch(value):
+            return value
         legal = value if value.isascii() else _legal(value)
         self.unchecked.append(legal)
         return legal
@@ -180,8 +188,11 @@ class _Walk:
             name = key if type(key) is str and key in _HARMLESS else self.key(key)
             if name in plain:
                 raise _NoFormError(f"two keys are both written as {name!r}")
-            if item is None or (type(item) is str and item in _HARMLESS):  # most are
+            if item is None:
                 plain[name] = item
+                continue
+            if type(item) is str:  # most are
+                plain[name] = item if item in _HARMLESS else self.text(item)
                 continue
             try:
                 plain[name] = self.value(item, depth - 1)

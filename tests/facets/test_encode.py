@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relineage.facets import encode, redact
-from relineage.facets.encode import _HARMLESS, MAX_DEPTH, Settled
+from relineage.facets.encode import _HARMLESS, _HARMLESS_FORM, MAX_DEPTH, Settled
+from relineage.facets.redaction import may_hold_secret
 
 Point = namedtuple("Point", "x y")
 
@@ -270,6 +271,19 @@ def test_a_text_that_looks_harmless_by_itself_is_replaced_beside_the_name_of_a_s
         assert b"hunter2" in encode({"parameters": [{"name": "color", "value": "hunter2"}]})
         assert b"hunter2" not in encode({"parameters": [{"name": "password", "value": "hunter2"}]})
         assert b"hunter2" not in encode({"argv": ["train.py", "--api-key", "hunter2"]})
+
+
+@given(st.from_regex(_HARMLESS_FORM, fullmatch=True))
+def test_what_is_harmless_by_its_form_holds_no_secret(text: str):
+    assert not may_hold_secret(text.encode())
+    assert redact({"x": text, text: [text]}) == {"x": text, text: [text]}
+
+
+def test_what_is_harmless_by_its_form_is_replaced_under_the_name_of_a_secret():
+    key = "0199c0de-83ab-78d9-9671-bc5d7f5f242c"
+
+    assert key.encode() in encode({"runId": key, key: 1})
+    assert key.encode() not in encode({"api_key": key, "list": ["--password", key, {"secrets": [key]}]})
 
 
 def test_what_is_remembered_of_many_texts_is_bounded():
