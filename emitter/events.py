@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .clock import iso
@@ -17,7 +18,7 @@ from .identity import Identity, Part, identify
 from .limits import EVENT_BYTES, FACET_BYTES, fit, size_of_facets
 from .naming import DatasetName
 from .ours import Measured, cost_facet, metrics_facet, seeds_facet, step_facet, thinned
-from .parameters import Parameters
+from .parameters import Parameters, Shown
 from .settings import RunReference
 from .standard import EVENT_SCHEMA, StandardFacets
 
@@ -254,9 +255,14 @@ def _error(facts: RunFacts, standard: StandardFacets, producer: str, keep: Keep)
 def _parameters(facts: RunFacts, standard: StandardFacets, producer: str, keep: Keep) -> dict[str, Any]:
     if facts.event_type == "RUNNING" or not facts.parameters.shown:
         return {}
-    return {
-        "executionParameters": standard.parameters([(one.name, one.text) for one in facts.parameters.shown])
-    }
+    return {"executionParameters": _parameters_facet(facts.parameters.shown, standard)}
+
+
+@lru_cache(maxsize=64)
+def _parameters_facet(shown: tuple[Shown, ...], standard: StandardFacets) -> Mapping[str, Any]:
+    from ..facets.encode import Settled
+
+    return Settled(standard.parameters([(one.name, one.text) for one in shown]))
 
 
 def _identity(facts: RunFacts, code: str | None, code_missing: str | None) -> Identity:

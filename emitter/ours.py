@@ -1,7 +1,8 @@
 """The facets of this project's own vocabulary, filled from what the emitter found out.
 
 Decides which field takes which finding. What the facets are and how they look on the wire is the package
-`relineage.facets`; it is imported late, since pydantic behind it takes a tenth of a second. Pure.
+`relineage.facets`; it is imported late, since pydantic behind it takes a tenth of a second. What each call of a step
+says again is brought into that form once; the rest, which is new in each event, is added to it as it is. Pure.
 """
 
 from base64 import b64encode
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from .digests.records import Content
     from .events import Call
     from .identity import Identity
-    from .parameters import Parameters
+    from .parameters import Parameters, Shown
     from .seeds import SeedRecord
     from .statistics import FeatureStatistics
 
 Measured = tuple[str, Any, int | None]  # name, value, step
+_MOST_REMEMBERED = 64  # of each facet; parameters may be long
 _MOST_METRICS = 400  # in an event; a facet of 64 kB holds about a thousand short ones
 
 
@@ -33,7 +35,7 @@ def io_facet(direction: str, role: str, instant: datetime, origin: str, producer
     return {**_io_facet(direction, role, origin, producer), "instant": iso(instant)}
 
 
-@lru_cache(maxsize=256)  # of the same steps' calls, all but the instant is the same
+@lru_cache(maxsize=_MOST_REMEMBERED)
 def _io_facet(direction: str, role: str, origin: str, producer: str) -> dict[str, Any]:
     from ..facets.io import RelineageIoInputDatasetFacet, RelineageIoOutputDatasetFacet
 
@@ -43,11 +45,33 @@ def _io_facet(direction: str, role: str, origin: str, producer: str) -> dict[str
 
 def seeds_facet(record: "SeedRecord", producer: str) -> dict[str, Any]:
     """`relineage_seeds`."""
+    switches = tuple(record.switches.items())
+    libraries = [
+        _without_nulls(
+            library=one.library, seed=one.seed, stateBefore=one.state_before, stateAfter=one.state_after
+        )
+        for one in record.libraries
+    ]
+    return {
+        **_seeds_facet(record.given, record.derivation, switches, record.uncovered, producer),
+        "entropy": record.entropy,
+        "libraries": libraries,
+    }
+
+
+@lru_cache(maxsize=_MOST_REMEMBERED)
+def _seeds_facet(
+    given: bool,
+    derivation: str,
+    switches: tuple[tuple[str, str], ...],
+    uncovered: tuple[str, ...],
+    producer: str,
+) -> dict[str, Any]:
     from ..facets.seeds import RelineageSeedsRunFacet
 
-    # As plain values, which pydantic checks in one go.
-    fields = {**vars(record), "libraries": [vars(one) for one in record.libraries]}
-    return RelineageSeedsRunFacet.model_validate(fields).to_wire(producer)
+    return RelineageSeedsRunFacet(
+        entropy="0", given=given, derivation=derivation, switches=dict(switches), uncovered=uncovered
+    ).to_wire(producer)
 
 
 def step_facet(
@@ -59,22 +83,43 @@ def step_facet(
     call: "Call | None" = None,
 ) -> dict[str, Any]:
     """`relineage_step`; `call` is null for a run that is no step's."""
+    called = (call.callable, call.code_not_covered or None) if call is not None else (None, None)
+    served_from = call.served_from if call is not None else None
+    return {
+        **_step_facet(operation, *called, code, parameters.shown, producer),
+        **_without_nulls(
+            task=identity.task,
+            recipe=identity.recipe,
+            outcome=identity.outcome,
+            missing=identity.missing,
+            servedFrom=str(UUID(served_from)) if served_from is not None else None,
+            cache=call.cache if call is not None else None,
+        ),
+    }
+
+
+@lru_cache(maxsize=_MOST_REMEMBERED)
+def _step_facet(
+    operation: str,
+    callable_: str | None,
+    not_covered: tuple[str, ...] | None,
+    code: str | None,
+    parameters: tuple["Shown", ...],
+    producer: str,
+) -> dict[str, Any]:
     from ..facets.step import Parameter, RelineageStepRunFacet
 
-    served_from = call.served_from if call is not None else None
     return RelineageStepRunFacet(
         operation=operation,
-        callable=call.callable if call is not None else None,
+        callable=callable_,
         code=code,
-        code_not_covered=(call.code_not_covered or None) if call is not None else None,
-        parameters=tuple(Parameter(name=one.name, type=one.type, value=one.text) for one in parameters.shown),
-        task=identity.task,
-        recipe=identity.recipe,
-        outcome=identity.outcome,
-        missing=identity.missing,
-        served_from=UUID(served_from) if served_from is not None else None,
-        cache=call.cache if call is not None else None,
+        code_not_covered=not_covered,
+        parameters=tuple(Parameter(name=one.name, type=one.type, value=one.text) for one in parameters),
     ).to_wire(producer)
+
+
+def _without_nulls(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def thinned(metrics: Sequence[Measured]) -> Sequence[Measured]:
@@ -136,14 +181,22 @@ def environment_facet(
 
 def cost_facet(cost: "Cost", producer: str) -> dict[str, Any]:
     """`relineage_cost`."""
+    return {
+        **_cost_facet(producer),
+        **_without_nulls(
+            wallSeconds=cost.wall_seconds,
+            cpuSeconds=cost.cpu_seconds,
+            peakMemoryBytes=cost.peak_memory_bytes,
+            overheadSeconds=cost.overhead_seconds,
+        ),
+    }
+
+
+@lru_cache(maxsize=16)
+def _cost_facet(producer: str) -> dict[str, Any]:
     from ..facets.cost import RelineageCostRunFacet
 
-    return RelineageCostRunFacet(
-        wall_seconds=cost.wall_seconds,
-        cpu_seconds=cost.cpu_seconds,
-        peak_memory_bytes=cost.peak_memory_bytes,
-        overhead_seconds=cost.overhead_seconds,
-    ).to_wire(producer)
+    return RelineageCostRunFacet().to_wire(producer)
 
 
 def features_facet(statistics: Sequence["FeatureStatistics"], producer: str) -> dict[str, Any]:

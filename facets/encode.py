@@ -20,9 +20,9 @@ Decided here:
   | Mapping | object; a key that is no text is written as its form's text |
   | list, tuple, set, frozenset | array; a set's in the order of its elements' JSON |
 
-- A facet that does not change any more (`Settled`) is brought into this form once, redaction included, and its bytes are
-  put into each event that holds it: packages and machine are the larger part of most events. An event may be settled,
-  too: whoever asks for its size has made its bytes.
+- A facet that does not change any more (`Settled`) is brought into this form once, redaction included, and its bytes
+  are put into each event that holds it: packages and machine are the larger part of most events. An event may be
+  settled, too: whoever asks for its size has made its bytes.
 - A lone surrogate (from a file name that is no UTF-8) becomes the six characters of its escape, `\\udc80`;
   a pair of them the character they mean.
 
