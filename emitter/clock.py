@@ -8,7 +8,6 @@ Python's `random`: a job that seeds `random` must not get the run id of the last
 import os
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -46,7 +45,7 @@ class Clock:
 
 def iso(instant: datetime) -> str:
     """An instant as OpenLineage wants it: `2026-01-31T10:00:03.000001Z`."""
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def new_run_id(milliseconds: int | None = None) -> str:
@@ -59,4 +58,5 @@ def new_run_id(milliseconds: int | None = None) -> str:
     value = (stamp & 0xFFFF_FFFF_FFFF) << 80 | int.from_bytes(os.urandom(10))
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
-    return str(uuid.UUID(int=value))
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -33,7 +33,7 @@ _NOT_WAITED_FOR = "the store is at a URL, which is not waited for unless store=T
 _Facets = tuple[Mapping[str, Mapping[str, Any]], Mapping[str, Mapping[str, Any]]]  # of the run, of its job
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Surroundings:
     """What is known of the program that runs.
 
@@ -56,11 +56,12 @@ class Surroundings:
     script: Path | None
     caller: Path | None
     refusal: str | None
-    keep: Keep | str = field(compare=False)
+    keep: Keep | str
     snapshots: bool
-    # What is made of it once; two that are equal without these say the same.
-    _facets: dict[object, _Facets] = field(default_factory=dict, compare=False)
-    _digests: dict[object, tuple[str | None, str | None]] = field(default_factory=dict, compare=False)
+    # What is made of it once.
+    _facets: dict[object, _Facets] = field(default_factory=dict)
+    _latest: dict[int | None, tuple[Kept, tuple[Path, ...], _Facets]] = field(default_factory=dict)
+    _digests: dict[object, tuple[str | None, str | None]] = field(default_factory=dict)
 
     def code(self) -> tuple[str | None, str | None]:
         """Digest of the code and null, or null and the reason."""
@@ -75,12 +76,19 @@ class Surroundings:
         """Of the run: `processing_engine`, `relineage_environment`, `environmentVariables`; of its job:
         `sourceCodeLocation`, where there is a repository.
         """
-        kept, lacking = self._kept()
+        files, cells = files_in_use(), executed_cells()
+        count = len(cells) if cells is not None else None
+        kept = self._kept(files, cells, count)
+        latest = self._latest.get(count)
+        if latest is not None and latest[0] is kept and latest[1] is files:
+            return latest[2]
+        lacking = self._lacking(kept, files, cells)
         repository = kept.repository  # as it was when the code was kept
         branch = (repository.commit, repository.branch) if repository is not None else None
         key = (kept.snapshot.id, lacking, branch)
         if key not in self._facets:
             self._facets[key] = self._made(kept, lacking, standard, producer)
+        self._latest[count] = kept, files, self._facets[key]
         return self._facets[key]
 
     def _made(self, kept: Kept, lacking: tuple[str, ...], standard: StandardFacets, producer: str) -> _Facets:
@@ -115,24 +123,25 @@ class Surroundings:
             branch=repository.branch,
         )
 
-    def _kept(self) -> tuple[Kept, tuple[str, ...]]:
-        """What was kept of the code, and what is not covered by it."""
-        files = files_in_use()
-        cells = executed_cells()
+    def _kept(self, files: Sequence[Path], cells: Sequence[str] | None, count: int | None) -> Kept:
+        """What was kept of the code."""
         typed = is_typed()
         repository = self.repository
         if repository is not None:
             place: tuple[str, Path] = ("git", repository.root)
-            state: object = len(cells) if cells is not None else None
+            state: object = count
         else:
             main = sys.modules.get("__main__")
             place = ("store", folder_of(main, self.script, self.caller, Path(self.environment.directory)))
-            state = (len(cells) if cells is not None else None, len(files))
+            state = (count, len(files))
 
         def look() -> Kept:
             return Kept(repository=repository, snapshot=self._look(place[1], files, cells, typed=typed))
 
-        kept = KEPT.of((*place, self.snapshots), look, typed=typed, state=state)
+        return KEPT.of((*place, self.snapshots), look, typed=typed, state=state)
+
+    def _lacking(self, kept: Kept, files: tuple[Path, ...], cells: Sequence[str] | None) -> tuple[str, ...]:
+        """What is not covered by it."""
         told = [*(kept.repository.not_covered if kept.repository is not None else ())]
         if self.refusal is not None:
             told.append(f"the repository: {self.refusal}")
@@ -142,7 +151,7 @@ class Surroundings:
             told.append(f"the program: in use, {missing}")
         if cells is not None and notebook_text(cells)[1]:
             told.append(f"{NOTEBOOK}: secrets in it are redacted")
-        return kept, (*told, *not_covered(kept.snapshot, files))
+        return (*told, *not_covered(kept.snapshot, files))
 
     def _look(
         self, root: Path, files: Sequence[Path], cells: Sequence[str] | None, *, typed: bool
@@ -193,7 +202,7 @@ class Lookout:
         self._folder = folder
         self._store = store
         self._repositories = Repositories()
-        self._seen: dict[Path | None, Surroundings] = {}
+        self._seen: dict[Path | None, tuple[object, Surroundings]] = {}
         remote = is_url(settings.store_location or "") and not settings.store
         self._keep: Keep | str = _NOT_WAITED_FOR if remote else self._put
 
@@ -208,21 +217,25 @@ class Lookout:
             refusal = refusal or self._repositories.refusal(place)
             if repository is not None:
                 break
+        refusal = refusal if repository is None else None
+        here_is = environment(sys.argv, sys.orig_argv, sys.path, self._folder, process_id())
+        variables = allowed_variables(self._environ, self._settings.captured_variables)
+        state = (here_is, repository, variables, script, refusal)
+        before = self._seen.get(caller)
+        if before is not None and before[0] == state:
+            return before[1]  # its facets are made
         seen = Surroundings(
-            environment=environment(sys.argv, sys.orig_argv, sys.path, self._folder, process_id()),
+            environment=here_is,
             repository=repository,
-            variables=allowed_variables(self._environ, self._settings.captured_variables),
+            variables=variables,
             adapter_version=self._version,
             script=script,
             caller=caller,
-            refusal=refusal if repository is None else None,
+            refusal=refusal,
             keep=self._keep,
             snapshots=self._settings.snapshot,
         )
-        before = self._seen.get(caller)
-        if before is not None and before == seen:
-            return before  # its facets are made
-        self._seen[caller] = seen
+        self._seen[caller] = state, seen
         return seen
 
     def _put(self, folder: Path) -> str:

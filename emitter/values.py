@@ -94,6 +94,8 @@ def canonical(value: object) -> bytes:
 
 def type_name(value: object) -> str:
     """The type as it is shown: `int`, `float`, `str`, `list`, …; numpy scalars by their Python type."""
+    if type(value) in _EXACT or type(value) in _CONTAINERS:
+        return type(value).__name__
     try:
         value = _plain(value)
     except NoFormError:
@@ -140,6 +142,8 @@ def _encode(value: object, depth: int) -> bytes:
         raise NoFormError(f"a value is nested deeper than {_DEEPEST}, or contains itself: give plain values")
     if (scalar := _EXACT.get(type(value))) is not None:
         return _frame(scalar[0], scalar[1](value))
+    if (container := _CONTAINERS.get(type(value))) is not None:
+        return _frame(container[0], container[1](value, depth))
     value = _plain(value)
     if value is None:
         return _frame(b"n", b"")
@@ -205,7 +209,13 @@ _SCALARS: tuple[tuple[type, bytes, Callable[[Any], bytes]], ...] = (
     (PurePath, b"p", lambda value: value.as_posix().encode("utf-8", "surrogatepass")),
 )
 
+# What is of one of these types itself, as nearly everything is, is not compared with the others.
 _EXACT = {kind: (tag, body) for kind, tag, body in _SCALARS}
+_CONTAINERS: dict[type, tuple[bytes, Callable[[Any, int], bytes]]] = {
+    list: (b"l", _items),
+    tuple: (b"t", _items),
+    dict: (b"d", _pairs),
+}
 
 
 def _plain(value: object) -> object:

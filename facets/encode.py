@@ -113,9 +113,7 @@ def _bytes(event: Mapping[str, Any]) -> bytes:
             _remember(walk.unchecked)
     written = _dumps(plain).encode()
     if walk.settled:
-        pieces = _PLACEHOLDER.split(written)
-        pieces[1::2] = [walk.settled[int(number)].wire for number in pieces[1::2]]
-        written = b"".join(pieces)
+        written = _PLACEHOLDER.sub(lambda found: walk.settled[int(found[1])].wire, written)
     return written
 
 
@@ -188,9 +186,6 @@ class _Walk:
             name = key if type(key) is str and key in _HARMLESS else self.key(key)
             if name in plain:
                 raise _NoFormError(f"two keys are both written as {name!r}")
-            if item is None:
-                plain[name] = item
-                continue
             if type(item) is str:  # most are
                 plain[name] = item if item in _HARMLESS else self.text(item)
                 continue

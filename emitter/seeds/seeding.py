@@ -62,8 +62,14 @@ class _Held:
     library: Library
     callers: dict[str, Any]
     seeds: dict[str, int]
+    began: dict[str, bytes]
     before: dict[str, str]
     after: dict[str, str] = field(default_factory=dict)
+
+    def ended(self, states: Mapping[str, Any]) -> None:
+        """Note the states at the end; what nothing was drawn from is not digested again."""
+        plain = _plain(self.library, states)
+        self.after = self.before if plain == self.began else _digests(plain)
 
 
 @dataclass(eq=False)
@@ -110,7 +116,7 @@ class Seeding(Own):
         with _LOCK:
             if self._paused is not None:  # its generators are put back already
                 for name, states in self._paused.items():
-                    self._held[name].after = _digests(self._held[name].library, states)
+                    self._held[name].ended(states)
                 self._paused = None
                 self._read_reports()
             if self not in _OPEN:
@@ -118,7 +124,7 @@ class Seeding(Own):
             position = next(index for index, other in enumerate(_OPEN) if other is self)
             for name, held in self._held.items():
                 with suppress_and_note(self._failed, name):
-                    held.after = _digests(held.library, held.library.take())
+                    held.ended(held.library.take())
             above = _OPEN[position + 1] if position + 1 < len(_OPEN) else None
             self._step_back()
             self._read_reports()
@@ -262,11 +268,13 @@ class Seeding(Own):
             callers = library.take()
             try:
                 seeds = library.seed(self._words)
-                before = _digests(library, library.take())
+                began = _plain(library, library.take())
             except Exception:
                 library.put_back(callers)
                 raise
-            self._held[name] = _Held(library=library, callers=callers, seeds=seeds, before=before)
+            self._held[name] = _Held(
+                library=library, callers=callers, seeds=seeds, began=began, before=_digests(began)
+            )
 
     def _words(self, library: str) -> list[int]:
         return library_words(self.entropy.value, library)
@@ -314,12 +322,17 @@ class suppress_and_note:  # noqa: N801  # like contextlib.suppress
         return True
 
 
-def _digests(library: Library, states: Mapping[str, Any]) -> dict[str, str]:
+def _plain(library: Library, states: Mapping[str, Any]) -> dict[str, bytes]:
+    """Each generator's state in its plain form, if it has one."""
+    plain = {name: library.plain(state) for name, state in states.items()}
+    return {name: text for name, text in plain.items() if text is not None}
+
+
+def _digests(plain: Mapping[str, bytes]) -> dict[str, str]:
     """b3-bytes1 of each generator's state."""
     from blake3 import blake3
 
-    plain = {name: library.plain(state) for name, state in states.items()}
-    return {name: "b3-bytes1:" + blake3(text).hexdigest() for name, text in plain.items() if text is not None}
+    return {name: "b3-bytes1:" + blake3(text).hexdigest() for name, text in plain.items()}
 
 
 def _arrived(module: str) -> None:

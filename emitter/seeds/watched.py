@@ -102,7 +102,7 @@ def _seeding_and_setting(
 
 def _settled(generator: random.Random) -> None:
     """It gets a seed or a state, so what it was made with does not matter: a copy begins like that."""
-    seen = _UNSEEDED.pop(generator, None)
+    seen = _UNSEEDED.pop(generator, None) if _UNSEEDED else None
     if seen is not None:
         tell(seen, -1)
 
