@@ -92,9 +92,9 @@ class Chance:
         """What was used by whoever worked for this run."""
         self._within |= used
 
-    def record(self) -> SeedRecord | None:
-        """What there is to say; null if seeding failed."""
-        return self._seeding.record() if self._seeding is not None else None
+    def record(self, variables: Mapping[str, str] | None = None) -> SeedRecord | None:
+        """What there is to say; null if seeding failed. `variables` as for `Seeding.record`."""
+        return self._seeding.record(variables) if self._seeding is not None else None
 
     def _decided(self, namespace: str) -> Entropy:
         plan = current_plan()

@@ -410,6 +410,7 @@ class Run:
         if lineage.settings.disabled:
             return
         with self._lock:
+            just_seen = self._surroundings if event_type == "START" else None
             facts = RunFacts(
                 event_type=event_type,
                 event_time=CLOCK.now(),
@@ -418,7 +419,7 @@ class Run:
                 root=self._root(),
                 operation=self._operation,
                 parameters=self._parameters,
-                seeds=self._chance.record(),
+                seeds=self._chance.record(just_seen.variables if just_seen is not None else None),
                 given_seed=self._chance.given,
                 metrics=self._metrics,
                 surroundings=self._surroundings,

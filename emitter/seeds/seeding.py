@@ -220,8 +220,12 @@ class Seeding(Own):
                 self._reports = reports.new_folder()
         return SeedWorker.of_the_next(entropy, self._reports, given=self.entropy.given)
 
-    def record(self) -> SeedRecord:
-        """What there is to say now; the states at the end once it has ended."""
+    def record(self, variables: Mapping[str, str] | None = None) -> SeedRecord:
+        """What there is to say now; the states at the end once it has ended.
+
+        Args:
+            variables: Environment variables that were looked up just now, the switches' among them.
+        """
         seeds = [
             LibrarySeed(
                 library=name,
@@ -243,7 +247,9 @@ class Seeding(Own):
             given=self.entropy.given,
             derivation=derivation,
             libraries=tuple(seeds),
-            switches=switches.read(self.environ) if self._switches is None else self._switches,
+            switches=switches.read(self.environ if variables is None else variables)
+            if self._switches is None
+            else self._switches,
             uncovered=tuple(self._uncovered()),
         )
 

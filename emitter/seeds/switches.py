@@ -14,13 +14,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..capture.environment import variables_set
+from ..capture.environment import SWITCHES, variables_set
 
-_VARIABLES = (
-    "PYTHONHASHSEED", "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE", "TF_DETERMINISTIC_OPS",
-    "TF_CUDNN_DETERMINISTIC", "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
-    "MKL_CBWR", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
-)  # fmt: skip
 # By library; what a version lacks, or refuses to tell, is left out.
 _READ = {
     "torch": (
@@ -41,7 +36,7 @@ def read(environ: Mapping[str, str]) -> dict[str, str]:
     Args:
         environ: Environment variables.
     """
-    found = variables_set(environ, _VARIABLES)
+    found = variables_set(environ, SWITCHES)
     if sys.flags.hash_randomization:
         found.setdefault("PYTHONHASHSEED", "random")  # the order of sets of texts
     if hasattr(os, "sched_getaffinity"):
