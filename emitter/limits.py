@@ -40,7 +40,8 @@ def fit(facet: Mapping[str, Any], limit_bytes: int = FACET_BYTES) -> tuple[Mappi
     the last columns first, then frequent values. Then the field with the most bytes gives way: a list or an object
     keeps its first entries, a text its beginning.
     """
-    if getattr(facet, "wire_bytes", limit_bytes + 1) <= limit_bytes:
+    size = getattr(facet, "wire_bytes", None)
+    if (size_of(facet) if size is None else size) <= limit_bytes:
         return facet, False
     fitted = dict(facet)
     cut = False

@@ -85,17 +85,17 @@ def step_facet(
     """`relineage_step`; `call` is null for a run that is no step's."""
     called = (call.callable, call.code_not_covered or None) if call is not None else (None, None)
     served_from = call.served_from if call is not None else None
-    return {
-        **_step_facet(operation, *called, code, parameters.shown, producer),
-        **_without_nulls(
-            task=identity.task,
-            recipe=identity.recipe,
-            outcome=identity.outcome,
-            missing=identity.missing,
-            servedFrom=str(UUID(served_from)) if served_from is not None else None,
-            cache=call.cache if call is not None else None,
-        ),
-    }
+    new = _without_nulls(
+        task=identity.task,
+        recipe=identity.recipe,
+        outcome=identity.outcome,
+        missing=identity.missing,
+        servedFrom=str(UUID(served_from)) if served_from is not None else None,
+        cache=call.cache if call is not None else None,
+    )
+    if new.keys() == {"missing"}:  # before the end: each call says the same
+        return _step_facet(operation, *called, code, parameters.shown, identity.missing, producer)
+    return {**_step_facet(operation, *called, code, parameters.shown, None, producer), **new}
 
 
 @lru_cache(maxsize=_MOST_REMEMBERED)
@@ -105,17 +105,21 @@ def _step_facet(
     not_covered: tuple[str, ...] | None,
     code: str | None,
     parameters: tuple["Shown", ...],
+    missing: str | None,
     producer: str,
 ) -> dict[str, Any]:
+    from ..facets.encode import Settled
     from ..facets.step import Parameter, RelineageStepRunFacet
 
-    return RelineageStepRunFacet(
+    facet = RelineageStepRunFacet(
         operation=operation,
         callable=callable_,
         code=code,
         code_not_covered=not_covered,
         parameters=tuple(Parameter(name=one.name, type=one.type, value=one.text) for one in parameters),
-    ).to_wire(producer)
+        missing=missing,
+    )
+    return Settled(facet.to_wire(producer))
 
 
 def _without_nulls(**fields: Any) -> dict[str, Any]:

@@ -300,9 +300,8 @@ class Seeding(Own):
         found += sorted(text for text, times in self._seen.items() if times > 0)
         if self._more > 0:
             found.append(f"and {self._more} draws at other places")
-        covered = {library.module for _, library in libraries()}
         for name in _NOT_WATCHED:
-            if name in sys.modules and name not in covered:
+            if name in sys.modules and all(library.module != name for _, library in libraries()):
                 found.append(f"{UNSEEN}{name}'s generators (imported; run.seed() gives a seed for them)")
         return found
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
+from ..capture.reached import callable_code
 from ..events import Call
 from ..naming import is_url
 from ..process import calls_before
@@ -82,8 +83,6 @@ class Step:
 
     def code(self) -> "Code":
         """The code as it is now."""
-        from ..capture.reached import callable_code
-
         return callable_code(self.function)
 
     def entropy(self) -> Entropy | None:
