@@ -75,7 +75,7 @@ class Sender:
         elif _is_ours(self._transport):
             self._transport.emit(document)
         else:
-            self._transport.emit(dict(document))  # which may be changed: its bytes are not made yet
+            self._transport.emit(_own_copy(document))  # which may be changed
 
     def close(self, timeout_seconds: float) -> bool:
         """Close the transport; whether it says that everything was delivered."""
@@ -105,6 +105,13 @@ class Sender:
         except Exception as error:
             raise SettingsError(f"the transport {kind!r} cannot be opened: {error}") from error
         return opened
+
+
+def _own_copy(value: Any) -> Any:
+    """The same in dicts and lists that nothing else holds: later events have parts in common with this one."""
+    if isinstance(value, Mapping):
+        return {key: _own_copy(item) for key, item in value.items()}
+    return [_own_copy(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _is_ours(transport: object) -> bool:

@@ -275,11 +275,12 @@ class Seeding(Own):
             try:
                 seeds = library.seed(self._words)
                 began = _plain(library, library.take())
+                before = _digests(began)
             except Exception:
                 library.put_back(callers)
                 raise
             self._held[name] = _Held(
-                library=library, callers=callers, seeds=seeds, began=began, before=_digests(began)
+                library=library, callers=callers, seeds=seeds, began=began, before=before
             )
 
     def _words(self, library: str) -> list[int]:

@@ -71,6 +71,35 @@ def test_a_transport_of_the_client_gets_event_objects_that_its_serialisation_kee
     assert last["eventType"] == "COMPLETE"
 
 
+def test_a_transport_may_change_what_it_gets(folder):
+    class Changing:
+        def __init__(self):
+            self.events = []
+
+        def emit(self, event):
+            self.events.append(json.dumps(event))
+            for facet in event["run"]["facets"].values():
+                for value in facet.values():
+                    if isinstance(value, dict | list):
+                        value.clear()
+                facet.clear()
+
+    def call_twice(transport):
+        lineage = Lineage(transport=transport)
+        step = lineage.step(seed=1)(lambda rate, frame: frame)
+        for _ in range(2):
+            step(0.5, pd.DataFrame({"a": range(9)}))
+        return [json.loads(event)["run"]["facets"] for event in transport.events]
+
+    facets = call_twice(Changing())
+
+    assert [one["relineage_step"]["parameters"] for one in facets] == [
+        [{"name": "rate", "type": "float", "value": "0.5"}]
+    ] * 4
+    assert all(one["relineage_seeds"]["switches"] and one["relineage_seeds"]["libraries"] for one in facets)
+    assert all(one["relineage_environment"]["packages"] for one in facets)
+
+
 def test_the_clients_console_transport_can_be_configured(folder, caplog):
     (folder / "openlineage.yml").write_text("transport:\n  type: console\n")
     with caplog.at_level(logging.INFO, logger="openlineage"), redirect_stdout(io.StringIO()):
