@@ -100,4 +100,4 @@ def test_a_schema_refuses_an_example_without_a_required_field(facet: type[Facet]
 
     for field in (*body.get("required", ()), "_producer"):
         without = {key: value for key, value in document.items() if key != field}
-        assert facet_problems(facet.KEY, without, facet.BASE) == [f"$: '{field}' is a required property"]
+        assert facet_problems(facet.KEY, without, facet.BASE) == [f'$: "{field}" is a required property']

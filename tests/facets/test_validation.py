@@ -80,20 +80,20 @@ OURS = f"{RUN_FACETS}.relineage_seeds"
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (changed("run.runId", "run 7"), r"\$\.run\.runId: 'run 7' is not a 'uuid'"),
-        (changed("eventTime", "2026-01-01T00:00:00"), r"'2026-01-01T00:00:00' is not a 'date-time'"),
-        (changed("producer", "not a uri"), r"'not a uri' is not a 'uri'"),
-        (changed("producer", "https://example.com/ü"), r"is not a 'uri'"),
-        (changed(f"{OURS}._producer", "relineage"), r"'relineage' is not a 'uri'"),
-        (changed("eventType", "DONE"), r"'DONE' is not one of"),
-        (changed("job.name", ...), r"'name' is a required property"),
-        (changed(f"{RUN_FACETS}.nominalTime.nominalStartTime", ...), r"'nominalStartTime' is a required"),
-        (changed(f"{RUN_FACETS}.nominalTime.nominalStartTime", "noon"), r"'noon' is not a 'date-time'"),
-        (changed("inputs.0.facets.version.datasetVersion", 7), r"inputs\[0\].*7 is not of type 'string'"),
-        (changed(f"{OURS}.given", "yes"), r"relineage_seeds: \$\.given: 'yes' is not of type 'boolean'"),
-        (changed(f"{OURS}.libraries", [{"seed": "1"}]), r"libraries\[0\]: 'library' is a required property"),
-        (changed("inputs.0.inputFacets.relineage_io.instant", "2026-01-01T00:00:00"), r"not a 'date-time'"),
-        (changed(f"{OURS}._schemaURL", ...), r"'_schemaURL' is a required property"),
+        (changed("run.runId", "run 7"), r'\$\.run\.runId: "run 7" is not a "uuid"'),
+        (changed("eventTime", "2026-01-01T00:00:00"), r'"2026-01-01T00:00:00" is not a "date-time"'),
+        (changed("producer", "not a uri"), r'"not a uri" is not a "uri"'),
+        (changed("producer", "https://example.com/ü"), r'is not a "uri"'),
+        (changed(f"{OURS}._producer", "relineage"), r'"relineage" is not a "uri"'),
+        (changed("eventType", "DONE"), r'"DONE" is not one of'),
+        (changed("job.name", ...), r'"name" is a required property'),
+        (changed(f"{RUN_FACETS}.nominalTime.nominalStartTime", ...), r'"nominalStartTime" is a required'),
+        (changed(f"{RUN_FACETS}.nominalTime.nominalStartTime", "noon"), r'"noon" is not a "date-time"'),
+        (changed("inputs.0.facets.version.datasetVersion", 7), r'inputs\[0\].*7 is not of type "string"'),
+        (changed(f"{OURS}.given", "yes"), r'relineage_seeds: \$\.given: "yes" is not of type "boolean"'),
+        (changed(f"{OURS}.libraries", [{"seed": "1"}]), r'libraries\[0\]: "library" is a required property'),
+        (changed("inputs.0.inputFacets.relineage_io.instant", "2026-01-01T00:00:00"), r'not a "date-time"'),
+        (changed(f"{OURS}._schemaURL", ...), r'"_schemaURL" is a required property'),
         (
             changed(f"{OURS}._schemaURL", "urn:relineage:facet:RelineageSeedsRunFacet:9-0-0#/$defs/X"),
             r"names no published schema",
@@ -103,7 +103,7 @@ OURS = f"{RUN_FACETS}.relineage_seeds"
             changed(f"{RUN_FACETS}.x", standard("1-0-1/NominalTimeRunFacet.json#/$defs/Nothing")),
             r"no such definition",
         ),
-        (changed(f"{RUN_FACETS}.x", {"_producer": PRODUCER}), r"'_schemaURL' is a required property"),
+        (changed(f"{RUN_FACETS}.x", {"_producer": PRODUCER}), r'"_schemaURL" is a required property'),
         (
             lambda document: document["run"]["facets"].update(
                 relineage_chance=document["run"]["facets"].pop("relineage_seeds")
@@ -151,7 +151,7 @@ def test_bytes_that_are_no_utf_8_are_refused():
 def test_all_faults_are_told_at_once():
     document = {**event(), "eventTime": "now", "producer": "me"}
 
-    with pytest.raises(AssertionError, match=r"(?s)'now' is not a 'date-time'.*'me' is not a 'uri'"):
+    with pytest.raises(AssertionError, match=r'(?s)"now" is not a "date-time".*"me" is not a "uri"'):
         validate_event(document)
 
 
@@ -194,9 +194,9 @@ def test_the_clients_example_of_a_full_event_is_valid():
 MISNAMED = {
     "BaseSubsetDatasetFacet": "names no published schema",
     "ExtractionErrorRunFacet": "names no published schema",
-    "DatasetTypeDatasetFacet": "'datasetVersion' is a required property",
-    "LifecycleStateChangeDatasetFacet": "'datasetVersion' is a required property",
-    "ProcessingEngineRunFacet": "'engine_version' is a required property",
+    "DatasetTypeDatasetFacet": '"datasetVersion" is a required property',
+    "LifecycleStateChangeDatasetFacet": '"datasetVersion" is a required property',
+    "ProcessingEngineRunFacet": '"engine_version" is a required property',
 }
 
 
