@@ -338,20 +338,20 @@ def execute(
 
 def asked(case: Case, namespace: str, store: Store, folder: Path) -> list[Cause]:
     """Both executions, taken in; the answer to why their models differ."""
-    models = []
-    for side, plan, code, adapt in (("a", case.a, None, case.adapt_a), ("b", case.b, case.code, case.adapt)):
-        bodies = execute(plan, namespace, folder, code, [STEADY, *([adapt] if adapt else [])])
-        store.ingest(
-            Batch(
-                [Message(body=body, source=f"{namespace} {side}", offset=n) for n, body in enumerate(bodies)]
-            )
-        )
-        runs = store.connection.execute(
-            "select run_id from runs where job_namespace = ? and job_name = 'train-model' order by started_at desc",
-            [namespace],
-        )
-        models.append(runs.fetchall()[0][0])
-    assert models[0] != models[1]
+    bodies = [
+        body
+        for plan, code, adapt in ((case.a, None, case.adapt_a), (case.b, case.code, case.adapt))
+        for body in execute(plan, namespace, folder, code, [STEADY, *([adapt] if adapt else [])])
+    ]
+    store.ingest(
+        Batch([Message(body=body, source=namespace, offset=offset) for offset, body in enumerate(bodies)])
+    )
+    trained = store.connection.execute(
+        "select run_id from runs where job_namespace = ? and job_name = 'train-model' order by started_at",
+        [namespace],
+    )
+    models = [run_id for (run_id,) in trained.fetchall()]
+    assert len(models) == 2
     causes = Ask(store.connection).why(*models)
     # In SQL it is one query, in Python there are steps.
     rows = store.connection.execute("from why($a, $b)", {"a": models[0], "b": models[1]}).fetchall()

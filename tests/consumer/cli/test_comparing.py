@@ -104,13 +104,13 @@ def test_a_file_is_compared_with_a_recorded_version(folder: Path, relineage: Run
 def test_leaves_that_did_not_fit_are_taken_from_the_object_beside_the_events(
     folder: Path, relineage: Run
 ) -> None:
-    wide = pd.DataFrame({f"column {i}": np.full(ROWS, i) for i in range(400)})
+    wide = pd.DataFrame({f"column {i}": np.full(70_000, i) for i in range(300)})
     other = wide.copy()
-    other.iloc[140_000, 123] = -1
+    other.iloc[66_000, 123] = -1
     old, new = record(wide, other)
     objects = list((folder / ".relineage" / "objects").iterdir())
     assert len(objects) == 2
-    expected = "column column 123: values differ in rows 131072 to 149999"
+    expected = "column column 123: values differ in rows 65536 to 69999"
     assert relineage("digest", "--compare", old, new).out.splitlines()[1:] == [expected]
     for file in objects:
         file.write_bytes(file.read_bytes().replace(b"column 1", b"column 2"))  # no longer what its name says

@@ -16,14 +16,14 @@ Run = Callable[..., Any]
 
 SCRIPT = """
 from pathlib import Path
-import pandas as pd
+import numpy as np
 from relineage.emitter import Lineage
 
 lineage = Lineage(namespace="n", environ={})
 with lineage.run("train", seed=1) as run:
-    frame = run.input(pd.DataFrame({"a": [1, 2, 3]}), name="data")
+    data = run.input(np.array([1, 2, 3]), name="data")
     noise = float(Path("noise.txt").read_text())
-    run.output({"w": (frame.a * 2 + noise).to_numpy()}, name="model")
+    run.output({"w": data * 2 + noise}, name="model")
 assert lineage.close()
 """
 
@@ -61,7 +61,7 @@ def commit(folder: Path, **files: str) -> None:
 
 
 def test_of_code_the_file_the_line_and_the_lines_are_shown(project: Path, relineage: Run) -> None:
-    commit(project, train_py=SCRIPT.replace("frame.a * 2", "frame.a * 3"), README_md="new\n")
+    commit(project, train_py=SCRIPT.replace("data * 2", "data * 3"), README_md="new\n")
     execute(project)
     said = relineage("why", "model")
     assert said.code == 1
@@ -69,8 +69,8 @@ def test_of_code_the_file_the_line_and_the_lines_are_shown(project: Path, reline
     assert lines[0] == "1  code in train"
     shown = "\n".join(lines)
     assert "train.py:10" in shown
-    assert '-    run.output({"w": (frame.a * 2 + noise)' in shown
-    assert '+    run.output({"w": (frame.a * 3 + noise)' in shown
+    assert '-    run.output({"w": data * 2 + noise}' in shown
+    assert '+    run.output({"w": data * 3 + noise}' in shown
     assert shown.index("train.py") < shown.index("README.md")
 
 
@@ -155,7 +155,7 @@ def test_a_commit_of_a_module_or_of_what_may_be_read_is_a_cause(
 def test_code_that_no_repository_here_holds_is_said_to_be_so(
     project: Path, relineage: Run, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commit(project, train_py=SCRIPT.replace("frame.a * 2", "frame.a * 3"))
+    commit(project, train_py=SCRIPT.replace("data * 2", "data * 3"))
     execute(project)
     relineage("why", "model")
     (project / ".git").rename(project / "away")

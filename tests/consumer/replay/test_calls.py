@@ -9,22 +9,23 @@ import pytest
 from replay_projects import Project
 
 STEPS = """
-import pandas as pd
-def scale(frame, path, factor, names):
-    with lineage.run("scale", params={"factor": factor, "names": names}) as run:
-        run.input(frame, role="frame", store=True)
+def scale(data, path, factor, columns):
+    with lineage.run("scale", params={"factor": factor, "columns": columns}) as run:
+        run.input(data, role="data", store=True)
         run.input(path, role="path")
-        frame = frame[names] * factor + np.random.random((len(frame), len(names))) + len(path.read_text())
-        return run.output(frame, name="scaled", role="scaled")
+        data = data[:, columns] * factor + np.random.random((len(data), len(columns))) + len(path.read_text())
+        return run.output(data, name="scaled", role="scaled")
 """
 PROGRAM = """
-import pandas as pd
 import steps
 with lineage.run("make") as run:
-    frame = run.output(pd.DataFrame({"a": np.arange(9.0), "b": np.arange(9.0)}), name="made")
+    data = run.output(np.arange(18.0).reshape(9, 2), name="made")
 for factor in (2.0, 3.0):
-    steps.scale(frame, Path("text.txt"), factor, ["a", "b"])
+    steps.scale(data, Path("text.txt"), factor, [0, 1])
 """
+INDEXED = (
+    """__import__("pandas").DataFrame({"a": np.arange(9.0), "b": np.arange(9.0)}, index=range(9, 0, -1))"""
+)
 
 
 def as_steps(project: Project, callable_: str) -> None:
@@ -80,8 +81,8 @@ def test_what_is_no_function_of_a_module_is_replayed_with_its_program(ran: Proje
 def test_a_step_that_comes_out_otherwise_by_itself_is_replayed_with_its_program(ran: Project) -> None:
     # An index is in no digest, and is not kept: by itself the step gets another one.
     ran.write(
-        steps=STEPS.replace("frame = frame[names]", "frame = frame[names].iloc[frame.index.argsort()]"),
-        program=PROGRAM.replace('"b": np.arange(9.0)}', '"b": np.arange(9.0)}, index=range(9, 0, -1)'),
+        steps=STEPS.replace("data[:, columns]", "data.iloc[data.index.argsort(), columns]"),
+        program=PROGRAM.replace("np.arange(18.0).reshape(9, 2)", INDEXED),
     )
     ran.run("program.py")
     as_steps(ran, "steps:scale")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relineage.emitter.seeds import Entropy, child_entropy, entropy_of
+from relineage.emitter.seeds import Entropy, child_entropy, derivation, entropy_of
 from relineage.emitter.seeds.derivation import (
     generator_seed,
     library_seeds,
@@ -160,9 +160,11 @@ def test_a_seed_of_few_bits_is_the_end_of_one_of_many(entropy: int, name: str, b
 
 def test_derived_seeds_are_the_same_in_100_processes_whose_hashes_are_salted() -> None:
     """`hash((seed, name))` is salted anew in each; SeedSequence is not."""
+    # The module alone, which needs numpy only: the emitter around it would double what a hundred processes take.
     program = (
-        "from relineage.emitter.seeds.derivation import *; "
-        "print(library_seeds(42), child_entropy(entropy_of(42), 'é', 1).value, hash('é'))"
+        f"import runpy; derived = runpy.run_path({derivation.__file__!r}); "
+        "entropy = derived['entropy_of'](42); "
+        "print(derived['library_seeds'](42), derived['child_entropy'](entropy, 'é', 1).value, hash('é'))"
     )
 
     def derived(_: int) -> list[str]:
