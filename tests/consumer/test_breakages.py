@@ -348,16 +348,17 @@ def differs(store: Any, scenario: str, *tables: str) -> set[str]:
     return {table for table, (hot, true) in store.truth(tables).items() if hot != true}
 
 
-def broken(breakage: Breakage) -> Callable[[str], tuple[str, ...]]:
+def broken(breakage: Breakage) -> Callable[[str], tuple[Any, ...]]:
     """The statements of each file, with the breakage's words replaced in its own."""
-    assert sum(text.count(breakage.words) for text in store_module.statements(breakage.path)) == 1, (
+    intact = store_module.statements
+    assert sum(statement.query.count(breakage.words) for statement in intact(breakage.path)) == 1, (
         f"{breakage.path} has these words not once: {breakage.words}"
     )
 
-    def statements(path: str, intact: Callable[[str], tuple[str, ...]] = store_module.statements) -> Any:
+    def statements(path: str) -> tuple[Any, ...]:
         if path != breakage.path:
             return intact(path)
-        return tuple(text.replace(breakage.words, breakage.instead) for text in intact(path))
+        return tuple(statement.query.replace(breakage.words, breakage.instead) for statement in intact(path))
 
     return statements
 

@@ -112,11 +112,11 @@ def everything(store: Store) -> dict[str, list[Any]]:
     }
 
 
-def failing_on(words: str, path: str = "ingest/merge.sql") -> Callable[[str], tuple[str, ...]]:
+def failing_on(words: str, path: str = "ingest/merge.sql") -> Callable[[str], tuple[Any, ...]]:
     """The statements of ingest, with one at the end that fails where a message contains these words."""
     fault = f"select error('cannot bear it') from message where contains(body, '{words}')"
 
-    def statements(asked: str, intact: Callable[[str], tuple[str, ...]] = store_module.statements) -> Any:
+    def statements(asked: str, intact: Callable[[str], tuple[Any, ...]] = store_module.statements) -> Any:
         return (*intact(asked), fault) if asked == path else intact(asked)
 
     return statements
