@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pandas as pd
-from sklearn.datasets import load_breast_cancer
 
 CHANGED_COLUMN = "worst area"
 CHANGED_ROW = 100
@@ -11,6 +10,8 @@ CHANGED_ROW = 100
 
 def raw_records() -> pd.DataFrame:
     """569 tumours with 30 measurements each; some cells are empty and some rows stand twice."""
+    from sklearn.datasets import load_breast_cancer  # seconds to import, and the demo may refuse to begin
+
     frame: pd.DataFrame = load_breast_cancer(as_frame=True).frame.rename(columns={"target": "benign"})
     frame.loc[frame.index % 50 == 7, "mean texture"] = None
     return pd.concat([frame, frame.iloc[::100]], ignore_index=True)
