@@ -98,7 +98,8 @@ def _install_one_by_one(made: Path, wanted: Mapping[str, str]) -> list[str]:
 
 def _pip(made: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - pip, with names and versions of packages
-        [sys.executable, "-m", "pip", "--python", str(made), "install", "--no-deps", "--quiet",
+        # Without compiling: of what a replay imports Python does that itself, of all else nobody needs it.
+        [sys.executable, "-m", "pip", "--python", str(made), "install", "--no-deps", "--no-compile", "--quiet",
          "--disable-pip-version-check", "--no-input", *arguments],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         errors="replace",
