@@ -387,7 +387,7 @@ def test_a_path_is_given_back_if_it_is_as_it_was_and_put_back_if_it_has_gone(pro
 
 def test_the_cache_works_across_processes_and_many_may_use_it_at_once(project):
     (project.folder / "job.py").write_text(
-        "import sys, numpy as np, pandas as pd\n"
+        "import sys, numpy as np\n"
         "from relineage.emitter import Lineage\n"
         "lineage = Lineage(namespace='n')\n"
         "@lineage.step(cache='dirty')\n"
