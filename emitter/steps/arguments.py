@@ -87,11 +87,12 @@ def _sort_owner(found: Arguments, name: str, owner: object) -> None:
     elif is_data(owner):
         found.inputs.append((name, owner))
     elif hasattr(owner, "__dict__") or hasattr(type(owner), "__slots__"):
-        for attribute, value in _attributes(owner).items():
+        for attribute, value in attributes(owner).items():
             _sort(found, f"{name}.{attribute}", value, Said(), name, _DEEPEST)
 
 
-def _attributes(owner: object) -> dict[str, object]:
+def attributes(owner: object) -> dict[str, object]:
+    """What an object holds: its slots, then what it was given besides."""
     slots = [slot for kind in type(owner).__mro__ for slot in _slots(kind)]
     found = {slot: getattr(owner, slot) for slot in slots if hasattr(owner, slot)}
     return found | dict(getattr(owner, "__dict__", {}))

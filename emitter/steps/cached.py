@@ -9,6 +9,7 @@ Decides that neither is done
 - if what comes out may depend on something that the recipe does not have: a value that the digest of the code leaves
   out (a frame among the globals, a counter), or a secret, which is never hashed;
 - if chance was used that no given seed decides, or that nothing fixed;
+- if an argument is of another type, order or layout than then, which its digest does not tell (`likeness.py`);
 - if the function did more than return: changed an argument, recorded other inputs or outputs, wrote files;
 - if a result cannot be made again of the same types with the same digests, which is tried before it is kept.
 
@@ -27,6 +28,7 @@ from ..naming import DatasetName
 from ..parameters import holds_secret, parameters_of
 from .forms import Formless, form_of, made_again
 from .index import Entry, Index, Unusable
+from .likeness import likeness
 from .results import as_state, parts
 from .runs import given_text, plain_metrics
 
@@ -88,6 +90,8 @@ def ask(call: "StepCall") -> Hit | str:
     run = call.run
     if (reason := _never(call)) is not None:
         return reason
+    assert call.bound is not None  # else there were no recipe
+    call.likeness = likeness(call.bound, method=call.step.method)
     home = call.step.lineage.existing_home()
     if home is None:
         return "nothing is kept for this recipe"
@@ -96,7 +100,11 @@ def ask(call: "StepCall") -> Hit | str:
     for recipe in dict.fromkeys(_recipes(run.identity(), run.given_seed)):
         try:
             entry = index.find(recipe)
-            if entry is not None:
+            if entry is not None and (other := _unlike(call, entry)):
+                reason = (
+                    f"what is kept for this recipe had arguments of other types, order or layout: {other}"
+                )
+            elif entry is not None:
                 value = _value(entry.said, call.step.lineage.contents())
                 return Hit(value=value, entry=entry, index=index)
         except (Unusable, Formless) as unusable:
@@ -121,6 +129,8 @@ def why_not(call: "StepCall", result: Any) -> str | None:
         return f"the function read what is no argument: {', '.join(sorted(beyond))}"
     if parameters_of(call.arguments.parameters).forms != run.parameter_forms:
         return "the function changed a parameter"
+    if call.likeness is None:
+        return "asking the cache failed"
     try:
         form_of(result, "output")
     except Formless as formless:
@@ -150,6 +160,7 @@ def prepare(call: "StepCall", result: Any) -> Kept | str:
         "chance": sorted(used),
         "inputs": [[e.role, e.digest] for e in run.entries if e.direction == "input"],
         "parameters": [[one.name, one.type, one.text] for one in run.parameters],
+        "likeness": call.likeness,
         "outputs": outputs,
         "bytes": sum(output["bytes"] or 0 for output in outputs),
         "form": form,
@@ -194,6 +205,12 @@ def _recipes(identity: Identity, given_seed: int | None) -> list[str]:
     """Its own, and that of the same task without a seed, under which calls that used no chance are kept."""
     assert identity.task is not None
     return [recipe_digest(identity.task, given_seed), recipe_digest(identity.task, None)]
+
+
+def _unlike(call: "StepCall", entry: Entry) -> str:
+    """The arguments in which a function can tell two calls of one recipe apart."""
+    now, kept = call.likeness or {}, entry.said["likeness"]
+    return ", ".join(name for name in dict.fromkeys((*now, *kept)) if now.get(name) != kept.get(name))
 
 
 def _changed_input(call: "StepCall") -> str | None:

@@ -102,9 +102,12 @@ class StepCall:
         lineage = step.lineage
         self.step = step
         self.arguments = Arguments()
+        self.bound: BoundArguments | None = None
+        self.likeness: Mapping[str, str] | None = None  # `cached.ask` looks, before the function runs
         gap: list[str] = ["the arguments could not be read"]
         with lineage.guard.protecting("sorting the arguments of a step"):
-            self.arguments = sort_out(step.bind(args, kwargs), step.said, method=step.method)
+            self.bound = step.bind(args, kwargs)
+            self.arguments = sort_out(self.bound, step.said, method=step.method)
             gap = []
         code = step.code()
         self.run = StepRun(

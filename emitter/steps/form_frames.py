@@ -7,6 +7,7 @@ not looked at.
 
 import sys
 from base64 import b64decode, b64encode
+from decimal import Decimal
 from typing import Any
 
 Form = dict[str, Any]
@@ -23,7 +24,9 @@ def form_of(value: Any) -> Form | None:
         columns = [[name, str(dtype)] for name, dtype in frame.schema.items()]
         return {"is": "frame", "of": f"polars.{type(value).__name__}", "columns": columns}
     if pandas is not None and type(value) is pandas.DataFrame:
-        if value.attrs or type(value.columns) is not pandas.Index or not value.columns.is_unique:
+        if value.attrs or not value.flags.allows_duplicate_labels:
+            return None
+        if type(value.columns) is not pandas.Index or not value.columns.is_unique:
             return None
         columns = [[name, *_pandas_type(column)] for name, column in value.items()]
         labels = [str(value.columns.dtype), value.columns.name]
@@ -31,6 +34,30 @@ def form_of(value: Any) -> Form | None:
     if pandas is not None and type(value) is pandas.Series:
         return _pandas(value, "pandas.Series", [[value.name, *_pandas_type(value)]], None)
     return None
+
+
+def seen_of(value: Any) -> list[Any] | None:
+    """What a function can tell of a frame, series or Arrow table beside its content; null for anything else."""
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not isinstance(value, pandas.DataFrame | pandas.Series):
+        form = form_of(value)
+        return [form] if form is not None else None
+    columns = value.items() if isinstance(value, pandas.DataFrame) else [(value.name, value)]
+    labels = getattr(value, "columns", None)
+    axes = [
+        [type(one).__name__, list(one.names), str(one.dtype)]
+        for one in (value.index, labels)
+        if one is not None
+    ]
+    index = value.index
+    rows = repr(index) if type(index) is pandas.RangeIndex else getattr(index, "freqstr", None)
+    return [
+        axes,
+        rows,
+        [[name, *_pandas_type(column)] for name, column in columns],
+        value.attrs,
+        str(value.flags),
+    ]
 
 
 def made_again(form: Form, table: Any) -> Any:
@@ -73,8 +100,20 @@ def _pandas_type(column: Any) -> list[Any]:
         return [dtype, [str(categories.dtype), [str(one) for one in categories], bool(column.cat.ordered)]]
     if dtype == "object":
         missing = {type(one).__name__ for one in column[column.isna()]}
-        return [dtype, sorted(missing)]
+        return [dtype, [sorted(missing), sorted({_cell(one) for one in column})]]
     return [dtype, None]
+
+
+def _cell(value: Any) -> str:
+    """The kind of one object in a column, as far as an Arrow table does not keep it: it has one for all of them."""
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    if isinstance(value, dict):
+        return f"{kind}({', '.join(f'{key!r}: {_cell(one)}' for key, one in value.items())})"
+    if isinstance(value, list | tuple):
+        return f"{kind}({', '.join(sorted({_cell(one) for one in value}))})"
+    if isinstance(value, Decimal):
+        return f"{kind}({value.as_tuple().exponent})"
+    return kind
 
 
 def _index(index: Any) -> Form | None:
@@ -84,7 +123,7 @@ def _index(index: Any) -> Form | None:
         return None
     if type(index) is pandas.RangeIndex:
         return {"range": [index.start, index.stop, index.step], "name": index.name}
-    if type(index) is pandas.DatetimeIndex and index.freq is not None:
+    if type(index) in (pandas.DatetimeIndex, pandas.TimedeltaIndex) and index.freq is not None:
         return None
     return {"of": type(index).__name__, "name": index.name, "type": _pandas_type(index.to_series())}
 
@@ -123,7 +162,8 @@ def _made_column(chunked: Any, dtype: str, more: Any) -> Any:
         categories = pandas.Index(more[1]).astype(more[0])
         return pandas.Series(pandas.Categorical(chunked.to_pandas(), categories=categories, ordered=more[2]))
     if dtype == "object":
-        missing = None if more in ([], ["NoneType"]) else pandas.NA if more == ["NAType"] else float("nan")
+        kinds = more[0]
+        missing = None if kinds in ([], ["NoneType"]) else pandas.NA if kinds == ["NAType"] else float("nan")
         values = [missing if one is None else one for one in chunked.to_pylist()]
         return pandas.Series(values, dtype="object")
     target = pandas.api.types.pandas_dtype(dtype)

@@ -17,7 +17,7 @@ from typing import Any
 from ..home import make_folder
 
 FOLDER = "cache-steps"
-_FORMAT = 1
+_FORMAT = 2
 
 
 class Unusable(Exception):

@@ -84,6 +84,57 @@ def test_another_parameter_or_input_is_computed(project, call):
     assert project.ran == ["clean", "clean"]
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("FRAME", "FRAME[['t', 'a']]"),
+        ("FRAME", "FRAME.astype({'t': pd.CategoricalDtype(['x', 'y'])})"),
+        ("FRAME.astype({'t': pd.CategoricalDtype(['x', 'y'])})", "FRAME.astype({'t': 'category'})"),
+        ("FRAME", "FRAME.astype({'t': 'object'})"),
+        ("FRAME.reset_index()", "FRAME.set_index(FRAME.index.rename('index'))"),
+        ("FRAME", "pl.from_pandas(FRAME)"),
+        ("pd.DataFrame({'a': [(1, 2)]})", "pd.DataFrame({'a': [[1, 2]]})"),
+        ("ARRAY.reshape(4, 5)", "np.asfortranarray(ARRAY.reshape(4, 5))"),
+        ("ARRAY", "ARRAY.astype('>f8')"),
+        ("(FRAME, 1)", "[FRAME, 1]"),
+        ("{'a': 1, 'b': 2}", "{'b': 2, 'a': 1}"),
+        ("(1, 2)", "Pair(1, 2)"),
+        ("Holder(FRAME).told", "Holder(FRAME[['t', 'a']]).told"),
+    ],
+)
+def test_what_a_function_can_tell_and_no_digest_does_is_computed(project, one, other):
+    """It was: columns in another order were given what had come of the first order."""
+    steps = project.module(
+        TEXT
+        + """
+    import collections
+    import polars as pl
+    Pair = collections.namedtuple("Pair", "a b")
+
+    @lineage.step(cache=True)
+    def told(data): return f"{type(data)} {data!r} {getattr(data, 'dtypes', getattr(data, 'dtype', None))}"
+
+    class Holder:
+        def __init__(self, data): self.data = data
+        @lineage.step(cache=True)
+        def told(self): return str(list(self.data.columns))
+    """
+    )
+
+    def call(text):
+        given = eval(text, vars(steps))
+        return given() if text.endswith(".told") else steps.told(given)
+
+    call(one)
+    second = call(other)
+    assert call(other) == second
+    computed, unlike, served = project.ends()
+    task = step_of(computed)["task"]
+    assert [step_of(event)["task"] for event in (unlike, served)] == [task, task]
+    assert "what is kept for this recipe had arguments of other types, order or layout: " in cache_of(unlike)
+    assert cache_of(served) == "served"
+
+
 def test_another_code_is_computed(project):
     steps = project.module(TEXT)
     steps.clean(steps.FRAME)

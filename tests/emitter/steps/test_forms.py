@@ -178,6 +178,10 @@ def test_named_results_come_back_as_what_they_were(tmp_path):
         FRAME.set_index(["n", "b"]), FRAME.set_axis([1, 2, 3, 4], axis=1), np.zeros(2, "i4,f4"),
         pd.DataFrame({"a": [1]}, index=pd.RangeIndex(5, 6)).rename_axis(3), {1, 2}, 1 + 2j, range(3),
         pd.DataFrame(index=pd.RangeIndex(3)), bytearray(b"x"),
+        pd.DataFrame({"o": [(1, 2)]}), pd.DataFrame({"o": [{"a": 1}, {"b": 2}]}), pd.DataFrame({"o": [[1.0, np.nan]]}),
+        pd.DataFrame({"o": [np.arange(3)]}), pd.Series([np.int64(1)], dtype="object"),
+        pd.Series([Decimal("1.10"), Decimal("2.2")]), FRAME.set_flags(allows_duplicate_labels=False),
+        FRAME.set_index(pd.timedelta_range("1h", periods=3)),
     ],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
