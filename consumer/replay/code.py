@@ -1,7 +1,8 @@
 """The code of a run, brought back into a folder of its own.
 
 Decides which code that is (the snapshot, or the commit where the work tree was clean), where it is looked for, and that
-nothing but git's list of work trees is touched in a repository, for the time of the replay. A folder in the store holds
+nothing but git's list of work trees is touched in a repository, for the time of the replay. Submodules are checked out
+of their folders in the work tree around it, where these have the recorded commit. A folder in the store holds
 the code of runs without git.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,8 +67,8 @@ def find_code(run: Recorded, repositories: Sequence[Path], objects: Store | None
 
 
 @contextmanager
-def checked_out(source: Source, objects: Store | None, folder: Path) -> Iterator[None]:
-    """The code in a folder that is not there yet, removed from git's list of work trees in the end.
+def checked_out(source: Source, objects: Store | None, folder: Path) -> Iterator[tuple[str, ...]]:
+    """The code in a folder that is not there yet, removed from git's list of work trees in the end; what it lacks.
 
     Raises:
         NotReplayed: git, or the store, does not give it.
@@ -78,20 +79,53 @@ def checked_out(source: Source, objects: Store | None, folder: Path) -> Iterator
             objects.fetch(source.snapshot, folder)
         except (StoreError, Refused, OSError) as error:
             raise NotReplayed(f"its code cannot be taken from the store: {error}") from error
-        yield
+        yield ()
         return
-    try:
+    with ExitStack() as trees:
         try:
-            git(
-                source.repository, "worktree", "add", "--quiet", "--detach", "--force", str(folder), source.snapshot,
-                seconds=_CHECKOUT_SECONDS,
-            )  # fmt: skip
+            lacking = _check_out(source.repository, source.snapshot, folder, trees)
         except GitError as error:
             raise NotReplayed(f"its code, {source.snapshot[:12]}, cannot be checked out: {error}") from error
-        yield
-    finally:
-        with suppress(GitError):
-            git(source.repository, "worktree", "remove", "--force", "--force", str(folder))
+        yield tuple(lacking)
+
+
+def _check_out(repository: Path, commit: str, folder: Path, trees: ExitStack) -> list[str]:
+    """A work tree and those of its submodules, which end with `trees`, the inner ones first; what is not here.
+
+    Raises:
+        GitError: git does not give it.
+    """
+    trees.callback(_forget, repository, folder)
+    git(
+        repository, "worktree", "add", "--quiet", "--detach", "--force", str(folder), commit,
+        seconds=_CHECKOUT_SECONDS,
+    )  # fmt: skip
+    listed = git(repository, "ls-tree", "-r", "-z", "--full-tree", commit)
+    modules = [line for line in listed.split("\0") if line.startswith("160000 ")]
+    lacking = []
+    for line in modules:
+        kept, _, path = line.partition("\t")
+        wanted, place = kept.split()[2], _work_tree(repository) / path
+        if has_commit(place, wanted):
+            lacking += _check_out(place, wanted, folder / path, trees)
+        else:
+            lacking.append(
+                f"the submodule {path}, {wanted[:12]}, is not in {place}: git submodule update --init --recursive"
+            )
+    return lacking
+
+
+def _forget(repository: Path, folder: Path) -> None:
+    with suppress(GitError):
+        git(repository, "worktree", "remove", "--force", "--force", str(folder))
+
+
+def _work_tree(repository: Path) -> Path:
+    """The work tree around a folder; of a repository without one itself, below which nothing is found."""
+    try:
+        return Path(git(repository, "rev-parse", "--show-toplevel").removesuffix("\n"))
+    except GitError:
+        return repository
 
 
 def cut_links(target: Path, folder: Path) -> None:

@@ -187,7 +187,7 @@ def _ran(
         checkout=checkout, scratch=scratch,
     )  # fmt: skip
     _refuse_to_overwrite(written, where)
-    with checked_out(source, means.objects, checkout):
+    with checked_out(source, means.objects, checkout) as missing:
         for recorded in dict.fromkeys([*read, *written]):
             if (here := where.now(recorded)) is not None:
                 cut_links(here, folder)
@@ -226,7 +226,7 @@ def _ran(
                 where=where,
                 home=home,
                 ended=ended,
-                notes=(*lacking, *notes),
+                notes=(*missing, *lacking, *notes),
                 connection=connection,
                 others=_others(connection, run),
             )
@@ -245,7 +245,7 @@ def _judged(one: Member, run: Recorded, ran: _Ran, means: Means) -> Replayed:
     if other is None or (one.state == "COMPLETE" and other.state != "COMPLETE"):
         what = "did not come to this run" if other is None else "did not complete this run"
         return _not_replayed(
-            one, f"the program {what}: it {ran.ended.words()}", means, notes=_not_covered(run)
+            one, f"the program {what}: it {ran.ended.words()}", means, notes=[*ran.notes, *_not_covered(run)]
         )
     outputs = compare_outputs(
         [output for output in run.outputs if output.run_id == one.run_id],

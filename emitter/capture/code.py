@@ -18,7 +18,7 @@ from urllib.parse import quote
 from ..naming import is_url, without_credentials
 from .git import Git, GitError
 from .head import Head
-from .snapshot import is_cache
+from .snapshot import holds_only_caches, is_cache
 
 _GIT_SECONDS = 2.0
 _CONTEXT = "relineage 2026 identity b3-code1"
@@ -241,6 +241,16 @@ def _git_folders(folder: Path) -> tuple[Path, Path, Path]:
     return root, git_folder, folder / common
 
 
+def _is_cache(line: str, root: Path) -> bool:
+    """Whether a line of `git status` tells of nothing but caches: one that is untracked, or those in a submodule."""
+    if line.startswith("? "):
+        return is_cache(line[2:])
+    words = line.split(" ", 8)
+    if words[0] != "1" or words[1] != ".M" or len(words) != 9:
+        return False
+    return holds_only_caches(words[2], root / words[8], _GIT_SECONDS)
+
+
 def _look(root: Path, git_folder: Path, common: Path) -> Repository:
     commit: str | None = None
     branch: str | None = None
@@ -254,7 +264,7 @@ def _look(root: Path, git_folder: Path, common: Path) -> Repository:
                 commit = line.removeprefix("# branch.oid ").strip()
             elif line.startswith("# branch.head "):
                 branch = line.removeprefix("# branch.head ").strip()
-            elif not line.startswith("#") and not (line.startswith("? ") and is_cache(line[2:])):
+            elif not line.startswith("#") and not _is_cache(line, root):
                 dirty = True
         dirty = bool(dirty)
     except GitError as error:

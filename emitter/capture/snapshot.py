@@ -102,7 +102,7 @@ def take(
             _copy_index(git_folder / "index", index)
             git = Git(root, seconds, {"GIT_INDEX_FILE": str(index)})
             tracked = _tracked(git)
-            changes = _changes(git)
+            changes = _changes(git, root)
             left_out = _apply(git, root, changes, tracked, spare_seconds=seconds / 4)
             for path, content in (besides or {}).items():
                 blob = git.ask("hash-object", "-w", "--stdin", given=content).strip()
@@ -121,6 +121,23 @@ def is_secret_file(path: str) -> bool:
     if any(fnmatchcase(name, pattern) for pattern in _NO_SECRETS):
         return False
     return not _SECRET_FOLDERS.isdisjoint(folders) or any(fnmatchcase(name, one) for one in _SECRETS)
+
+
+def holds_only_caches(submodule: str, folder: Path, seconds: float) -> bool:
+    """Whether all that is new in a submodule are caches, such as those of its modules that were imported.
+
+    Args:
+        submodule: Its state as `git status --porcelain=v2` tells it, such as `S..U`.
+        folder: Where it lies.
+        seconds: How long git may take.
+    """
+    if submodule[:1] != "S" or submodule[1:] != "..U":
+        return False
+    git = Git(folder, seconds)  # with its own index
+    told = git.ask(
+        "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames", "--ignore-submodules=none"
+    )
+    return all(line.startswith("?? ") and is_cache(line[3:]) for line in told.split("\0") if line)
 
 
 def is_cache(path: str) -> bool:
@@ -157,7 +174,7 @@ def _tracked(git: Git) -> set[str]:
     return {line[2:] for line in lines}
 
 
-def _changes(git: Git) -> list[_Change]:
+def _changes(git: Git, root: Path) -> list[_Change]:
     printed = git.ask(
         "status", "--porcelain=v2", "-z", "--untracked-files=all", "--no-renames", "--ignore-submodules=none"
     )
@@ -171,7 +188,7 @@ def _changes(git: Git) -> list[_Change]:
         elif kind == "1":
             states, submodule, _, _, _, _, known, path = rest.split(" ", 7)
             if submodule[0] == "S":
-                if submodule[2:] != "..":
+                if submodule[2:] != ".." and not holds_only_caches(submodule, root / path, git.seconds_left):
                     changes.append(_Change(path, "submodule", known))
                 if submodule[1] == "C":
                     changes.append(_Change(path, "changed", known))

@@ -54,6 +54,36 @@ def test_the_code_that_ran_is_replayed_whatever_the_work_tree_holds_now(project)
     assert project.replay("models/m").verdict == "bitwise"
 
 
+def test_submodules_are_checked_out_too_or_told_to_be_missing(project, tmp_path: Path) -> None:
+    """They were empty folders, and the replay said that a module is not there."""
+    part = tmp_path / "part"
+    part.mkdir()
+    git(part, "init", "-q")
+    (part / "parts.py").write_text("VALUE = 3.5\n")
+    git(part, "add", "-A")
+    git(part, "commit", "-qm", "one")
+    project.write(
+        train="""
+import lib.parts
+with lineage.run("train") as run:
+    run.output(np.array([lib.parts.VALUE]), name="m")
+"""
+    )
+    git(project.folder, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(part), "lib")
+    project.commit()
+    project.run("train.py")
+
+    assert project.replay("m").verdict == "bitwise"
+    for folder in (project.folder, project.folder / "lib"):
+        assert len(git(folder, "worktree", "list").splitlines()) == 1
+
+    shutil.rmtree(project.folder / "lib")
+    (project.folder / "lib").mkdir()
+    verdict = project.replay("m")
+    assert verdict.verdict == "not replayed"
+    assert any("the submodule lib, " in one and "git submodule update" in one for one in verdict.notes)
+
+
 def test_all_runs_of_a_process_get_what_was_drawn_for_each(project) -> None:
     project.write(
         many="""

@@ -423,6 +423,22 @@ def test_a_submodules_commit_is_kept_and_its_changes_are_not_covered(with_submod
     assert snapshot.left_out == {"part": "a submodule that has changes of its own; its commit is kept"}
 
 
+def test_caches_of_a_submodule_are_no_changes_of_it(with_submodule: Path) -> None:
+    """They were: whatever was imported from a submodule counted as lost, and the work tree as dirty."""
+    (with_submodule / "part" / "__pycache__").mkdir()
+    (with_submodule / "part" / "__pycache__" / "train.cpython-311.pyc").touch()
+
+    assert taken(with_submodule).left_out == {}
+    seen = Repositories().at(with_submodule)
+    assert seen is not None
+    assert seen.dirty is False
+    (with_submodule / "part" / "new.py").touch()
+    assert list(taken(with_submodule).left_out) == ["part"]
+    seen = Repositories().at(with_submodule)
+    assert seen is not None
+    assert seen.dirty is True
+
+
 def big(folder: Path, name: str = "big.bin") -> None:
     (folder / name).write_bytes(b"x" * 1_000_001)
 
