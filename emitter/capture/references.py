@@ -20,6 +20,7 @@ from .local import file_of, is_own
 _ROOTS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _FREE_ROOTS = frozenset({"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"})
 _ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
+_MOST_WRAPPERS = 50  # one may have wrapped itself
 _CHANGING = frozenset(
     {
         "append",
@@ -166,8 +167,14 @@ def owner_of(function: FunctionType) -> type | None:
             return None
     if found is None:
         return None
-    member = vars(found).get(name)
-    return found if getattr(member, "__func__", member) is function else None
+    member: Any = vars(found).get(name)
+    for _ in range(_MOST_WRAPPERS):
+        if member is None or member is function:
+            break
+        # A static or class method, a property, or what a decorator, such as that of a step, has made of it.
+        inner = (getattr(member, one, None) for one in ("__func__", "fget", "__wrapped__"))
+        member = next((one for one in inner if one is not None), None)
+    return found if member is function else None
 
 
 def _spec(name: str) -> ModuleSpec | None:

@@ -91,7 +91,11 @@ def ask(call: "StepCall") -> Hit | str:
     if (reason := _never(call)) is not None:
         return reason
     assert call.bound is not None  # else there were no recipe
-    call.likeness = likeness(call.bound, method=call.step.method)
+    try:
+        call.likeness = likeness(call.bound, method=call.step.method)
+    except Formless as formless:
+        call.likeness = str(formless)
+        return call.likeness
     home = call.step.lineage.existing_home()
     if home is None:
         return "nothing is kept for this recipe"
@@ -101,9 +105,7 @@ def ask(call: "StepCall") -> Hit | str:
         try:
             entry = index.find(recipe)
             if entry is not None and (other := _unlike(call, entry)):
-                reason = (
-                    f"what is kept for this recipe had arguments of other types, order or layout: {other}"
-                )
+                reason = f"what is kept for this recipe had arguments of other types, order, layout or code: {other}"
             elif entry is not None:
                 value = _value(entry.said, call.step.lineage.contents())
                 return Hit(value=value, entry=entry, index=index)
@@ -129,8 +131,8 @@ def why_not(call: "StepCall", result: Any) -> str | None:
         return f"the function read what is no argument: {', '.join(sorted(beyond))}"
     if parameters_of(call.arguments.parameters).forms != run.parameter_forms:
         return "the function changed a parameter"
-    if call.likeness is None:
-        return "asking the cache failed"
+    if isinstance(call.likeness, str):
+        return call.likeness
     try:
         form_of(result, "output")
     except Formless as formless:
@@ -209,7 +211,8 @@ def _recipes(identity: Identity, given_seed: int | None) -> list[str]:
 
 def _unlike(call: "StepCall", entry: Entry) -> str:
     """The arguments in which a function can tell two calls of one recipe apart."""
-    now, kept = call.likeness or {}, entry.said["likeness"]
+    assert not isinstance(call.likeness, str)
+    now, kept = call.likeness, entry.said["likeness"]
     return ", ".join(name for name in dict.fromkeys((*now, *kept)) if now.get(name) != kept.get(name))
 
 

@@ -103,7 +103,9 @@ class StepCall:
         self.step = step
         self.arguments = Arguments()
         self.bound: BoundArguments | None = None
-        self.likeness: Mapping[str, str] | None = None  # `cached.ask` looks, before the function runs
+        self.likeness: Mapping[str, str] | str = (
+            "asking the cache failed"  # it looks before the function runs
+        )
         gap: list[str] = ["the arguments could not be read"]
         with lineage.guard.protecting("sorting the arguments of a step"):
             self.bound = step.bind(args, kwargs)

@@ -148,6 +148,12 @@ _CONFIGURED = (
     "from dataclasses import dataclass\n@dataclass\nclass C:\n    rate: float\n"
     "CONFIG = C({})\ndef f(): return CONFIG.rate\n"
 )
+_WRAPS = """import functools
+def d(f):
+    @functools.wraps(f)
+    def w(*a): return f(*a)
+    return w
+"""
 _NAMED = (
     "from typing import NamedTuple\nclass P(NamedTuple):\n    a: int\n    {}: int = 0\n"
     "    def norm(self): return self.a\ndef f(): return P(1)\n"
@@ -201,6 +207,11 @@ SHAPES = {
         "class A:\n    def f(self): return self.g()\n    def g(self): return 1\n",
         "class A:\n    def f(self): return self.g()\n    def g(self): return 2\n",
         "A.f",
+    ),
+    "a method that a decorated method calls": (
+        _WRAPS + "class A:\n    @staticmethod\n    @d\n    def f(): return 1\n    def g(self): return 1\n",
+        _WRAPS + "class A:\n    @staticmethod\n    @d\n    def f(): return 1\n    def g(self): return 2\n",
+        "A.f.__wrapped__",
     ),
     "a bound method's object": (
         "class A:\n    def __init__(self, n): self.n = n\n    def f(self): return self.n\na = A(1)\n",

@@ -131,7 +131,9 @@ def test_what_a_function_can_tell_and_no_digest_does_is_computed(project, one, o
     computed, unlike, served = project.ends()
     task = step_of(computed)["task"]
     assert [step_of(event)["task"] for event in (unlike, served)] == [task, task]
-    assert "what is kept for this recipe had arguments of other types, order or layout: " in cache_of(unlike)
+    assert "what is kept for this recipe had arguments of other types, order, layout or code: " in cache_of(
+        unlike
+    )
     assert cache_of(served) == "served"
 
 
@@ -143,6 +145,69 @@ def test_another_code_is_computed(project):
 
     assert project.ran == ["clean"]
     assert cache_of(project.ends()[1]) == "computed: nothing is kept for this recipe; kept"
+
+
+CLASSES = """
+    import dataclasses
+
+    class Model:
+        rate = 2
+        def __init__(self, k): self.k = k
+        @lineage.step(cache=True)
+        def fit(self, x): return self.scaled(x) * self.rate
+        def scaled(self, x): return x + self.k
+
+    class Other(Model):
+        def scaled(self, x): return x - self.k
+
+    @dataclasses.dataclass
+    class Plan:
+        k: int
+        def of(self, x): return x * self.k
+
+    @lineage.step(cache=True)
+    def planned(x, plan): return plan.of(x)
+
+    X = np.arange(3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "old", "new"),
+    [
+        ("Model(1).fit(X)", "x + self.k", "x + 2 * self.k"),
+        ("Model(1).fit(X)", "rate = 2", "rate = 30"),
+        ("Other(1).fit(X)", "x - self.k", "x - 2 * self.k"),
+        ("planned(X, Plan(2))", "x * self.k", "2 * x * self.k"),
+    ],
+    ids=["another method", "attribute of the class", "method of a subclass", "method of an argument"],
+)
+def test_another_code_of_the_classes_of_its_arguments_is_computed(project, call, old, new):
+    """It was: a step that is a method was answered with what its helpers had made before they were changed."""
+
+    steps = project.module(CLASSES)
+    first = [eval(call, vars(steps)).tolist() for _ in range(2)]
+    assert first[0] == first[1]
+    assert cache_of(project.ends()[1]) == "served"
+    changed = project.module(CLASSES.replace(old, new))
+    assert eval(call, vars(changed)).tolist() != first[0]
+
+
+def test_a_value_of_a_class_that_is_set_counts(project):
+    steps = project.module(CLASSES)
+    steps.Model(1).fit(steps.X)
+    steps.Model.rate = 5
+
+    assert steps.Model(1).fit(steps.X).tolist() == [5, 10, 15]
+
+
+def test_code_of_an_argument_s_class_that_cannot_be_told_is_said(project):
+    steps = project.module(CLASSES.replace("k: int", "k: int\n        seen = pd.DataFrame({'a': [1]})"))
+    steps.planned(steps.X, steps.Plan(2))
+
+    assert cache_of(project.end("planned")).startswith(
+        "computed and not kept: an argument is a Plan, and the digest of its code leaves out Plan.seen: "
+    )
 
 
 def test_chance_with_a_seed_repeats_from_the_cache_and_each_call_is_another_recipe(project):
