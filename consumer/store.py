@@ -11,7 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -57,6 +57,7 @@ DATA_ERRORS = (
     duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException, duckdb.OutOfMemoryException,
 )  # fmt: skip
 BUSY_WAIT_SECONDS = 10.0
+_EMPTY_BYTES = 3 * 4096  # DuckDB's three headers
 
 
 @cache
@@ -274,13 +275,23 @@ def _memory_bytes() -> int:
     return total
 
 
+def _remove_half_made(path: Path) -> None:
+    """What a full disk has left of a new database, which nobody could open, then or later."""
+    with suppress(OSError):
+        if path.stat().st_size <= _EMPTY_BYTES:
+            path.unlink()
+
+
 def _connect(path: str, busy_wait_seconds: float) -> duckdb.DuckDBPyConnection:
     deadline = time.monotonic() + busy_wait_seconds
+    new = not Path(path).exists()
     while True:
         try:
             connection = duckdb.connect(path, config=_settings())
         except duckdb.IOException as error:
             if "lock" not in str(error).lower():
+                if new:
+                    _remove_half_made(Path(path))
                 raise DatabaseUnreadable(f"{path} cannot be opened as a DuckDB database: {error}") from error
             if time.monotonic() >= deadline:
                 raise DatabaseBusy(

@@ -95,7 +95,7 @@ def opened(path: Path) -> Iterator[Store]:
             yield store
     except ConsumerError:
         raise
-    except (duckdb.IOException, OSError) as error:
+    except (duckdb.IOException, duckdb.TransactionException, OSError) as error:
         raise DatabaseUnreadable(f"{path}: {error}") from error
 
 

@@ -1,5 +1,10 @@
 """Exit codes: 0 an answer, 1 something was found, 2 an error, told in one line."""
 
+import os
+import resource
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,6 +112,31 @@ def test_a_file_that_is_no_database_is_one_line(tmp_path: Path, relineage: Calla
     assert said.err.startswith(f"relineage: {file} cannot be opened as a DuckDB database")
     assert "Traceback" not in said.err
     assert len(said.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("most_bytes", [8_192, 300_000], ids=["header", "tables"])
+def test_a_full_disk_is_one_line_and_the_next_question_begins_anew(
+    folder: Path, tell: Callable[..., Any], most_bytes: int
+) -> None:
+    """It was a traceback, or a file that no later question could open."""
+    tell(folder, "train", 1, writes=[("a", "1")])
+    (folder / ".relineage" / "lineage.duckdb").unlink()
+    ask = [sys.executable, "-c", "from relineage.consumer.cli import main; main()", "runs"]
+
+    def limited() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then writing fails, as on a full disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}  # nor are half modules to be left
+    full = subprocess.run(
+        ask, cwd=folder, env=environment, preexec_fn=limited, capture_output=True, text=True
+    )
+    assert (full.returncode, full.stdout, len(full.stderr.splitlines())) == (2, "", 1)
+    assert "File too large" in full.stderr
+
+    again = subprocess.run(ask, cwd=folder, capture_output=True, text=True)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "train" in again.stdout
 
 
 def test_outside_of_any_project_a_question_says_what_to_do(
