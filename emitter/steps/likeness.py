@@ -40,7 +40,12 @@ def likeness(bound: BoundArguments, *, method: bool) -> dict[str, str]:
     return found
 
 
+_PLAIN = frozenset({type(None), bool, int, float, str, bytes})  # of which there may be many
+
+
 def _seen(value: Any) -> list[Any]:
+    if type(value) in _PLAIN:
+        return [type(value).__name__]
     kind = _class(value)
     if isinstance(value, dict):
         return [kind, [[str(key), _seen(key), _seen(one)] for key, one in value.items()]]
