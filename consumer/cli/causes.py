@@ -20,6 +20,7 @@ from .code_changes import Change
 from .output import short, terminal
 
 MOST_CAUSES = 30
+MOST_CHARACTERS = 160  # of a value; --json has all
 _OFF = frozenset({"0", "false", "off", "no", "none", "random", ""})
 
 
@@ -90,7 +91,25 @@ def _values(cause: Cause) -> Text:
         return Text("nothing that is recorded differs", style="yellow")
     if cause.what in ("unknown", "setting"):  # said, rather than differing
         return Text(_value(cause.a), style="yellow")
-    return Text.assemble((_value(cause.a), "red"), (" → ", "dim"), (_value(cause.b), "green"))
+    a, b = _excerpts(cause.a, cause.b)
+    return Text.assemble((_value(a), "red"), (" → ", "dim"), (_value(b), "green"))
+
+
+def _excerpts(a: str | None, b: str | None) -> tuple[str | None, str | None]:
+    """Of long texts, such as a parameter of a thousand numbers, what lies around the first place where they differ."""
+    if max(len(a or ""), len(b or "")) <= MOST_CHARACTERS:
+        return a, b
+    pairs = zip(a or "", b or "", strict=False)
+    place = next((place for place, (one, other) in enumerate(pairs) if one != other), 0)
+    begin = max(0, place - MOST_CHARACTERS // 4)
+    return _excerpt(a, begin), _excerpt(b, begin)
+
+
+def _excerpt(text: str | None, begin: int) -> str | None:
+    if text is None:
+        return None
+    end = begin + MOST_CHARACTERS
+    return ("… " if begin else "") + text[begin:end] + (" …" if len(text) > end else "")
 
 
 def _value(value: str | None) -> str:

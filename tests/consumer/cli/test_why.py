@@ -1,5 +1,6 @@
 """`relineage why`: what it says of code and chance, and which two things it compares when one is named."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -225,3 +226,27 @@ def test_two_recorded_names_are_compared_without_waiting_for_the_emitter() -> No
     code = "import sys, relineage.consumer.cli.why; print([m for m in sys.modules if 'emitter' in m])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "shown"),
+    [
+        ([0] * 1000, [*[0] * 500, 7, *[0] * 499], " 0, 0, 0, 7, 0, 0"),
+        ("x" * 1000, "y", f"str: {'x' * 155} … → str: y"),
+    ],
+)
+def test_of_long_values_what_lies_around_the_first_difference_is_shown(
+    a: object, b: object, shown: str, folder: Path, relineage: Run
+) -> None:
+    (folder / "long.py").write_text(
+        "from pathlib import Path\nimport json, sys\nfrom relineage.emitter import Lineage\n"
+        "with Lineage().run('fit', seed=1, params={'values': json.loads(sys.argv[1])}) as run:\n"
+        "    run.output([sys.argv[1][:2000]], name='fitted')\n"
+    )
+    for value in (a, b):
+        subprocess.run(
+            [sys.executable, "long.py", json.dumps(value)], cwd=folder, env=process_environment(), check=True
+        )
+    said = relineage("why", "fitted").out
+    assert shown in said
+    assert max(map(len, said.splitlines())) < 500
