@@ -91,11 +91,7 @@ def ask(call: "StepCall") -> Hit | str:
     if (reason := _never(call)) is not None:
         return reason
     assert call.bound is not None  # else there were no recipe
-    try:
-        call.likeness = likeness(call.bound, method=call.step.method)
-    except Formless as formless:
-        call.likeness = str(formless)
-        return call.likeness
+    call.likeness = likeness(call.bound, method=call.step.method)
     home = call.step.lineage.existing_home()
     if home is None:
         return "nothing is kept for this recipe"
@@ -105,7 +101,9 @@ def ask(call: "StepCall") -> Hit | str:
         try:
             entry = index.find(recipe)
             if entry is not None and (other := _unlike(call, entry)):
-                reason = f"what is kept for this recipe had arguments of other types, order, layout or code: {other}"
+                reason = (
+                    f"what is kept for this recipe had arguments of other types, order or layout: {other}"
+                )
             elif entry is not None:
                 value = _value(entry.said, call.step.lineage.contents())
                 return Hit(value=value, entry=entry, index=index)
@@ -157,7 +155,7 @@ def prepare(call: "StepCall", result: Any) -> Kept | str:
         "job": run.job,
         "operation": call.step.operation,
         "callable": call.step.callable,
-        "code": call.step.code().digest,
+        "code": call.code().digest,
         "seed": given_text(run.given_seed) if used else None,
         "chance": sorted(used),
         "inputs": [[e.role, e.digest] for e in run.entries if e.direction == "input"],
@@ -195,7 +193,7 @@ def _never(call: "StepCall") -> str | None:
 
 def _beyond_the_recipe(call: "StepCall") -> str | None:
     """Why two calls of one recipe may differ."""
-    if gaps := call.step.code().not_covered:
+    if gaps := call.code().not_covered:
         return f"the digest of its code leaves out {gaps[0]}; hand it over as an argument"
     for name, value in call.arguments.parameters.items():
         if holds_secret(name, value):

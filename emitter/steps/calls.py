@@ -111,7 +111,7 @@ class StepCall:
             self.bound = step.bind(args, kwargs)
             self.arguments = sort_out(self.bound, step.said, method=step.method)
             gap = []
-        code = step.code()
+        code = self.code()
         self.run = StepRun(
             lineage,
             step.job,
@@ -130,6 +130,13 @@ class StepCall:
         )
         self.hit: Hit | None = None
         self._why = ""
+
+    def code(self) -> "Code":
+        """The code of the function and of its arguments, as it is now."""
+        from .handed import with_arguments
+
+        code = self.step.code()
+        return code if self.bound is None else with_arguments(code, self.bound)
 
     def __enter__(self) -> Self:
         """Begin the run and declare its inputs; `hit` is what an earlier call has returned, where the cache has it."""

@@ -1,22 +1,18 @@
-"""What a function can tell of its arguments and no digest does: types and their code, order of keys, layout.
+"""What a function can tell of its arguments and no digest does: types, order of keys, layout.
 
 A digest says what data is, whoever carries it: a table is the same in another order of columns, as another kind of
 frame, with categories instead of texts. A function may make something else of each, so the cache of steps answers a
-call only where its arguments are alike in that, too. Decides how much is looked at: containers as deep as they go, of
-objects with a digest of their own (an estimator, a path) the class, and of classes of the user's own the code, since
-methods of an argument may be called. How frames are described is in `form_frames.py`.
+call only where its arguments are alike in that, too. Decides how much is looked at: containers as deep as they go, and
+of objects with a digest of their own (an estimator, a path) the class. How frames are described is in `form_frames.py`.
 """
 
 import sys
 from inspect import BoundArguments
 from typing import Any
 
-from ..capture.local import is_own_class
-from ..capture.reached import callable_code
 from . import form_frames
 from .arguments import attributes
 from .content import has_content
-from .forms import Formless
 from .results import named_fields
 
 
@@ -26,9 +22,6 @@ def likeness(bound: BoundArguments, *, method: bool) -> dict[str, str]:
     Args:
         bound: The arguments of a call, as the function gets them.
         method: The first argument is the object whose method it is, or its class.
-
-    Raises:
-        Formless: Not all of the code of a class can be told.
     """
     from blake3 import blake3
 
@@ -70,13 +63,4 @@ def _layout(value: Any) -> list[Any] | None:
 
 def _class(value: object) -> str:
     kind = value if isinstance(value, type) else type(value)
-    name = f"{kind.__module__}:{kind.__qualname__}"
-    if not is_own_class(kind):
-        return name
-    code = callable_code(kind)
-    if code.digest is None or code.not_covered:
-        left_out = code.missing or code.not_covered[0]
-        raise Formless(
-            f"an argument is a {kind.__qualname__}, and the digest of its code leaves out {left_out}"
-        )
-    return f"{name} {code.digest}"
+    return f"{kind.__module__}:{kind.__qualname__}"

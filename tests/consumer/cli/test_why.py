@@ -250,3 +250,43 @@ def test_of_long_values_what_lies_around_the_first_difference_is_shown(
     said = relineage("why", "fitted").out
     assert shown in said
     assert max(map(len, said.splitlines())) < 500
+
+
+MODELS = """
+from dataclasses import dataclass
+
+@dataclass
+class Scaler:
+    factor: float
+    def apply(self, xs):
+        return [x * self.factor for x in xs]
+
+class Plain(list):
+    def apply(self, xs):
+        return [x * 2 for x in xs]
+
+class Holder:
+    def __init__(self):
+        self.held = {"scaler": Scaler(2.0)}
+    def apply(self, xs):
+        return self.held["scaler"].apply(xs)
+
+class Function:
+    apply = staticmethod(lambda xs: [x * 2 for x in xs])
+"""
+
+
+@pytest.mark.parametrize("argument", ["Scaler(2.0)", "Plain()", "Holder()", "Function"])
+def test_code_that_comes_with_an_argument_is_named(argument: str, project: Path, relineage: Run) -> None:
+    step = (
+        "import models\nfrom relineage.emitter import Lineage\nlineage = Lineage()\n"
+        "@lineage.step(names={'output': 'fitted'}, seed=1)\n"
+        "def fit(model, xs):\n    return {'y': model.apply(xs)}\n"
+        f"fit(models.{argument}, [1.0, 2.0])\n"
+    )
+    for code in (MODELS, MODELS.replace("* ", "* 3 * ")):
+        commit(project, train_py=step, models_py=code)
+        execute(project)
+    causes = relineage("why", "fitted", "--json").json
+    assert [(one["what"], one["job_name"]) for one in causes if one["grade"] == "cause"] == [("code", "fit")]
+    assert "models.py:" in relineage("why", "fitted").out
