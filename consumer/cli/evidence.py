@@ -27,9 +27,10 @@ from ...emitter.errors import Damaged, StoreError
 from ...emitter.process import process_id
 from ...emitter.store import Store as Objects
 from ..ask import Check, Hop
-from ..git import has_commit
+from ..git import GitError, has_commit
 from ..named import named
 from ..replay.places import below
+from ..submodules import missing_submodules, submodules
 from .asked import work_tree
 from .reached import Finding, Reach, Version, recorded_versions, worst
 
@@ -214,9 +215,9 @@ def _code_in_bundle(
             continue
         asked = [snapshot] if snapshot is not None else []
         asked += [commit] if commit is not None and (snapshot is None or dirty is False) else []
-        there = next((one for one in asked if _COMMIT.fullmatch(one) and _in_bundle(one, packed)), None)
+        there = next((one for one in asked if _COMMIT.fullmatch(one) and _bundled(one, packed)), None)
         if there is not None:
-            result[run_id] = Finding("passed", f"commit {there[:12]} is in the bundle")
+            result[run_id] = _without_submodules(there, packed)
         elif asked and which("git") is None:
             said = f"commit {asked[0][:12]} cannot be looked for: git is not installed here"
             result[run_id] = Finding("unknown", said)
@@ -225,8 +226,21 @@ def _code_in_bundle(
     return result
 
 
-def _in_bundle(commit: str, packed: Sequence[Path]) -> bool:
-    return any(has_commit(repository, commit, settings=False) for repository in packed)
+def _bundled(commit: str, packed: Sequence[Path]) -> list[Path]:
+    return [repository for repository in packed if has_commit(repository, commit, settings=False)]
+
+
+def _without_submodules(commit: str, packed: Sequence[Path]) -> Finding:
+    said = f"commit {commit[:12]} is in the bundle"
+    try:
+        missing = submodules(_bundled(commit, packed)[0], commit, settings=False)
+    except GitError as error:
+        return Finding("unknown", str(error))
+    return (
+        Finding("unknown", f"{said}, its submodule {missing[0][0]} is not")
+        if missing
+        else Finding("passed", said)
+    )
 
 
 def _in_store(digest: str, objects: Objects | None) -> Finding:
@@ -261,7 +275,7 @@ def _in_git(
         for place in places:
             # What other producers call a commit may be anything, an option of git too.
             if _COMMIT.fullmatch(wanted) and has_commit(place.root, wanted):
-                return Finding("passed", f"{name} {wanted[:12]} is in {place.root}")
+                return _with_submodules(place.root, wanted, f"{name} {wanted[:12]} is in {place.root}")
     name, wanted = asked[0]
     root = places[0].root
     if not _COMMIT.fullmatch(wanted):
@@ -273,6 +287,14 @@ def _in_git(
     if recorded_in is not None and recorded_in == places[0].remote:
         return Finding("failed", f"{name} {wanted[:12]} is not in {root}; perhaps git fetch brings it")
     return Finding("unknown", f"{name} {wanted[:12]} is not in {root}, which may be another repository")
+
+
+def _with_submodules(root: Path, commit: str, said: str) -> Finding:
+    try:
+        missing = missing_submodules(root, commit)
+    except GitError as error:
+        return Finding("unknown", str(error))
+    return Finding("failed", f"{said}, but {missing[0]}") if missing else Finding("passed", said)
 
 
 def _settings(run_ids: Sequence[str], connection: duckdb.DuckDBPyConnection) -> dict[str, Finding]:

@@ -18,6 +18,7 @@ from ...emitter.digests import Refused
 from ...emitter.errors import StoreError
 from ...emitter.store import Store
 from ..git import GitError, git, has_commit
+from ..submodules import missing_submodules, submodules
 from .recorded import Recorded
 from .verdicts import NotReplayed
 
@@ -83,14 +84,15 @@ def checked_out(source: Source, objects: Store | None, folder: Path) -> Iterator
         return
     with ExitStack() as trees:
         try:
-            lacking = _check_out(source.repository, source.snapshot, folder, trees)
+            _check_out(source.repository, source.snapshot, folder, trees)
+            lacking = missing_submodules(source.repository, source.snapshot)
         except GitError as error:
             raise NotReplayed(f"its code, {source.snapshot[:12]}, cannot be checked out: {error}") from error
         yield tuple(lacking)
 
 
-def _check_out(repository: Path, commit: str, folder: Path, trees: ExitStack) -> list[str]:
-    """A work tree and those of its submodules, which end with `trees`, the inner ones first; what is not here.
+def _check_out(repository: Path, commit: str, folder: Path, trees: ExitStack) -> None:
+    """A work tree and those of its submodules that are here, which end with `trees`, the inner ones first.
 
     Raises:
         GitError: git does not give it.
@@ -100,32 +102,14 @@ def _check_out(repository: Path, commit: str, folder: Path, trees: ExitStack) ->
         repository, "worktree", "add", "--quiet", "--detach", "--force", str(folder), commit,
         seconds=_CHECKOUT_SECONDS,
     )  # fmt: skip
-    listed = git(repository, "ls-tree", "-r", "-z", "--full-tree", commit)
-    modules = [line for line in listed.split("\0") if line.startswith("160000 ")]
-    lacking = []
-    for line in modules:
-        kept, _, path = line.partition("\t")
-        wanted, place = kept.split()[2], _work_tree(repository) / path
+    for path, place, wanted in submodules(repository, commit):
         if has_commit(place, wanted):
-            lacking += _check_out(place, wanted, folder / path, trees)
-        else:
-            lacking.append(
-                f"the submodule {path}, {wanted[:12]}, is not in {place}: git submodule update --init --recursive"
-            )
-    return lacking
+            _check_out(place, wanted, folder / path, trees)
 
 
 def _forget(repository: Path, folder: Path) -> None:
     with suppress(GitError):
         git(repository, "worktree", "remove", "--force", "--force", str(folder))
-
-
-def _work_tree(repository: Path) -> Path:
-    """The work tree around a folder; of a repository without one itself, below which nothing is found."""
-    try:
-        return Path(git(repository, "rev-parse", "--show-toplevel").removesuffix("\n"))
-    except GitError:
-        return repository
 
 
 def cut_links(target: Path, folder: Path) -> None:

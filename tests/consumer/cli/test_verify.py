@@ -220,6 +220,39 @@ def test_a_snapshot_that_was_removed_fails(repository: Path, status: Callable[..
     assert reason.endswith(f"is not in {repository} any more")
 
 
+def test_code_is_not_reachable_without_its_submodules(
+    folder: Path, tmp_path: Path, relineage: Callable[..., Any], status: Callable[..., Any]
+) -> None:
+    part = tmp_path / "part"
+    part.mkdir()
+    git(part, "init", "--quiet")
+    (part / "parts.py").write_text("NUMBERS = list(range(99))\n")
+    git(part, "add", "--all")
+    git(part, "commit", "--quiet", "-m", "one")
+    wanted = git(part, "rev-parse", "HEAD").strip()
+    git(folder, "init", "--quiet")
+    (folder / ".gitignore").write_text(".relineage\n")
+    (folder / "train.py").write_text(
+        "import lib.parts\n" + SCRIPT.replace("list(range(99))", "lib.parts.NUMBERS")
+    )
+    git(folder, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(part), "lib")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "-m", "first")
+    run_again(folder)
+
+    assert status("train", "code_reachable")[0] == "passed"
+    relineage("bundle", "models/fraud", "-o", tmp_path / "model.bundle")
+    packed = json.loads(relineage("verify", tmp_path / "model.bundle", "--format", "json").out)
+    [bundled] = [(row["status"], row["reason"]) for row in packed if row["check_name"] == "code_reachable"]
+    assert bundled[0] == "unknown"
+    assert bundled[1].endswith("is in the bundle, its submodule lib is not")
+
+    git(folder, "submodule", "--quiet", "deinit", "--force", "lib")
+    verdict, reason = status("train", "code_reachable")
+    assert verdict == "failed"
+    assert f"the submodule lib, {wanted[:12]}, is not in {folder}/lib: git submodule update --init" in reason
+
+
 def test_of_a_clean_work_tree_the_commit_in_a_clone_will_do(
     repository: Path, status: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
