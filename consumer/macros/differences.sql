@@ -87,7 +87,7 @@ create or replace macro store.targets_of(a, b) as table (
             select version_key, version_key as same_key from told
             union
             select t.version_key, o.version_key from told t
-            join store.version_digest m on m.version_key = t.version_key join store.version_digest o on o.digest = m.digest
+            join store.version_digest m on m.version_key = t.version_key and m.shared join store.version_digest o on o.digest = m.digest and o.shared
         ) s on s.version_key = f.version_key
         join store.write o on o.version_key = s.same_key and o.holds and o.origin <> 'forwarded' and o.run_id <> f.run_id
         join store.run r on r.run_id = o.run_id
