@@ -6,13 +6,41 @@ them, or nowhere.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from .git import GitError, git, has_commit
 
 
-def submodules(repository: Path, commit: str, *, settings: bool = True) -> list[tuple[str, Path, str]]:
-    """Those of a commit: path in it, folder in the work tree around the repository, commit.
+@dataclass(frozen=True, kw_only=True)
+class Submodule:
+    """One in a commit.
+
+    Attributes:
+        path: In it.
+        folder: Where its repository is, if it is here.
+        commit: Its own.
+    """
+
+    path: str
+    folder: Path
+    commit: str
+
+    def is_here(self) -> bool:
+        """Whether its folder has the commit."""
+        return has_commit(self.folder, self.commit)
+
+    @property
+    def lack(self) -> str:
+        """What to say where it is not, and what to do."""
+        return (
+            f"the submodule {self.path}, {self.commit[:12]}, is not in {self.folder}: "
+            "git submodule update --init --recursive"
+        )
+
+
+def submodules(repository: Path, commit: str, *, settings: bool = True) -> list[Submodule]:
+    """Those of a commit.
 
     Raises:
         GitError: git does not tell them.
@@ -25,21 +53,16 @@ def submodules(repository: Path, commit: str, *, settings: bool = True) -> list[
         root = Path(git(repository, "rev-parse", "--show-toplevel", settings=settings).removesuffix("\n"))
     except GitError:  # without a work tree: nothing is found below it
         root = repository
-    return [(path, root / path, kept.split()[2]) for kept, _, path in modules]
+    return [Submodule(path=path, folder=root / path, commit=kept.split()[2]) for kept, _, path in modules]
 
 
-def missing_submodules(repository: Path, commit: str) -> list[str]:
-    """Submodules of a commit that are not in their folders, and what to do.
+def lacks(repository: Path, commit: str) -> list[str]:
+    """What is lacking of the submodules of a commit, and of theirs.
 
     Raises:
         GitError: git does not tell them.
     """
-    missing = []
-    for path, place, wanted in submodules(repository, commit):
-        if has_commit(place, wanted):
-            missing += missing_submodules(place, wanted)
-        else:
-            missing.append(
-                f"the submodule {path}, {wanted[:12]}, is not in {place}: git submodule update --init --recursive"
-            )
-    return missing
+    found = []
+    for one in submodules(repository, commit):
+        found += lacks(one.folder, one.commit) if one.is_here() else [one.lack]
+    return found

@@ -30,7 +30,7 @@ from ..ask import Check, Hop
 from ..git import GitError, has_commit
 from ..named import named
 from ..replay.places import below
-from ..submodules import missing_submodules, submodules
+from ..submodules import lacks, submodules
 from .asked import work_tree
 from .reached import Finding, Reach, Version, recorded_versions, worst
 
@@ -215,9 +215,18 @@ def _code_in_bundle(
             continue
         asked = [snapshot] if snapshot is not None else []
         asked += [commit] if commit is not None and (snapshot is None or dirty is False) else []
-        there = next((one for one in asked if _COMMIT.fullmatch(one) and _bundled(one, packed)), None)
+        there = next(
+            (
+                (one, repository)
+                for one in asked
+                if _COMMIT.fullmatch(one)
+                for repository in packed
+                if has_commit(repository, one, settings=False)
+            ),
+            None,
+        )
         if there is not None:
-            result[run_id] = _without_submodules(there, packed)
+            result[run_id] = _without_submodules(*there)
         elif asked and which("git") is None:
             said = f"commit {asked[0][:12]} cannot be looked for: git is not installed here"
             result[run_id] = Finding("unknown", said)
@@ -226,18 +235,14 @@ def _code_in_bundle(
     return result
 
 
-def _bundled(commit: str, packed: Sequence[Path]) -> list[Path]:
-    return [repository for repository in packed if has_commit(repository, commit, settings=False)]
-
-
-def _without_submodules(commit: str, packed: Sequence[Path]) -> Finding:
+def _without_submodules(commit: str, repository: Path) -> Finding:
     said = f"commit {commit[:12]} is in the bundle"
     try:
-        missing = submodules(_bundled(commit, packed)[0], commit, settings=False)
+        missing = submodules(repository, commit, settings=False)
     except GitError as error:
         return Finding("unknown", str(error))
     return (
-        Finding("unknown", f"{said}, its submodule {missing[0][0]} is not")
+        Finding("unknown", f"{said}, its submodule {missing[0].path} is not")
         if missing
         else Finding("passed", said)
     )
@@ -291,7 +296,7 @@ def _in_git(
 
 def _with_submodules(root: Path, commit: str, said: str) -> Finding:
     try:
-        missing = missing_submodules(root, commit)
+        missing = lacks(root, commit)
     except GitError as error:
         return Finding("unknown", str(error))
     return Finding("failed", f"{said}, but {missing[0]}") if missing else Finding("passed", said)

@@ -18,7 +18,7 @@ from ...emitter.digests import Refused
 from ...emitter.errors import StoreError
 from ...emitter.store import Store
 from ..git import GitError, git, has_commit
-from ..submodules import missing_submodules, submodules
+from ..submodules import submodules
 from .recorded import Recorded
 from .verdicts import NotReplayed
 
@@ -84,15 +84,14 @@ def checked_out(source: Source, objects: Store | None, folder: Path) -> Iterator
         return
     with ExitStack() as trees:
         try:
-            _check_out(source.repository, source.snapshot, folder, trees)
-            lacking = missing_submodules(source.repository, source.snapshot)
+            lacking = _check_out(source.repository, source.snapshot, folder, trees)
         except GitError as error:
             raise NotReplayed(f"its code, {source.snapshot[:12]}, cannot be checked out: {error}") from error
         yield tuple(lacking)
 
 
-def _check_out(repository: Path, commit: str, folder: Path, trees: ExitStack) -> None:
-    """A work tree and those of its submodules that are here, which end with `trees`, the inner ones first.
+def _check_out(repository: Path, commit: str, folder: Path, trees: ExitStack) -> list[str]:
+    """A work tree and those of its submodules, which end with `trees`, the inner ones first; what is not here.
 
     Raises:
         GitError: git does not give it.
@@ -102,9 +101,13 @@ def _check_out(repository: Path, commit: str, folder: Path, trees: ExitStack) ->
         repository, "worktree", "add", "--quiet", "--detach", "--force", str(folder), commit,
         seconds=_CHECKOUT_SECONDS,
     )  # fmt: skip
-    for path, place, wanted in submodules(repository, commit):
-        if has_commit(place, wanted):
-            _check_out(place, wanted, folder / path, trees)
+    lacking = []
+    for one in submodules(repository, commit):
+        if one.is_here():
+            lacking += _check_out(one.folder, one.commit, folder / one.path, trees)
+        else:
+            lacking.append(one.lack)
+    return lacking
 
 
 def _forget(repository: Path, folder: Path) -> None:

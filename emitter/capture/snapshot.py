@@ -131,7 +131,7 @@ def holds_only_caches(submodule: str, folder: Path, seconds: float) -> bool:
         folder: Where it lies.
         seconds: How long git may take.
     """
-    if submodule[:1] != "S" or submodule[1:] != "..U":
+    if submodule != "S..U":
         return False
     git = Git(folder, seconds)  # with its own index
     told = git.ask(

@@ -23,6 +23,7 @@ from .content import has_content
 from .results import as_state, members
 
 PLAIN_BYTES = 4096
+PLAIN_TYPES = frozenset({type(None), bool, int, float, complex, str, bytes})  # of which there may be many
 _DEEPEST = 4
 
 

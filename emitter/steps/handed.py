@@ -16,20 +16,23 @@ from ..capture.code import Code, framed_digest
 from ..capture.local import is_own_class
 from ..capture.reached import callable_code
 from ..values import canonical
-from .arguments import attributes
+from .arguments import PLAIN_TYPES, attributes
 
 _DEEPEST = 4
-_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})  # of which there may be many
 
 
 def with_arguments(code: Code, bound: BoundArguments) -> Code:
-    """The code of a function with that of the arguments of one call; the same where these bring none.
+    """The code of a function with that of the arguments of one call; the same where these bring none. Never raises.
 
     Args:
         code: Of the function.
         bound: The arguments, as the function gets them.
     """
-    found = {name: codes for name, value in bound.arguments.items() if (codes := _codes(value))}
+    try:
+        found = {name: codes for name, value in bound.arguments.items() if (codes := _codes(value))}
+    except Exception as error:  # objects of any kind are looked at, which may run any code
+        reason = f"the code of the arguments could not be looked at: {type(error).__name__}: {error}"
+        return replace(code, digest=None, missing=reason)
     if not found:
         return code
     every = [code, *(one for codes in found.values() for one in codes)]
@@ -44,7 +47,7 @@ def with_arguments(code: Code, bound: BoundArguments) -> Code:
 
 
 def _codes(value: object) -> list[Code]:
-    return list(_found(value, _DEEPEST, set())) if type(value) not in _PLAIN else []
+    return list(_found(value, _DEEPEST, set())) if type(value) not in PLAIN_TYPES else []
 
 
 def _found(value: Any, depth: int, seen: set[int]) -> Iterator[Code]:
@@ -68,8 +71,8 @@ def _found(value: Any, depth: int, seen: set[int]) -> Iterator[Code]:
         held += value
     if own:
         held += attributes(value).values()
-    if _PLAIN.issuperset(map(type, held)):
+    if PLAIN_TYPES.issuperset(map(type, held)):
         return
     for one in held:
-        if type(one) not in _PLAIN:
+        if type(one) not in PLAIN_TYPES:
             yield from _found(one, depth - 1, seen)

@@ -11,7 +11,7 @@ from inspect import BoundArguments
 from typing import Any
 
 from . import form_frames
-from .arguments import attributes
+from .arguments import PLAIN_TYPES, attributes
 from .content import has_content
 from .results import named_fields
 
@@ -33,11 +33,8 @@ def likeness(bound: BoundArguments, *, method: bool) -> dict[str, str]:
     return found
 
 
-_PLAIN = frozenset({type(None), bool, int, float, str, bytes})  # of which there may be many
-
-
 def _seen(value: Any) -> list[Any]:
-    if type(value) in _PLAIN:
+    if type(value) in PLAIN_TYPES:
         return [type(value).__name__]
     kind = _class(value)
     if isinstance(value, dict):

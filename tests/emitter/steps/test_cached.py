@@ -190,6 +190,22 @@ def test_another_code_of_the_classes_of_its_arguments_is_computed(project, call,
     assert eval(call, vars(changed)).tolist() != first[0]
 
 
+def test_an_argument_that_cannot_be_looked_at_breaks_no_call(project):
+    """A proxy whose object is not there yet, such as one of a web request, raises at whatever is asked of it."""
+    steps = project.module(
+        TEXT
+        + """
+    class Proxy:
+        def __getattribute__(self, name): raise RuntimeError("there is no request")
+
+    @lineage.step(cache=True)
+    def ignoring(proxy): return 3
+    """
+    )
+
+    assert steps.ignoring(steps.Proxy()) == 3
+
+
 def test_a_value_of_a_class_that_is_set_counts(project):
     steps = project.module(CLASSES)
     steps.Model(1).fit(steps.X)
