@@ -116,20 +116,24 @@ def state_of(folder: Path) -> dict[str, object]:
     return {**files, "refs": [line for line in refs.splitlines() if "refs/relineage/" not in line]}
 
 
-def test_neither_index_nor_branches_nor_stash_nor_files_are_touched(tree: Path) -> None:
+def test_neither_index_nor_branches_nor_stash_nor_files_are_touched(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"  # its own: other tests have theirs at the same time
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     (tree / "train.py").write_text("stashed\n")
     git(tree, "stash")
     (tree / "staged.py").touch()
     git(tree, "add", "staged.py")
     (tree / "train.py").write_text("print(2)\n")
     (tree / "new.py").touch()
-    scratch = set(Path(tempfile.gettempdir()).glob("relineage-*"))
     before = state_of(tree)
 
     assert taken(tree).failure is None
 
     assert state_of(tree) == before
-    assert set(Path(tempfile.gettempdir()).glob("relineage-*")) <= scratch
+    assert list(scratch.iterdir()) == []
 
 
 def test_one_tree_is_one_commit_wherever_and_whenever_it_is_made(tree: Path, tmp_path: Path) -> None:
