@@ -106,19 +106,21 @@ def message(
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def deep(side: int, changed: Callable[[int], bool]) -> Iterator[bytes]:
+def deep(side: int, changed: Callable[[int], bool], folder: str = "deep") -> Iterator[bytes]:
     """Chains of steps that end in one model; `changed` tells of which chains the raw data is another one."""
+
+    def table(chain: int, step: int) -> tuple[str, str]:
+        return f"{folder if step else 'raw'}/{chain}/{step}", digest(
+            "table", chain, step, side if changed(chain) else 0
+        )
+
     for step in range(DEEP):
         for chain in range(CHAINS):
-            variant = side if changed(chain) else 0
-            read = (f"deep/{chain}/{step}", digest("table", chain, step, variant))
-            write = (f"deep/{chain}/{step + 1}", digest("table", chain, step + 1, variant))
+            read, write = table(chain, step), table(chain, step + 1)
             yield message(side, step * CHAINS + chain, f"step-{step}", [read], write, step, "0.1")
-    ends = [
-        (f"deep/{chain}/{DEEP}", digest("table", chain, DEEP, side if changed(chain) else 0))
-        for chain in range(CHAINS)
-    ]
-    yield message(side, DEEP * CHAINS, "fit", ends, ("deep/model", digest("tensors", side)), DEEP, "0.1")
+    ends = [table(chain, DEEP) for chain in range(CHAINS)]
+    model = (f"{folder}/model", digest("tensors", side))
+    yield message(side, DEEP * CHAINS, "fit", ends, model, DEEP, "0.1")
 
 
 def deep_one(side: int) -> Iterator[bytes]:
@@ -205,12 +207,17 @@ def measure(kafka: str) -> Iterator[tuple[str, str, str]]:
 
 def _measure(folder: Path) -> Iterator[tuple[str, str, str]]:
     top = DEEP * CHAINS
-    two, chains, tree = (folder / f"{name}.duckdb" for name in ("two", "chains", "tree"))
+    two, chains, folders, tree = (folder / f"{name}.duckdb" for name in ("two", "chains", "folders", "tree"))
     with Store.open(two) as store:
         fill(store, (body for side in (1, 2) for body in deep_one(side)))
     with Store.open(chains) as store:
         for side, changed in ((1, True), (2, True), (3, None), (4, False), (5, False)):
             fill(store, deep(side, lambda chain, it=changed: chain == 17 if it is None else it))  # type: ignore[misc]
+    with Store.open(
+        folders
+    ) as store:  # nothing has the name that it has for the other model, most has its content
+        for side, one in ((1, 17), (2, None)):
+            fill(store, deep(side, lambda chain, it=one: chain == it, f"runs/{side}"))  # type: ignore[misc]
     with Store.open(tree) as store:
         for side, alpha in ((1, "0.1"), (2, "0.2")):
             fill(store, heap(side, alpha))
@@ -225,6 +232,12 @@ def _measure(folder: Path) -> Iterator[tuple[str, str, str]]:
                 ("one raw input differs, 1,000 steps up", 4, 3),
                 ("everything differs, 1,000 steps deep", 1, 2),
             ),
+        ),
+        (
+            folders,
+            2 * (top + 1),
+            top,
+            (("one raw input differs, each model in a folder of its own", 1, 2),),
         ),
         (tree, 2 * HEAP, HEAP * 10, (("another parameter in each step, 17 steps deep", 1, 2),)),
     )

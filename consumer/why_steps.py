@@ -14,9 +14,21 @@ from .named import named
 # Each of these steps with the one without whose rows it has nothing to say.
 NEEDS = MappingProxyType(
     {
+        "serving": "served",
+        "twin": "shared",
+        "twin_read": "shared",
+        "content": "twin_read",
+        "unsure": "twin_read",
+        "link": "unsure",
+        "linked_run": "link",
+        "every_link": "misguess",
+        "every_linked_run": "misguess",
+        "every_content": "misguess",
         "walk": "misguess",
+        "walked": "misguess",
         "walked_side": "misguess",
         "walked_pair": "misguess",
+        "own": "doubtful",
         "outer": "silent",
         "reordered": "silent",
         "inside": "raw",
@@ -39,7 +51,7 @@ def take_steps(cursor: duckdb.DuckDBPyConnection, a: str, b: str) -> duckdb.Duck
     rows: dict[str, int] = {}
     found = cursor.begin()  # all steps see one state
     for name, statement in named("why_steps").items():
-        if name in NEEDS and not rows[NEEDS[name]]:
+        if name in NEEDS and not rows.get(NEEDS[name]):
             continue
         found = cursor.execute(statement, {"a": a, "b": b} if "$a" in statement else None)
         if name != "why":

@@ -6,7 +6,7 @@
 -- What links a version to others: being one version of one dataset under several names (rank 0), or sharing a digest
 -- with another version, both distinctive (rank 1).
 create or replace view store.version_link as
-select v.version_key, min(v.version_key) over (partition by a.canonical_key, v.version)::varchar as link, 0 as rank, v.version
+select v.version_key, a.canonical_key || '@' || v.version as link, 0 as rank, v.version
 from store.version v join store.dataset_alias a using (dataset_key)
 union all
 select d.version_key, d.digest, 1, v.version
@@ -14,7 +14,7 @@ from store.version_digest d join store.version v using (version_key)
 where d.shared and v.distinctive;
 comment on view store.version_link is 'What links a version to others: being one under several names, or sharing a digest, both distinctive.';
 comment on column store.version_link.version_key is 'The version.';
-comment on column store.version_link.link is 'What it shares with the others: the canonical version key, or the digest.';
+comment on column store.version_link.link is 'What it shares with the others: the key of the dataset and the version, or the digest.';
 comment on column store.version_link.rank is '0: one version under several names; 1: a shared digest.';
 comment on column store.version_link.version is 'The version''s text.';
 
@@ -39,23 +39,28 @@ comment on view store.climbed_root is 'Roots of runs that declare none but have 
 comment on column store.climbed_root.run_id is 'The run.';
 comment on column store.climbed_root.root_run_id is 'The first root declared on the way up, else the top.';
 
--- The runs that read or wrote a version that shares its content with another: the preferences among those need them.
-create or replace view store.linked_run as
-with sharing as materialized (select distinct version_key from store.version_link where rank = 1),
-touching as (
-    select run_id from store.read semi join sharing using (version_key)
-    union select run_id from store.write semi join sharing using (version_key)
-),
-touched as (select run_id, root_run_id, job_key from store.run semi join touching using (run_id))
-select r.run_id, coalesce(r.root_run_id, c.root_run_id, r.run_id) as root_run_id, j.namespace
-from touched r left join store.climbed_root c using (run_id) left join store.job j using (job_key);
-comment on view store.linked_run is 'Runs that read or wrote a version that shares its content with another.';
-comment on column store.linked_run.run_id is 'The run.';
-comment on column store.linked_run.root_run_id is 'Its root.';
-comment on column store.linked_run.namespace is 'Namespace of its job.';
+-- The runs that read or wrote a version that shares its content with another, of `links` (the view above): the preferences among those
+-- need them. (run_id, root_run_id, namespace of its job).
+create or replace macro store.linked_runs(links) as table (
+    with sharing as materialized (select distinct version_key from query_table(links) where rank = 1),
+    touching as (
+        select run_id from store.read semi join sharing using (version_key)
+        union select run_id from store.write semi join sharing using (version_key)
+    ),
+    touched as (select run_id, root_run_id, job_key from store.run semi join touching using (run_id))
+    select r.run_id, coalesce(r.root_run_id, c.root_run_id, r.run_id) as root_run_id, j.namespace
+    from touched r left join store.climbed_root c using (run_id) left join store.job j using (job_key)
+);
+
+-- What links `versions` (version_key) to others, and these others.
+create or replace macro store.links_around(versions) as table (
+    with mine as (from store.version_link semi join query_table(versions) v using (version_key)),
+    around as (select distinct version_key from store.version_link semi join mine using (link, rank))
+    from store.version_link semi join around using (version_key)
+);
 
 -- Rules `version`, `version-late` and `content`. `reads`: run_id, dataset_key, version_key, role, read_at, depth;
--- `links` and `linked_runs`: the two views above. One row per read that a write is found for.
+-- `links` and `linked_runs`: as above. One row per read that a write is found for.
 create or replace macro store.bind_by_version(reads, links, linked_runs) as table (
     with asked as (
         select r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, r.depth,
@@ -102,12 +107,10 @@ create or replace macro store.bind_by_version(reads, links, linked_runs) as tabl
     group by run_id, dataset_key, version_key, role, read_at, depth
 );
 
--- All rules together. `reads` as above; one row per read.
-create or replace macro store.bind(reads) as table (
-    with link as materialized (from store.version_link),
-    linked_run as materialized (from store.linked_run),
-    asked as materialized (from query_table(reads)),
-    found as (from store.bind_by_version('asked', 'link', 'linked_run'))
+-- All rules together, of the same; one row per read.
+create or replace macro store.bind(reads, links, linked_runs) as table (
+    with asked as materialized (from query_table(reads)),
+    found as (from store.bind_by_version('asked', links, linked_runs))
     select
         r.*,
         case

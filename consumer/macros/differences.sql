@@ -142,27 +142,30 @@ create or replace macro store.parameter_differences(lists) as table (
     from parameter group by one, other, name having value_a is distinct from value_b
 );
 
--- What the runs in `pairs` (run_a, run_b; `levels`: those that have read the same) were asked for and what chance they used, where that differs: (run_a, run_b, what,
--- key, value_a, value_b, base_a, base_b, kind, drawn). By `base` two differences are one change. Kinds:
---   asked: parameter, code, operation, a seed that was given · renamed: an operation that is called as its job
---   chance: a seed that was drawn; `drawn` says whether something was drawn from it · used: chance that no seed fixes; `drawn`
---   is false where it is of a kind that gives names more often than results
---   recorded, covered: differ in nothing, of `levels`: it is known what was asked for, and the code of all that was called
-create or replace macro store.asked_differences(pairs, levels) as table (
+-- Of `pairs` (run_a, run_b; `levels`: those that have read the same) those whose facets are to be taken apart: (run_a, run_b, asked_a, asked_b, level, asked, chance),
+-- by what is kept of each run: what it was asked for, which chance it used. Of most of 100,000 pairs there is nothing to be said.
+create or replace macro store.doubtful_pairs(pairs, levels) as table (
     with glance as materialized (
         select r.run_id, r.asked, r.chance, coalesce(r.unfixed, r.seeds_seq is not null) as unfixed, r.seeds_seq is not null as has_seeds
         from store.run r
         semi join (select run_a as run_id from query_table(pairs) union all select run_b from query_table(pairs)) p using (run_id)
-    ),
-    -- Of most of 100,000 pairs there is nothing to be said.
-    doubtful as materialized (
-        select * from (
-            select p.run_a, p.run_b, x.asked as asked_a, y.asked as asked_b, l.run_a is not null as level, coalesce(x.asked <> y.asked, true) as asked,
-                   (x.has_seeds and y.has_seeds and coalesce(x.chance <> y.chance, true)) or x.unfixed or y.unfixed as chance
-            from query_table(pairs) p join glance x on x.run_id = p.run_a join glance y on y.run_id = p.run_b
-            left join query_table(levels) l on l.run_a = p.run_a and l.run_b = p.run_b
-        ) where level or asked or chance
-    ),
+    )
+    select * from (
+        select p.run_a, p.run_b, x.asked as asked_a, y.asked as asked_b, l.run_a is not null as level, coalesce(x.asked <> y.asked, true) as asked,
+               (x.has_seeds and y.has_seeds and coalesce(x.chance <> y.chance, true)) or x.unfixed or y.unfixed as chance
+        from query_table(pairs) p join glance x on x.run_id = p.run_a join glance y on y.run_id = p.run_b
+        left join query_table(levels) l on l.run_a = p.run_a and l.run_b = p.run_b
+    ) where level or asked or chance
+);
+
+-- What the runs in `doubtful` (store.doubtful_pairs) were asked for and what chance they used, where that differs: (run_a, run_b, what,
+-- key, value_a, value_b, base_a, base_b, kind, drawn). By `base` two differences are one change. Kinds:
+--   asked: parameter, code, operation, a seed that was given · renamed: an operation that is called as its job
+--   chance: a seed that was drawn; `drawn` says whether something was drawn from it · used: chance that no seed fixes; `drawn`
+--   is false where it is of a kind that gives names more often than results
+--   recorded, covered: differ in nothing, of those that have read the same: it is known what was asked for, and the code of all that was called
+create or replace macro store.asked_differences(doubtful) as table (
+    with doubtful as materialized (from query_table(doubtful)),
     -- Where it is not chance, one run speaks for all that were asked for the same.
     speaker as materialized (
         select asked, min(run_id) as run_id

@@ -1,9 +1,9 @@
 -- The inputs of two runs, side by side, for `why` (why.sql): which are counterparts, whether they hold the same, and
 -- which runs wrote them.
 --
--- One macro both walks on from pair to pair and lists, in the end, what all pairs have read. The shapes are chosen for
--- 1,000 steps one after the other: each join with a large table is an inner join on one key, so that its hash table is
--- built once; what may be missing comes as a row more, and a minimum over both.
+-- The pairs are guessed (store.guessed_pairs), in shapes that are chosen for 1,000 steps one after the other: each join with
+-- a large table is an inner join on one key, so that its hash table is built once. One macro (store.side_by_side) lists what
+-- all pairs have read, by all rules; where the guess was wrong, the same macro walks on from pair to pair.
 
 -- What versions hold, for `asked` (version_key): content {version_key, dataset_key, version, digest, digests, ranks}; `ranks` are those of the digests.
 create or replace macro store.contents(asked) as table (
@@ -34,14 +34,23 @@ create or replace macro store.same_content(one, two) as
         else one.dataset_key = two.dataset_key and one.version = two.version
     end;
 
--- What versions hold that may be held by others, too. Of all others their keys tell whether they are the same.
-create or replace macro store.twins() as table (
-    with shared as materialized (
-        select distinct version_key from store.version_digest where shared
-        union
-        select version_key from store.version_link where rank = 0
-    )
-    from store.contents('shared')
+-- Versions whose contents others may hold, too: (version_key, content), one number for what is the same as far as one digest tells. Of
+-- all other versions their keys tell whether they are the same.
+create or replace view store.twin as
+select version_key, arg_min(hash(digest), store.digest_rank(digest)) as content from store.version_digest where shared group by version_key
+union all
+select version_key, hash(link) from store.version_link where rank = 0 and version_key not in (select version_key from store.version_digest where shared);
+comment on view store.twin is 'Versions whose contents others may hold, too.';
+comment on column store.twin.version_key is 'The version.';
+comment on column store.twin.content is 'A number, the same for contents that are the same as far as their strongest digest tells.';
+
+-- Of `reads` (run_id, version_key) the versions for which several names or equal contents may decide which write was seen: (version_key). Of
+-- all others another run has written just this version.
+create or replace macro store.versions_unsure(reads) as table (
+    select distinct r.version_key from query_table(reads) r
+    anti join store.write w on w.version_key = r.version_key and w.run_id <> r.run_id and w.holds
+    union
+    select version_key from query_table(reads) semi join (from store.version_link where rank = 0) using (version_key)
 );
 
 -- Runs that were answered from a cache, each with the run that computed what they handed out, where it is known.
@@ -69,92 +78,95 @@ create or replace macro store.counterparts(slots, xs, ys) as
                     else [e] end))
     end;
 
--- Pairs of runs that look like counterparts, found quickly: (run_a, run_b, depth). Versions alone decide here, one read a role, or a
--- role and dataset, on each side; what several names, equal contents or positions say is left out. `why` checks the guess.
--- There may be 1,000 steps one after the other: each is two joins and one aggregate.
-create or replace macro store.guessed_pairs(starts) as table (
+-- Pairs of runs that look like counterparts, found quickly: (run_a, run_b, depth). Versions and their `twins` (store.twin) alone decide
+-- here, one read a role, or a role and dataset, on each side; what several names or positions say is left out. `why` checks the guess.
+-- There may be 1,000 steps one after the other: each is two joins and one aggregate, where `twins` and `serving` are known to be empty.
+create or replace macro store.guessed_pairs(starts, twins, serving) as table (
     with recursive pair(run_a, run_b, depth) using key (run_a, run_b, min(depth)) as (
         select run_a, run_b, 0 from query_table(starts)
         union
         select writer_a, writer_b, depth + 1
         from (
-            select run_a, run_b, depth, min(version_key) filter (not of_b) as version_a, max(version_key) filter (not of_b) as last_a,
-                   min(version_key) filter (of_b) as version_b, max(version_key) filter (of_b) as last_b,
+            select run_a, run_b, depth, min(content) filter (not of_b) as content_a, max(content) filter (not of_b) as last_a,
+                   min(content) filter (of_b) as content_b, max(content) filter (of_b) as last_b,
                    arg_min(writer, distance) filter (not of_b) as writer_a, arg_min(writer, distance) filter (of_b) as writer_b
             from (
-                select p.run_a, p.run_b, p.depth, r.run_id <> p.run_a as of_b, r.role, r.version_key, unnest([null, r.dataset_key]) as slot, o.run_id as writer,
+                select p.run_a, p.run_b, p.depth, r.run_id <> p.run_a as of_b, r.role, unnest([null, r.dataset_key]) as slot,
+                       coalesce(t.content, hash(r.version_key)) as content, coalesce(s.served_from, o.run_id) as writer,
                        -- Rule R6 as one number, as a struct takes three times as long: what is forwarded or late comes after all others.
                        abs(epoch_us(o.written_at) - epoch_us(r.read_at)) + case when o.written_at > r.read_at then 1::bigint << 60 else 0 end
                            + case when o.origin = 'forwarded' then 1::bigint << 61 else 0 end as distance
                 from (select run_a, run_b, depth, unnest([run_a, run_b]) as run_id from pair) p
                 join store.read r on r.run_id = p.run_id join store.write o on o.version_key = r.version_key
+                left join query_table(twins) t on t.version_key = r.version_key
+                left join query_table(serving) s on s.run_id = o.run_id
                 where r.holds and o.holds and o.run_id <> r.run_id
             )
             group by run_a, run_b, depth, role, slot
         )
-        where version_a = last_a and version_b = last_b and version_a <> version_b and writer_a <> writer_b
+        where content_a = last_a and content_b = last_b and content_a <> content_b and writer_a <> writer_b
     )
     from pair
 );
 
--- The inputs of the runs in `pairs` (run_a, run_b, depth), side by side: (run_a, run_b, role, crowded_a, crowded_b, dataset_a, dataset_b,
+-- What the runs in `pairs` (run_a, run_b, depth) have read, `of_b` on the second side. A read is known by its place in the table, as one
+-- number: several pairs may have it.
+create or replace macro store.reads_of(pairs) as table (
+    select p.run_a, p.run_b, p.depth, r.run_id <> p.run_a as of_b, r.rowid as read, r.run_id, r.dataset_key, r.version_key, r.role, r.read_at
+    from (select run_a, run_b, depth, unnest([run_a, run_b]) as run_id from query_table(pairs)) p
+    join store.read r on r.run_id = p.run_id
+    where r.holds
+);
+
+-- The inputs of pairs of runs, `readings` (store.reads_of), side by side: (run_a, run_b, role, crowded_a, crowded_b, dataset_a, dataset_b,
 -- version_a, version_b, writer_a, writer_b, same, followed, via). What one side lacks is null there. `followed`: it leads on to the
--- pair of the two writers, by `via` {depth, reader_a, reader_b, dataset_key}. Bound by rule R6, as in bind.sql, whose `links` and `linked_runs` these are; `twins`, `serving`: see above.
-create or replace macro store.side_by_side(pairs, links, linked_runs, twins, serving) as table (
-    -- Not materialized: in a recursion the planner would take it for the greater side of a join with a table.
-    with reading as not materialized (
-        select p.run_a, p.run_b, p.depth, r.run_id <> p.run_a as of_b, r.run_id, r.dataset_key, r.version_key, r.role, r.read_at
-        from (select run_a, run_b, depth, unnest([run_a, run_b]) as run_id from query_table(pairs)) p
-        join store.read r on r.run_id = p.run_id
-        where r.holds
-    ),
+-- pair of the two writers, by `via` {depth, reader_a, reader_b, dataset_key}. Bound by rule R6, as in bind.sql, whose `links` and `linked_runs`
+-- these are, of the versions that are unsure; `contents`: of twins (store.contents); `serving`: see above.
+create or replace macro store.side_by_side(readings, links, linked_runs, contents, serving) as table (
     -- Where several names or equal contents may decide.
-    doubtful as (
-        select distinct run_id, dataset_key, version_key, role, read_at, 0 as depth from reading
+    with doubtful as (
+        select distinct run_id, dataset_key, version_key, role, read_at, 0 as depth from query_table(readings)
         where version_key in (select version_key from query_table(links))
     ),
     candidate as (
-        select r.*, case when o.run_id is not null then
-                         {sure: true, forwarded: o.origin = 'forwarded', late: o.written_at > r.read_at, distance_us: abs(epoch_us(o.written_at) - epoch_us(r.read_at)),
-                          run_id: o.run_id, role: o.role, dataset_key: o.dataset_key, version_key: o.version_key} end as write
-        from reading r left join store.write o on o.version_key = r.version_key and o.run_id <> r.run_id and o.holds
+        select r.read, r.version_key, {sure: true, forwarded: o.origin = 'forwarded', late: o.written_at > r.read_at, distance_us: abs(epoch_us(o.written_at) - epoch_us(r.read_at)),
+                       run_id: o.run_id, role: o.role, dataset_key: o.dataset_key, version_key: o.version_key} as write
+        from query_table(readings) r join store.write o on o.version_key = r.version_key where o.run_id <> r.run_id and o.holds
         union all
-        select r.* exclude (w), {sure: false, forwarded: false, late: false, distance_us: 0, run_id: w.run_id, role: o.role, dataset_key: o.dataset_key, version_key: w.version_key}
+        select r.read, r.version_key, {sure: false, forwarded: false, late: false, distance_us: 0, run_id: r.writer, role: o.role, dataset_key: o.dataset_key, version_key: r.written}
         from (
-            select r.*, {run_id: i.writer_run_id, version_key: i.version_key} as w
-            from reading r join store.inferred_read i on i.run_id = r.run_id
+            select r.read, r.version_key, i.writer_run_id as writer, i.version_key as written
+            from query_table(readings) r join store.inferred_read i on i.run_id = r.run_id
             where r.version_key is null and i.dataset_key = r.dataset_key and i.role = r.role
             union all
-            select r.*, {run_id: b.write.writer_run_id, version_key: b.write.version_key}
+            select r.read, r.version_key, b.write.writer_run_id, b.write.version_key
             from store.bind_by_version('doubtful', links, linked_runs) b
-            join reading r on r.run_id = b.run_id and r.dataset_key = b.dataset_key and r.version_key = b.version_key and r.role = b.role
-        ) r(run_a, run_b, depth, of_b, run_id, dataset_key, version_key, role, read_at, w)
-        left join store.write o on o.run_id = w.run_id and o.version_key = w.version_key and o.holds
+            join query_table(readings) r on r.run_id = b.run_id and r.dataset_key = b.dataset_key and r.version_key = b.version_key and r.role = b.role
+        ) r
+        left join store.write o on o.run_id = r.writer and o.version_key = r.written and o.holds
     ),
-    bound as (
-        select run_a, run_b, depth, of_b, dataset_key, version_key, role, read_at, min(write) as write
-        from candidate group by all
-    ),
-    input as materialized (
-        select run_a, run_b, depth, of_b, role,
-               {dataset_key: dataset_key, read_at: read_at, version_key: coalesce(version_key, write.version_key), writer: coalesce(s.served_from, write.run_id),
-                out_role: write.role, out_dataset_key: write.dataset_key} as i
-        from bound left join query_table(serving) s on s.run_id = write.run_id
+    seen as (select read, min(write) as write from candidate group by read),
+    bound as materialized (
+        select r.read, {dataset_key: r.dataset_key, read_at: r.read_at, version_key: coalesce(r.version_key, w.write.version_key),
+                        writer: coalesce(s.served_from, w.write.run_id), out_role: w.write.role, out_dataset_key: w.write.dataset_key} as i
+        from (select distinct read, dataset_key, read_at, version_key from query_table(readings)) r left join seen w on w.read = r.read
+        left join query_table(serving) s on s.run_id = w.write.run_id
     ),
     alone as materialized (
-        select run_a, run_b, depth, role, any_value(i) filter (not of_b) as x, any_value(i) filter (of_b) as y
-        from input group by run_a, run_b, depth, role having count(*) filter (not of_b) <= 1 and count(*) filter (of_b) <= 1
+        select run_a, run_b, depth, role, min(read) filter (not of_b) as x, min(read) filter (of_b) as y
+        from query_table(readings) group by run_a, run_b, depth, role having count(*) filter (not of_b) <= 1 and count(*) filter (of_b) <= 1
     ),
     slot as (
         select run_a, run_b, depth, role, i.dataset_key as dataset_key, list(i) filter (not of_b) as xs, list(i) filter (of_b) as ys
-        from input anti join alone using (run_a, run_b, role) group by run_a, run_b, depth, role, i.dataset_key
+        from query_table(readings) r anti join alone using (run_a, run_b, role) join bound using (read) group by run_a, run_b, depth, role, i.dataset_key
     ),
     placed as (
         select run_a, run_b, depth, role, list_sort(list({dataset_key: dataset_key, xs: list_sort(coalesce(xs, [])), ys: list_sort(coalesce(ys, []))})) as slots
         from slot group by run_a, run_b, depth, role
     ),
     matched as materialized (
-        select run_a, run_b, depth, role, x, y, false as crowded_a, false as crowded_b from alone
+        select a.run_a, a.run_b, a.depth, a.role, b.i as x, c.i as y, false as crowded_a, false as crowded_b
+        from alone a left join bound b on b.read = a.x left join bound c on c.read = a.y
         union all
         select run_a, run_b, depth, role, m.x, m.y, n_a > 1, n_b > 1
         from (
@@ -180,6 +192,6 @@ create or replace macro store.side_by_side(pairs, links, linked_runs, twins, ser
     from matched m
     left join crowd c on c.run_id = m.x.writer and c.role = m.x.out_role
     left join crowd d on d.run_id = m.y.writer and d.role = m.y.out_role
-    left join query_table(twins) t on t.version_key = m.x.version_key
-    left join query_table(twins) u on u.version_key = m.y.version_key
+    left join query_table(contents) t on t.version_key = m.x.version_key
+    left join query_table(contents) u on u.version_key = m.y.version_key
 );

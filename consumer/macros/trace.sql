@@ -25,6 +25,8 @@ create or replace macro store.target_of(things) as table (
         from store.read r join thing t on t.kind in ('run', 'job') and r.run_id = t.run_id
         where r.holds and t.term not in (select term from of_run)
     ),
+    link as materialized (from store.links_around('run_reading')),
+    linked_run as materialized (from store.linked_runs('link')),
     written as (
         select v.term, w.dataset_key, w.version_key, w.role, w.run_id, w.written_at, w.origin
         from store.write w join wanted_version v using (version_key) where w.holds
@@ -49,7 +51,7 @@ create or replace macro store.target_of(things) as table (
     )
     select term, dataset_key, version_key, role, writer_run_id from of_run
     union all
-    select term, dataset_key, coalesce(version_key, bound_version_key), role, writer_run_id from store.bind('run_reading')
+    select term, dataset_key, coalesce(version_key, bound_version_key), role, writer_run_id from store.bind('run_reading', 'link', 'linked_run')
     union all
     select term, w.dataset_key, w.version_key, w.role, w.writer_run_id from latest
     union all
@@ -111,7 +113,7 @@ create or replace macro store.described(found, links) as table (
 -- With `all_producers`, whoever else wrote what was read is followed too; such a row's `how` is `also`.
 create or replace macro upstream(x, all_producers := false) as table (
     with recursive link as materialized (from store.version_link),
-    linked_run as materialized (from store.linked_run),
+    linked_run as materialized (from store.linked_runs('link')),
     meant as materialized (from store.target(x)),
     start as materialized (
         select dataset_key, version_key, role, null::varchar as how, writer_run_id from meant
@@ -148,7 +150,7 @@ create or replace macro upstream(x, all_producers := false) as table (
     ),
     bound as (
         select depth + 1 as depth, dataset_key, coalesce(version_key, bound_version_key) as version_key, role, how, writer_run_id, run_id as reader_run_id
-        from store.bind('reading')
+        from store.bind('reading', 'link', 'linked_run')
     ),
     found as (
         select 0 as depth, dataset_key, version_key, role, how, writer_run_id, null::uuid as reader_run_id from start
@@ -184,7 +186,7 @@ create or replace macro store.readers(written, links, linked_runs) as table (
 
 create or replace macro downstream(x) as table (
     with recursive link as materialized (from store.version_link),
-    linked_run as materialized (from store.linked_run),
+    linked_run as materialized (from store.linked_runs('link')),
     thing as materialized (from store.resolve(x)),
     start as materialized (from store.target(x)),
     -- x of a run means that run's writes; x of a version or content means whoever wrote it.
@@ -218,7 +220,7 @@ create or replace macro downstream(x) as table (
                 left join store.dataset_alias o on o.canonical_key = a.canonical_key
                 where s.writer_run_id is null and s.version_key is null)))
     ),
-    bound as materialized (from store.bind('maybe')),
+    bound as materialized (from store.bind('maybe', 'link', 'linked_run')),
     first_reader as (
         -- Of a version or content: whatever was declared to be it, or is bound to it.
         select b.*, m.dataset_key as x_dataset_key, b.version_key as x_version_key

@@ -11,11 +11,16 @@ create or replace macro store.first_pairs(targets) as table (
 );
 
 -- The runs to compare, where they cannot be guessed (store.guessed_pairs): (run_a, run_b, depth).
-create or replace macro store.walked_pairs(starts, links, linked_runs, twins, serving) as table (
+create or replace macro store.walked_pairs(starts, links, linked_runs, contents, serving) as table (
     with recursive walk(run_a, run_b, depth) using key (run_a, run_b, min(depth)) as (
         select run_a, run_b, 0 from query_table(starts)
         union
-        select writer_a, writer_b, via.depth from store.side_by_side('walk', links, linked_runs, twins, serving) where followed and not same
+        select writer_a, writer_b, via.depth
+        from (
+            with reading as (from store.reads_of('walk'))
+            from store.side_by_side('reading', links, linked_runs, contents, serving)
+        )
+        where followed and not same
     )
     from walk
 );
@@ -185,25 +190,34 @@ create or replace macro store.ranked_causes(told, pairs) as table (
 create or replace macro why(a, b) as table (
     with target as materialized (from store.targets_of(a, b)),
     start as materialized (from store.first_pairs('target')),
-    link as materialized (from store.version_link),
-    linked_run as materialized (from store.linked_run),
-    twin as materialized (from store.twins()),
     serving as materialized (from store.served_run),
-    guess as materialized (from store.guessed_pairs('start')),
-    looked_up as materialized (from store.side_by_side('guess', 'link', 'linked_run', 'twin', 'serving')),
+    twin as materialized (from store.twin),
+    guess as materialized (from store.guessed_pairs('start', 'twin', 'serving')),
+    reading as materialized (from store.reads_of('guess')),
+    twin_read as materialized (from reading semi join twin using (version_key)),
+    unsure as materialized (from store.versions_unsure('twin_read')),
+    link as materialized (from store.links_around('unsure')),
+    linked_run as materialized (from store.linked_runs('link')),
+    content as materialized (from store.contents('twin_read')),
+    looked_up as materialized (from store.side_by_side('reading', 'link', 'linked_run', 'content', 'serving')),
     reached as materialized (from store.reached_pairs('start', 'looked_up')),
     misguess as materialized (from store.misguesses('guess', 'reached')),
     unguessed as (from start where exists (from misguess)),
-    walk as materialized (from store.walked_pairs('unguessed', 'link', 'linked_run', 'twin', 'serving')),
+    every_link as materialized (from store.version_link),
+    every_linked_run as materialized (from store.linked_runs('every_link')),
+    every_content as materialized (from store.contents('twin')),
+    walk as materialized (from store.walked_pairs('unguessed', 'every_link', 'every_linked_run', 'every_content', 'serving')),
+    walked as materialized (from store.reads_of('walk')),
     side as materialized (
         from looked_up where not exists (from misguess)
         union all
-        from store.side_by_side('walk', 'link', 'linked_run', 'twin', 'serving')
+        from store.side_by_side('walked', 'every_link', 'every_linked_run', 'every_content', 'serving')
     ),
     pair as materialized (from store.reached_pairs('start', 'side')),
     judged as materialized (from store.judged_pairs('pair', 'side')),
     level as materialized (select run_a, run_b from judged where level),
-    said as materialized (from store.asked_differences('pair', 'level')),
+    doubtful as materialized (from store.doubtful_pairs('pair', 'level')),
+    said as materialized (from store.asked_differences('doubtful')),
     silent as materialized (from store.silent_pairs('level', 'said')),
     own as materialized (from said union all by name from store.outer_differences('silent')),
     besides as materialized (from store.pairs_besides('judged', 'own')),

@@ -166,9 +166,11 @@ with reading as (
     select r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, 0 as depth
     from store.read r join bundled_run b on b.run_id = r.run_id and b.part in ('upstream', 'process') where r.holds
 ),
+link as materialized (from store.links_around('reading')),
+linked_run as materialized (from store.linked_runs('link')),
 wanted as (
     select 'input' as what, b.dataset_key, coalesce(b.version_key, b.bound_version_key) as version_key
-    from store.bind('reading') b
+    from store.bind('reading', 'link', 'linked_run') b
     left join bundled_run reader on reader.run_id = b.run_id
     left join bundled_run writer on writer.run_id = b.writer_run_id
     where b.writer_run_id is null or writer.process is null or writer.process is distinct from reader.process

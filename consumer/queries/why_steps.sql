@@ -9,29 +9,73 @@ create temp table target as from store.targets_of($a, $b);
 -- The runs that wrote them.
 create temp table start as from store.first_pairs('target');
 
--- name: link
--- What links versions and runs to others.
-create temp table link as from store.version_link;
-
--- name: linked_run
--- The same of runs.
-create temp table linked_run as from store.linked_run;
-
--- name: twin
--- Contents that others may hold, too.
-create temp table twin as from store.twins();
+-- name: served
+-- Runs that were answered from a cache.
+create temp table served as from store.served_run;
 
 -- name: serving
--- Runs that were answered from a cache.
-create temp table serving as from store.served_run;
+-- If there are any.
+create temp view serving as from served;
+
+-- name: none_serving
+-- The planner leaves out what it knows to be empty, here and below.
+create temp view if not exists serving as select null::uuid as run_id, null::uuid as served_from where false;
+
+-- name: shared
+-- Contents that others may hold, too.
+create temp table shared as from store.twin;
+
+-- name: twin
+-- If there are any.
+create temp view twin as from shared;
+
+-- name: no_twin
+-- If not.
+create temp view if not exists twin as select null::uuid as version_key, null::ubigint as content where false;
 
 -- name: guess
 -- The runs to compare, guessed.
-create temp table guess as from store.guessed_pairs('start');
+create temp table guess as from store.guessed_pairs('start', 'twin', 'serving');
+
+-- name: reading
+-- What they have read.
+create temp table reading as from store.reads_of('guess');
+
+-- name: twin_read
+-- What of that others may hold.
+create temp table twin_read as from reading semi join twin using (version_key);
+
+-- name: content
+-- What these hold.
+create temp table content as from store.contents('twin_read');
+
+-- name: no_content
+-- If there are any.
+create temp view if not exists content as from store.contents('twin') where false;
+
+-- name: unsure
+-- Those where other versions may decide who has written them.
+create temp table unsure as from store.versions_unsure('twin_read');
+
+-- name: link
+-- What links these to others.
+create temp table link as from store.links_around('unsure');
+
+-- name: no_link
+-- If there is anything.
+create temp view if not exists link as from store.version_link where false;
+
+-- name: linked_run
+-- And their runs.
+create temp table linked_run as from store.linked_runs('link');
+
+-- name: no_linked_run
+-- If there are any.
+create temp view if not exists linked_run as from store.linked_runs('link') where false;
 
 -- name: side
--- What they have read.
-create temp table side as from store.side_by_side('guess', 'link', 'linked_run', 'twin', 'serving');
+-- Side by side.
+create temp table side as from store.side_by_side('reading', 'link', 'linked_run', 'content', 'serving');
 
 -- name: pair
 -- How they are reached.
@@ -41,13 +85,29 @@ create temp table pair as from store.reached_pairs('start', 'side');
 -- Where the guess is wrong.
 create temp table misguess as from store.misguesses('guess', 'pair');
 
+-- name: every_link
+-- Then all that links versions counts.
+create temp table every_link as from store.version_link;
+
+-- name: every_linked_run
+-- And all runs.
+create temp table every_linked_run as from store.linked_runs('every_link');
+
+-- name: every_content
+-- And all contents that others may hold.
+create temp table every_content as from store.contents('twin');
+
 -- name: walk
--- Then they are walked.
-create temp table walk as from store.walked_pairs('start', 'link', 'linked_run', 'twin', 'serving');
+-- And the pairs are walked.
+create temp table walk as from store.walked_pairs('start', 'every_link', 'every_linked_run', 'every_content', 'serving');
+
+-- name: walked
+-- What these have read.
+create temp table walked as from store.reads_of('walk');
 
 -- name: walked_side
--- And looked at once more.
-create or replace temp table side as from store.side_by_side('walk', 'link', 'linked_run', 'twin', 'serving');
+-- Side by side.
+create or replace temp table side as from store.side_by_side('walked', 'every_link', 'every_linked_run', 'every_content', 'serving');
 
 -- name: walked_pair
 -- As is how they are reached.
@@ -61,9 +121,19 @@ create temp table judged as from store.judged_pairs('pair', 'side');
 -- Those that have.
 create temp table level as select run_a, run_b from judged where level;
 
+-- name: doubtful
+-- Which may have been asked for something else, or have used chance.
+create temp table doubtful as from store.doubtful_pairs('pair', 'level');
+
 -- name: own
--- What was asked for and with which chance, where it differs.
-create temp table own as from store.asked_differences('pair', 'level');
+-- What that was, where it differs.
+create temp table own as from store.asked_differences('doubtful');
+
+-- name: nothing_own
+-- None, where there is nothing to look at.
+create temp table if not exists own (
+    run_a uuid, run_b uuid, what varchar, key varchar, value_a varchar, value_b varchar, base_a varchar, base_b varchar, kind varchar, drawn boolean
+);
 
 -- name: silent
 -- Where it was the same.

@@ -161,10 +161,12 @@ comment on column artifacts.readers is 'How many runs declared to have read it.'
 create or replace view inputs as
 with reading as (
     select run_id, dataset_key, version_key, role, read_at, 0 as depth, origin from store.read where holds
-)
+),
+link as materialized (from store.version_link),
+linked_run as materialized (from store.linked_runs('link'))
 select b.run_id::varchar as run_id, d.namespace as dataset_namespace, d.name as dataset_name, v.version, g.digest,
        b.role, b.read_at, b.how, b.writer_run_id::varchar as writer_run_id, b.origin::varchar as origin
-from store.bind('reading') b
+from store.bind('reading', 'link', 'linked_run') b
 join store.dataset d using (dataset_key)
 left join store.version v on v.version_key = coalesce(b.version_key, b.bound_version_key)
 left join store.strongest_digest g on g.version_key = v.version_key;

@@ -85,13 +85,17 @@ def two_executions(draw: st.DrawFn) -> list[bytes]:
             )
         other = {n: draw(st.sampled_from([0, 0, side])) for n in range(-2, steps)} | {steps - 1: side}
         renamed = {n: draw(st.sampled_from(["", "", f"/{side}"])) for n in range(-2, steps)}
+        written = {n: draw(st.sampled_from([None, 0, side])) for n in range(-2, steps)}
         digests = draw(st.booleans()), draw(st.booleans())
 
         def entry(number: int, role: str, second: int) -> Any:
             content = f"b3-table1:{number + 2:02}{other[number]:02}" + "0" * 60  # noqa: B023
+            # A table may be written into other bytes; it is the same all the same.
+            copy = f"b3-bytes1:{number + 2:02}{written[number] or 0:02}{other[number]:02}" + "0" * 58  # noqa: B023
+            known = [content] if written[number] is None else [content, copy]  # noqa: B023
             declared = content if number % 3 or digests[0] else f"v{other[number]}"  # noqa: B023
             return dataset(("d", f"t{number}{renamed[number]}"), declared,  # noqa: B023
-                           digests=[content] if digests[1] or number % 2 else None,  # noqa: B023
+                           digests=known if digests[1] or number % 2 else None,  # noqa: B023
                            io=occurrence(role, second))  # fmt: skip
 
         for number, reads in enumerate(wiring):
