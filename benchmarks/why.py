@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
@@ -28,6 +28,7 @@ TITLE = "two models with 100,000 runs upstream each"
 NEEDS_KAFKA = False
 COLUMNS = ("wall", "CPU")
 DEEP, CHAINS = 1_000, 100  # chains of steps that end in one model
+ALL, ONE, NONE = range(CHAINS), (17,), ()
 HEAP = 100_000  # a binary tree of steps, the model on top
 BATCH_MESSAGES = 20_000
 REPETITIONS = 5
@@ -106,12 +107,12 @@ def message(
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def deep(side: int, changed: Callable[[int], bool], folder: str = "deep") -> Iterator[bytes]:
-    """Chains of steps that end in one model; `changed` tells of which chains the raw data is another one."""
+def deep(side: int, changed: Collection[int], folder: str = "deep") -> Iterator[bytes]:
+    """Chains of steps that end in one model; of those `changed` the raw data is another one on each side."""
 
     def table(chain: int, step: int) -> tuple[str, str]:
         return f"{folder if step else 'raw'}/{chain}/{step}", digest(
-            "table", chain, step, side if changed(chain) else 0
+            "table", chain, step, side if chain in changed else 0
         )
 
     for step in range(DEEP):
@@ -193,8 +194,9 @@ def command(path: Path, a: str, b: str) -> None:
     process(str(Path(sys.executable).with_name("relineage")), "why", a, b, "--database", str(path))
 
 
-def yardsticks(store: Store, runs: int) -> Iterator[tuple[str, str, str]]:
+def yardsticks(store: Store) -> Iterator[tuple[str, str, str]]:
     """What cannot be done without."""
+    [(runs,)] = ask(store, "select count(*) from store.run")
     yield row(f"{runs:,} runs: one hash join over reads and writes", partial(ask, store, HASH_JOIN))
     yield row("reading parameters, code and seeds of all of them", partial(ask, store, FACETS))
 
@@ -207,46 +209,40 @@ def measure(kafka: str) -> Iterator[tuple[str, str, str]]:
 
 def _measure(folder: Path) -> Iterator[tuple[str, str, str]]:
     top = DEEP * CHAINS
-    two, chains, folders, tree = (folder / f"{name}.duckdb" for name in ("two", "chains", "folders", "tree"))
-    with Store.open(two) as store:
-        fill(store, (body for side in (1, 2) for body in deep_one(side)))
-    with Store.open(chains) as store:
-        for side, changed in ((1, True), (2, True), (3, None), (4, False), (5, False)):
-            fill(store, deep(side, lambda chain, it=changed: chain == 17 if it is None else it))  # type: ignore[misc]
-    with Store.open(
-        folders
-    ) as store:  # nothing has the name that it has for the other model, most has its content
-        for side, one in ((1, 17), (2, None)):
-            fill(store, deep(side, lambda chain, it=one: chain == it, f"runs/{side}"))  # type: ignore[misc]
-    with Store.open(tree) as store:
-        for side, alpha in ((1, "0.1"), (2, "0.2")):
-            fill(store, heap(side, alpha))
+    two, pair, chains, folders, tree = (
+        folder / f"{name}.duckdb" for name in ("two", "pair", "chains", "folders", "tree")
+    )
+    executions = {
+        two: (deep_one(1), deep_one(2)),
+        pair: (deep(1, ONE), deep(2, NONE)),
+        chains: (deep(1, ALL), deep(2, ALL), deep(3, ONE), deep(4, NONE), deep(5, NONE)),
+        folders: (deep(1, ONE, "runs/1"), deep(2, NONE, "runs/2")),
+        tree: (heap(1, "0.1"), heap(2, "0.2")),
+    }
+    for path, sides in executions.items():
+        with Store.open(path) as store:
+            for bodies in sides:
+                fill(store, bodies)
     questions = (
-        (two, 2, 0, (("in a store of two runs (DuckDB plans the question)", 1, 2),)),
+        (two, 0, (("in a store of two runs (DuckDB plans the question)", 1, 2),)),
+        (pair, top, (("one raw input differs, 1,000 steps up", 1, 2),)),
         (
             chains,
-            5 * (top + 1),
             top,
             (
+                ("the same, among five models", 4, 3),
                 ("nothing recorded differs but the model", 4, 5),
-                ("one raw input differs, 1,000 steps up", 4, 3),
                 ("everything differs, 1,000 steps deep", 1, 2),
             ),
         ),
-        (
-            folders,
-            2 * (top + 1),
-            top,
-            (("one raw input differs, each model in a folder of its own", 1, 2),),
-        ),
-        (tree, 2 * HEAP, HEAP * 10, (("another parameter in each step, 17 steps deep", 1, 2),)),
+        (folders, top, (("one raw input differs, each model in a folder of its own", 1, 2),)),
+        (tree, HEAP * 10, (("another parameter in each step, 17 steps deep", 1, 2),)),
     )
     yield row("a bare interpreter", partial(process, "-c", "pass"))
     yield row("`import duckdb`", partial(process, "-c", "import duckdb"))
-    for path, runs, last, asked in questions:
+    for path, last, asked in questions:
         with Store.open(path) as store:
-            if runs > 2:
-                yield from yardsticks(store, runs)
+            yield from yardsticks(store)
             for what, a, b in asked:
                 question = partial(Ask(store.connection).why, run_id(a, last), run_id(b, last))
                 yield row(f"**{what}**", question, f": {len(question())} causes")

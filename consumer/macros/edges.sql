@@ -80,33 +80,38 @@ create or replace macro store.counterparts(slots, xs, ys) as
 
 -- Pairs of runs that look like counterparts, found quickly: (run_a, run_b, depth). Versions and their `twins` (store.twin) alone decide
 -- here, one read a role, or a role and dataset, on each side; what several names or positions say is left out. `why` checks the guess.
--- There may be 1,000 steps one after the other: each is two joins and one aggregate, where `twins` and `serving` are known to be empty.
+-- There may be 1,000 steps one after the other, so each is two joins, where `twins` and `serving` are known to be empty. What the two
+-- runs of a pair have read in a role comes as rows of one `slot`, which the recursion itself makes one row of: its counterparts.
 create or replace macro store.guessed_pairs(starts, twins, serving) as table (
-    with recursive pair(run_a, run_b, depth) using key (run_a, run_b, min(depth)) as (
-        select run_a, run_b, 0 from query_table(starts)
+    with recursive step(slot, run_a, run_b, role, depth, content_a, last_a, content_b, last_b, writer_a, writer_b, distance_a, distance_b)
+        using key (slot, min(depth), min(content_a), max(last_a), min(content_b), max(last_b),
+                   arg_min(writer_a, distance_a), arg_min(writer_b, distance_b), min(distance_a), min(distance_b)) as (
+        select hash(run_a, run_b), null::uuid, null::uuid, null::ubigint, 0, 0::ubigint, 0::ubigint, 1::ubigint, 1::ubigint, run_a, run_b, 0::bigint, 0::bigint
+        from query_table(starts)
         union
-        select writer_a, writer_b, depth + 1
+        select slot, run_a, run_b, role, depth, if(of_b, null, content), if(of_b, null, content), if(of_b, content, null), if(of_b, content, null),
+               if(of_b, null, writer), if(of_b, writer, null), if(of_b, null, distance), if(of_b, distance, null)
         from (
-            select run_a, run_b, depth, min(content) filter (not of_b) as content_a, max(content) filter (not of_b) as last_a,
-                   min(content) filter (of_b) as content_b, max(content) filter (of_b) as last_b,
-                   arg_min(writer, distance) filter (not of_b) as writer_a, arg_min(writer, distance) filter (of_b) as writer_b
+            select p.run_a, p.run_b, p.depth, if(p.role is null, hash(r.role), null) as role, r.run_id <> p.run_a as of_b,
+                   hash(p.run_a, p.run_b, r.role, if(p.role is null, null, r.dataset_key)) as slot,
+                   coalesce(t.content, hash(r.version_key)) as content, coalesce(s.served_from, o.run_id) as writer,
+                   -- Rule R6 as one number: what is forwarded or late comes after all others.
+                   abs(epoch_us(o.written_at) - epoch_us(r.read_at)) + if(o.written_at > r.read_at, 1::bigint << 60, 0) + if(o.origin = 'forwarded', 1::bigint << 61, 0) as distance
             from (
-                select p.run_a, p.run_b, p.depth, r.run_id <> p.run_a as of_b, r.role, unnest([null, r.dataset_key]) as slot,
-                       coalesce(t.content, hash(r.version_key)) as content, coalesce(s.served_from, o.run_id) as writer,
-                       -- Rule R6 as one number, as a struct takes three times as long: what is forwarded or late comes after all others.
-                       abs(epoch_us(o.written_at) - epoch_us(r.read_at)) + case when o.written_at > r.read_at then 1::bigint << 60 else 0 end
-                           + case when o.origin = 'forwarded' then 1::bigint << 61 else 0 end as distance
-                from (select run_a, run_b, depth, unnest([run_a, run_b]) as run_id from pair) p
-                join store.read r on r.run_id = p.run_id join store.write o on o.version_key = r.version_key
-                left join query_table(twins) t on t.version_key = r.version_key
-                left join query_table(serving) s on s.run_id = o.run_id
-                where r.holds and o.holds and o.run_id <> r.run_id
-            )
-            group by run_a, run_b, depth, role, slot
+                -- Where they are counterparts, on to the runs that wrote them; where there are several, once more by dataset.
+                select writer_a as run_a, writer_b as run_b, depth + 1 as depth, null as role, unnest([writer_a, writer_b]) as run_id
+                from step where content_a = last_a and content_b = last_b and content_a <> content_b and writer_a <> writer_b
+                union all
+                select run_a, run_b, depth, role, unnest([run_a, run_b]) from step where role is not null and (content_a <> last_a or content_b <> last_b)
+            ) p
+            join store.read r on r.run_id = p.run_id join store.write o on o.version_key = r.version_key
+            left join query_table(twins) t on t.version_key = r.version_key
+            left join query_table(serving) s on s.run_id = o.run_id
+            where r.holds and o.holds and o.run_id <> r.run_id and (p.role is null or hash(r.role) = p.role)
         )
-        where content_a = last_a and content_b = last_b and content_a <> content_b and writer_a <> writer_b
     )
-    from pair
+    select writer_a as run_a, writer_b as run_b, min(depth) as depth
+    from step where content_a = last_a and content_b = last_b and content_a <> content_b and writer_a <> writer_b group by writer_a, writer_b
 );
 
 -- What the runs in `pairs` (run_a, run_b, depth) have read, `of_b` on the second side. A read is known by its place in the table, as one
