@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from streams import TABLE_A, TABLE_B, dataset, encode, event, facet, run_id
+from streams import TABLE_A, TABLE_B, dataset, encode, event, facet, occurrence, run_id
 
 from relineage.consumer.ask import Ask, Cause
 from relineage.consumer.consume import take_in
 from relineage.consumer.errors import QuestionError
 from relineage.consumer.store import Store
+from relineage.consumer.why_steps import take_steps
 from relineage.emitter import Lineage
 
 
@@ -146,6 +147,48 @@ def test_a_run_that_was_served_stands_for_the_one_that_computed(store: Any) -> N
     ]  # fmt: skip
     store.ingest([encode(reader) for reader in readers])
     assert said(why(store, f"run:{run_id(12)}", f"run:{run_id(13)}"))[0] == ("python", "fit", "cause")
+
+
+@pytest.mark.parametrize(
+    ("place", "role"),
+    [("lake", "input {}"), ("runs/{}", "input {}"), ("lake", "input")],
+    ids=["one place for both", "a folder for each", "one role for several inputs"],
+)
+def test_the_pairs_of_runs_are_guessed_right(place: str, role: str, store: Any) -> None:
+    """The slow walk is for what names and contents do not tell. Of two chains, one begins with other raw data."""
+
+    def entry(side: int, chain: int, step: int, second: int, role: str) -> Any:
+        name = f"{place.format(side)}/{chain}/{step}" if step else f"raw/{chain}"
+        content = f"{chain:02}{step:02}{side * chain:02}" + "0" * 58
+        return dataset(
+            ("d", name),
+            f"b3-table1:{content}",
+            digests=[f"b3-table1:{content}", f"b3-bytes1:{content}"],
+            io=occurrence(role, second),
+        )
+
+    for side in (1, 2):
+        for step in range(3):
+            for chain in range(2):
+                read, written = (
+                    entry(side, chain, step + n, side * 100 + step * 10 + n, "table") for n in (0, 1)
+                )
+                number = side * 10 + step * 2 + chain
+                store.ingest([encode(event(number, side * 100 + step * 10 + 5, job=("n", f"{chain}/{step}"),
+                                           inputs=(read,), outputs=(written,)))])  # fmt: skip
+        ends = tuple(entry(side, chain, 3, side * 100 + 40, role.format(chain)) for chain in range(2))
+        model = dataset(
+            ("d", f"{place.format(side)}/model"), f"{side}", io=occurrence("model", side * 100 + 50)
+        )
+        store.ingest(
+            [encode(event(side * 10 + 9, side * 100 + 50, job=("n", "fit"), inputs=ends, outputs=(model,)))]
+        )
+    with store.connection.cursor() as cursor:
+        take_steps(cursor, run_id(19), run_id(29)).fetchall()
+        assert cursor.sql("select count(*) from guess").fetchall() == [(4,)]
+        assert cursor.sql("from misguess").fetchall() == []
+    [cause] = why(store, run_id(19), run_id(29))
+    assert (cause.what, cause.job_name, cause.grade) == ("input", "1/0", "cause")
 
 
 @pytest.fixture
