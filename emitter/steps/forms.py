@@ -82,6 +82,10 @@ def _form(value: object, roles: Any, *, top: bool = False, depth: int = 4) -> Fo
             raise _formless(value)  # an attrs class or a pydantic model may hold more, or be made otherwise
         if "<locals>" in kind.__qualname__:
             raise Formless(f"a {kind.__qualname__} cannot be made again: its class is inside a function")
+        if more := sorted(_attributes(value) - fields.keys()):
+            raise Formless(
+                f"a {kind.__qualname__} cannot be made again: its attribute {more[0]!r} is no field"
+            )
         named = [{"key": key, "form": one} for key, one in zip(fields, inner, strict=True)]
         return {"is": "named", "class": f"{kind.__module__}:{kind.__qualname__}", "parts": named}
     if type(value) in (tuple, list):
@@ -92,6 +96,13 @@ def _form(value: object, roles: Any, *, top: bool = False, depth: int = 4) -> Fo
     raise _formless(value)
 
 
+def _attributes(value: object) -> set[str]:
+    """What an object carries, in its slots too; of a named tuple only what was put beside its fields."""
+    state = object.__getstate__(value)
+    parts = state if isinstance(state, tuple) else (state,)
+    return {name for part in parts if isinstance(part, dict) for name in part}
+
+
 def _leaf(value: Any, role: str) -> Form:
     form = _simple(value) or form_frames.form_of(value) or _arrays(value)
     if form is None:
@@ -100,7 +111,7 @@ def _leaf(value: Any, role: str) -> Form:
 
 
 def _simple(value: Any) -> Form | None:
-    if isinstance(value, Path):
+    if type(value) is type(Path()):
         return {"is": "path", "path": str(value)}
     if type(value) in (str, bytes):
         return {"is": type(value).__name__}
@@ -168,9 +179,10 @@ def _array(value: Any) -> Form | None:
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     if numpy is not None and type(value) is numpy.ndarray:
         order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
-        return (
-            {"of": "numpy", "dtype": value.dtype.str, "order": order} if value.dtype.names is None else None
-        )
+        if value.dtype.names is not None:
+            return None
+        form = {"of": "numpy", "dtype": value.dtype.str, "order": order}
+        return form if value.flags.writeable else {**form, "writeable": False}
     if torch is not None and type(value) is torch.Tensor:
         plain = value.device.type == "cpu" and not value.requires_grad and value.is_contiguous()
         return {"of": "torch", "dtype": str(value.dtype)} if plain else None
@@ -190,7 +202,9 @@ def _made_array(form: Form, array: Any) -> Any:
             f"u{array.dtype.itemsize}"
         )  # bfloat16 and other types of ml_dtypes
         return torch.from_numpy(bits.copy()).view(dtype).reshape(array.shape)
-    return numpy.array(array, dtype=numpy.dtype(form["dtype"]), order=form["order"])
+    made = numpy.array(array, dtype=numpy.dtype(form["dtype"]), order=form["order"])
+    made.flags.writeable = form.get("writeable", True)
+    return made
 
 
 def _path(form: Form, found: Path) -> Path:

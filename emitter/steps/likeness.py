@@ -49,10 +49,11 @@ def _seen(value: Any) -> list[Any]:
 
 
 def _layout(value: Any) -> list[Any] | None:
-    """Of an array or a tensor: how it lies in memory."""
+    """Of an array or a tensor: how it lies in memory, and whether it may be changed there."""
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     if numpy is not None and isinstance(value, numpy.ndarray):
-        return [str(value.dtype), value.flags.c_contiguous, value.flags.f_contiguous]
+        flags = value.flags
+        return [str(value.dtype), flags.c_contiguous, flags.f_contiguous, flags.writeable]
     if torch is not None and isinstance(value, torch.Tensor):
         return [str(value.device), value.requires_grad, value.is_contiguous()]
     return None

@@ -96,6 +96,7 @@ def test_another_parameter_or_input_is_computed(project, call):
         ("pd.DataFrame({'a': [(1, 2)]})", "pd.DataFrame({'a': [[1, 2]]})"),
         ("ARRAY.reshape(4, 5)", "np.asfortranarray(ARRAY.reshape(4, 5))"),
         ("ARRAY", "ARRAY.astype('>f8')"),
+        ("ARRAY", "np.frombuffer(ARRAY.tobytes())"),
         ("(FRAME, 1)", "[FRAME, 1]"),
         ("{'a': 1, 'b': 2}", "{'b': 2, 'a': 1}"),
         ("('a', 'b')", "urllib.parse.DefragResult('a', 'b')"),
@@ -111,7 +112,9 @@ def test_what_a_function_can_tell_and_no_digest_does_is_computed(project, one, o
     import polars as pl
 
     @lineage.step(cache=True)
-    def told(data): return f"{type(data)} {data!r} {getattr(data, 'dtypes', getattr(data, 'dtype', None))}"
+    def told(data):
+        types = getattr(data, "dtypes", getattr(data, "dtype", None))
+        return f"{type(data)} {data!r} {types} {getattr(data, 'flags', None)}"
 
     class Holder:
         def __init__(self, data): self.data = data
@@ -341,6 +344,10 @@ def test_without_a_recipe_nothing_is_kept(project):
         ("return Fitted(weights=frame)", "a types.SimpleNamespace cannot be made again from the store"),
         ("return (1, {1: frame})", "a builtins.dict cannot be made again from the store"),
         (
+            "split = Split(frame); split.seen = 20; return split",
+            "a Split cannot be made again: its attribute 'seen' is no field",
+        ),
+        (
             "return LinearRegression()",
             "a sklearn.linear_model._base.LinearRegression cannot be made again from the store",
         ),
@@ -353,7 +360,10 @@ def test_without_a_recipe_nothing_is_kept(project):
 def test_what_is_not_kept_and_why(project, body, reason):
     steps = project.module(f"""
         from sklearn.linear_model import LinearRegression
+        from dataclasses import dataclass
         from types import SimpleNamespace as Fitted
+        @dataclass
+        class Split: train: pd.DataFrame
         @lineage.step(cache=True)
         def job(frame, columns):
             note(1)

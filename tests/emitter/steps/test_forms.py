@@ -129,16 +129,20 @@ def test_polars_and_arrow_come_back_as_they_were(tmp_path):
         arrays.array_shapes(min_dims=0, max_dims=3, min_side=0),
     ),
     st.booleans(),
+    st.booleans(),
 )
-def test_an_array_comes_back_with_its_bits_its_type_and_its_order_in_memory(tmp_path_factory, array, fortran):
+def test_an_array_comes_back_with_its_bits_its_type_and_its_order_in_memory(
+    tmp_path_factory, array, fortran, writeable
+):
     array = np.asfortranarray(array) if fortran and array.ndim else array
+    array.flags.writeable = writeable
     made = and_back(array, tmp_path_factory.mktemp("array"))
 
     assert made.dtype == array.dtype
     assert made.shape == array.shape
     assert made.tobytes() == array.tobytes()
     assert made.flags.f_contiguous == array.flags.f_contiguous
-    assert made.flags.writeable
+    assert made.flags.writeable == writeable
 
 
 @pytest.mark.parametrize(
@@ -198,6 +202,32 @@ def test_a_class_inside_a_function_is_refused():
 
     with pytest.raises(Formless, match="its class is inside a function"):
         form_of(Here(1), "output")
+
+
+@dataclasses.dataclass
+class Slotted(Report):
+    __slots__ = ("beside",)
+
+
+class Extended(Pair):
+    """Unlike a named tuple itself, it takes attributes."""
+
+
+@pytest.mark.parametrize("made", [Report(None, 0.5), Slotted(None, 0.5), Extended(1, 2)], ids=repr)
+def test_an_attribute_that_is_no_field_is_refused(made):
+    """It was: what came from the cache had none, and the caller an AttributeError."""
+    form_of((made, 1), "output")
+    made.beside = 3
+    with pytest.raises(Formless, match="its attribute 'beside' is no field"):
+        form_of((made, 1), "output")
+
+
+def test_a_path_of_a_class_of_ones_own_is_refused(tmp_path):
+    class Folder(type(tmp_path)):
+        """Comes back as a plain path."""
+
+    with pytest.raises(Formless, match="Folder cannot be made again"):
+        form_of(Folder(tmp_path), "output")
 
 
 def test_a_class_that_has_gone_is_said():
