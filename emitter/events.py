@@ -176,22 +176,23 @@ def document(
     )
     if event.wire_bytes <= FACET_BYTES:  # then no facet in it is larger
         return event
-    changed = False
+    whole: dict[str, str] = {}
     for key, facet in run_facets.items():
         run_facets[key], cut = fit(facet)
         if cut:
-            changed = True
-            every = keep({key: facet})
+            whole[key] = keep({key: facet})
             if key in _WITH_DETAILS:
-                run_facets[key]["details"] = every
-            log.warning("%s of run %s is cut to 64 kB; the whole is %s", key, facts.run.run_id, every)
+                run_facets[key]["details"] = whole[key]
+    if whole and facts.event_type in TERMINAL:  # each event before has been cut as well
+        what = ", ".join(f"{key} ({every})" for key, every in whole.items())
+        log.warning("run %s: cut to 64 kB in the events, whole in their objects: %s", facts.run.run_id, what)
     size = size_of_facets(run_facets)
     if size + sum(entry.size_bytes for entry in facts.entries) > EVENT_BYTES:
         # Many datasets, each within its bounds: all of them give way alike.
         facets = sum(len(entry.facets) for entry in facts.entries)
         share = max(1000, (EVENT_BYTES - size) // facets - 200)
         return event | _datasets(facts.entries, lambda entry: fit_dataset(entry.whole, keep, share))
-    return dict(event) if changed else event
+    return dict(event) if whole else event
 
 
 def fit_dataset(whole: Facets, keep: Keep, limit_bytes: int = FACET_BYTES) -> Facets:

@@ -333,6 +333,21 @@ def test_a_long_history_keeps_the_ends_of_each_metric_and_all_of_it_in_an_object
     assert kept.read_text().count('"loss"') == 3000
 
 
+def test_what_does_not_fit_into_the_events_of_a_run_is_told_once_with_its_objects(lineage, folder, caplog):
+    with caplog.at_level(logging.WARNING, logger="relineage"):
+        run = lineage.run("train", params={f"p{number}": "x" * 100 for number in range(2000)})
+        with run:
+            run.output([1], name="numbers", store=True)  # tells it at once
+
+    assert [event["eventType"] for event in events_in(folder)] == ["START", "RUNNING", "COMPLETE"]
+    (told,) = [one.message for one in caplog.records]
+    assert f"run {run.id}: cut to 64 kB in the events" in told
+    assert told.count("b3-bytes1:") == 2  # as a facet of ours, and as the standard one
+    details = facets(events_in(folder)[-1])["relineage_step"]["details"]
+    assert f"relineage_step ({details})" in told
+    assert (folder / ".relineage" / "objects" / f"{details}.json").is_file()
+
+
 @pytest.mark.parametrize("how", ["end", "fail", "abort"])
 def test_a_run_may_be_ended_within_its_block(lineage, folder, how):
     with lineage.run("train") as run:
