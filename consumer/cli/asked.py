@@ -27,7 +27,7 @@ from ..errors import BundleError
 from ..home import DATABASE, find_home
 from ..store import Store
 from .session import question
-from .subject import meant
+from .subject import looks_like_a_file, meant
 
 if TYPE_CHECKING:
     from ...emitter.store import Store as Objects
@@ -115,7 +115,7 @@ def asked(
     if not any(files):
         if database is None or not is_bundle(database):
             if database is None and find_home(Path.cwd()) is None:
-                _refuse_what_is_no_bundle(xs)
+                _refuse_what_can_only_be_a_bundle(xs)
             with question(database) as store:
                 whole = [
                     meant(store.connection, x, by_content_only=by_content_only, names_pass=names_pass)
@@ -164,14 +164,20 @@ def _bundle(x: str) -> Path | None:
     return path if "\0" not in x and is_bundle(path) else None
 
 
-def _refuse_what_is_no_bundle(xs: Sequence[str]) -> None:
+def _refuse_what_can_only_be_a_bundle(xs: Sequence[str]) -> None:
     """Where there is no database, a file can only have been meant as a bundle.
 
     Raises:
-        BundleError: One of them is a file.
+        BundleError: One of them is a file, or looks like one and is not there.
     """
     for x in xs:
         if "\0" in x or not os.path.isfile(x):  # noqa: PTH113 - never raises
+            if looks_like_a_file(x) and not os.path.lexists(x):
+                raise BundleError(
+                    f"there is no file {printable(x)} here, and no .relineage here or above that could know a run, "
+                    "job, dataset or digest of that name: name a bundle (relineage bundle), a --database, or ask in "
+                    "the folder of the project"
+                )
             continue
         try:
             Path(x).open("rb").close()

@@ -18,6 +18,7 @@ from ..errors import QuestionError
 from ..named import named
 from .output import dataset_name
 
+_OF_PATHS = ("/", "./", "../", "~")
 _RUN_PREFIX = re.compile(r"(?:run:)?([0-9a-fA-F-]{8,35})")
 
 
@@ -45,7 +46,7 @@ def meant(
     if not x.strip():
         raise QuestionError("X is empty; relineage runs, datasets and models list what is recorded")
     path = Path(os.path.expanduser(x))  # noqa: PTH111 - Path.expanduser raises where there is no such user
-    if x.startswith(("/", "./", "../", "~")) and _exists(path):
+    if x.startswith(_OF_PATHS) and _exists(path):
         try:
             return _by_content(connection, path)
         except QuestionError as unknown:
@@ -63,6 +64,8 @@ def meant(
             return _by_content(connection, path)
         if (run_id := _run_beginning_with(connection, x)) is not None:
             return f"run:{run_id}"
+        if str(unknown).startswith("nothing is known as ") and looks_like_a_file(x):
+            raise QuestionError(f"there is no file {printable(x)} here, and {unknown}") from None
         raise unknown
     if os.sep in x and _exists(path):
         prefix = thing.kind if thing.kind in ("run", "job", "digest") else "dataset"
@@ -71,6 +74,11 @@ def meant(
             f"  {prefix}:{printable(x)}\n  ./{printable(x)}"
         )
     return x
+
+
+def looks_like_a_file(x: str) -> bool:
+    """Whether who typed that may have meant a file, there or not."""
+    return x.startswith(_OF_PATHS) or Path(x).suffix != ""
 
 
 def _exists(path: Path) -> bool:

@@ -107,7 +107,38 @@ def test_what_can_be_no_path_is_one_error(x: str, project: Path, relineage: Call
     said = relineage("trace", x)
 
     assert said.code == 2
-    assert said.err.startswith(("relineage: X is empty", "relineage: nothing is known as "))
+    begins = ("X is empty", "nothing is known as ", "there is no file ")
+    assert said.err.startswith(tuple(f"relineage: {begin}" for begin in begins))
+
+
+@pytest.mark.parametrize("command", ["trace", "verify", "replay"])
+@pytest.mark.parametrize("x", ["model.pt", "./model", "../models/fraud.joblib", "~/model"])
+def test_of_a_file_that_is_not_there_that_is_said_first(
+    command: str, x: str, project: Path, relineage: Callable[..., Any]
+) -> None:
+    said = relineage(command, x)
+
+    assert said.code == 2
+    assert said.err.startswith(
+        f"relineage: there is no file {x} here, and nothing is known as {x}; nearest:\n  "
+    )
+
+
+@pytest.mark.parametrize("command", ["trace", "verify", "replay"])
+def test_a_file_that_is_not_there_is_no_matter_of_a_project(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, relineage: Callable[..., Any]
+) -> None:
+    """It was: only that there is no `.relineage` here."""
+    monkeypatch.chdir(tmp_path)
+
+    said = relineage(command, "fraud.lineage")
+
+    assert said.code == 2
+    assert said.err.startswith(
+        "relineage: there is no file fraud.lineage here, and no .relineage here or above"
+    )
+    assert "name a bundle" in said.err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_nearest_files_are_told_by_their_paths(project: Path, relineage: Callable[..., Any]) -> None:
