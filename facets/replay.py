@@ -43,7 +43,7 @@ class RelineageReplayRunFacet(Facet):
     """The run that was done again."""
 
     verdict: Literal["bitwise", "within tolerance", "not reproduced", "not replayed"]
-    """`not replayed`: it could not be run again, and `reason` says why; nothing is said about its outputs."""
+    """`not replayed`: it could not be run again, or has no outputs: `reason` says which; nothing is said of them."""
 
     reason: str | None = None
     """Why it is not reproduced or not replayed, in words."""

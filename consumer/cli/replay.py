@@ -83,7 +83,8 @@ def command(
 
     RUN is any X whose run is known, also a bundle that was made with --data. All runs of its process are done again.
     What the program prints goes to standard error. Exit code 0: reproduced, bitwise or within the tolerance; 1: not
-    reproduced, with the first column or tensor that differs, and why; 2: not replayed, with the reason.
+    reproduced, with the first column or tensor that differs, and why; 2: not replayed, or nothing to compare, with the
+    reason.
     """
     allowed = parsed_tolerance(tolerance) if tolerance is not None else None
     if keep is not None and keep.exists():

@@ -265,7 +265,8 @@ def _judged(one: Member, run: Recorded, ran: _Ran, means: Means) -> Replayed:
         notes.append(f"the program {ran.ended.words()}")
     if one.state != "COMPLETE":
         notes.append(f"the original run did not complete: it is {one.state}")
-    causes = causes_between(ran.connection, one.run_id, other.run_id) if reason is not None else ()
+    differ = verdict == "not reproduced"
+    causes = causes_between(ran.connection, one.run_id, other.run_id) if differ else ()
     return Replayed(
         run_id=one.run_id,
         job=f"{one.namespace}/{one.job}",

@@ -1,7 +1,8 @@
 """What is said after a replay.
 
 Decides how the verdicts of outputs make that of a run: reproduced only if every output has the same digest, or is
-within the tolerance; an output of which nothing can be said is no success. Pure.
+within the tolerance; an output of which nothing can be said is no success, and where there is none nothing is said
+of the run. Pure.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Replayed:
     Attributes:
         run_id: The original run.
         job: Its job, `namespace/name`.
-        verdict: As `verdict_of` has it, or `not replayed`.
+        verdict: As `verdict_of` has it, or `not replayed` where it could not run again.
         reason: Why it is not reproduced or not replayed; null otherwise.
         tolerance: As it was asked for, where it was.
         snapshot: The commit, or the folder in the store, whose code ran; null if none did.
@@ -76,9 +77,9 @@ class Replayed:
 
 
 def verdict_of(outputs: Sequence[OutputVerdict]) -> tuple[Verdict, str | None]:
-    """The verdict on a run that ran again, and the reason where it is not reproduced."""
+    """The verdict on a run that ran again, and the reason where it is no success."""
     if not outputs:
-        return "not reproduced", "it recorded no outputs, so nothing can be compared"
+        return "not replayed", "it has no outputs, then or now: there is nothing to compare"
     for wrong in ("different", "missing", "unknown"):
         found = next((one for one in outputs if one.verdict == wrong), None)
         if found is not None:

@@ -125,4 +125,4 @@ def test_only_if_every_output_is_the_same_is_a_run_reproduced() -> None:
     assert verdict("bitwise", "different") == ("not reproduced", "output r different: its digest differs")
     assert verdict("missing", "bitwise") == ("not reproduced", "output r missing did not come out")
     assert verdict("bitwise", "unknown")[0] == "not reproduced"
-    assert verdict()[0] == "not reproduced"
+    assert verdict()[0] == "not replayed"

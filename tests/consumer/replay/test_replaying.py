@@ -386,15 +386,17 @@ with lineage.run("train") as run:
     assert (tmp_path / "theirs").read_bytes() == events
 
 
-def test_a_run_without_outputs_is_no_success(project) -> None:
+def test_a_run_without_outputs_proves_nothing_and_has_no_causes(project) -> None:
+    """It was: not reproduced, for the unknown cause that what it wrote has no digest."""
     project.write(train='with lineage.run("train") as run: run.metric("auc", 0.5)')
     project.run("train.py")
 
     verdict = project.replay("train")
 
     assert (verdict.verdict, verdict.reason) == (
-        "not reproduced", "it recorded no outputs, so nothing can be compared",
+        "not replayed", "it has no outputs, then or now: there is nothing to compare",
     )  # fmt: skip
+    assert verdict.causes == ()
 
 
 def test_more_outputs_than_then_are_a_difference(project) -> None:
