@@ -20,6 +20,7 @@ NO_GIT = "git is not installed here"
 # Generous: a repository with a hundred thousand files is packed in some ten seconds. Nobody waits for ever.
 SECONDS = 1200.0
 _GRACE_SECONDS = 1.0
+_ADVICE = "git config --global --add safe.directory"
 # A repository may come from anywhere: monitor and hooks are programs that its configuration names.
 _SETTINGS = (
     f"core.hooksPath={os.devnull}", "core.fsmonitor=false", "transfer.fsckObjects=true", "gc.auto=0",
@@ -85,8 +86,7 @@ def git(
     finally:
         _end(process)
     if process.returncode != 0:
-        lines = said.decode("utf-8", "replace").strip().splitlines()
-        raise GitError(f"git {verb}: {lines[-1] if lines else f'failed with code {process.returncode}'}")
+        raise GitError(f"git {verb}: {_complaint(said) or f'failed with code {process.returncode}'}")
     return (printed or b"").decode("utf-8", "surrogateescape")
 
 
@@ -97,6 +97,25 @@ def has_commit(folder: Path, commit: str, *, settings: bool = True) -> bool:
     except GitError:
         return False
     return True
+
+
+def refusal(folder: Path) -> str | None:
+    """Why git says nothing of the repository around a folder; null where it does, or where there is none."""
+    try:
+        git(folder, "rev-parse", "--git-dir")
+    except GitError as error:
+        nowhere = not os.path.isdir(folder) or "not a git repository" in str(error)  # noqa: PTH112 - as above
+        return None if nowhere else str(error)
+    return None
+
+
+def _complaint(said: bytes) -> str:
+    """What git said last; where it takes a repository for another user's, that is its advice alone."""
+    lines = [line.strip() for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
+    if lines and _ADVICE in lines[-1]:
+        first = next((line for line in lines if line.startswith("fatal: ")), lines[0])
+        return f"{first}; if you trust it: {lines[-1]}"
+    return lines[-1] if lines else ""
 
 
 def _verb(arguments: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Any
 
 from .capture.code import Repositories, Repository, executed_cells, running_code
@@ -203,6 +204,7 @@ class Lookout:
         self._store = store
         self._repositories = Repositories()
         self._seen: dict[Path | None, tuple[object, Surroundings]] = {}
+        self._told: set[str] = set()
         remote = is_url(settings.store_location or "") and not settings.store
         self._keep: Keep | str = _NOT_WAITED_FOR if remote else self._put
 
@@ -224,6 +226,9 @@ class Lookout:
         before = self._seen.get(caller)
         if before is not None and before[0] == state:
             return before[1]  # its facets are made
+        if refusal is not None and refusal not in self._told and which("git") is not None:
+            self._told.add(refusal)
+            log.warning("the commit of the code is not recorded: %s", refusal)
         seen = Surroundings(
             environment=here_is,
             repository=repository,

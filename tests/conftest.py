@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,17 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith(("OPENLINEAGE", "RELINEAGE_")) and name not in _KEPT:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def distrusting_git(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on git takes each repository for another user's, as in a container that mounts a folder."""
+    folder = tmp_path_factory.mktemp("distrusting")
+    own = "GIT_TEST_ASSUME_DIFFERENT_OWNER=1 GIT_CONFIG_NOSYSTEM=1"
+    (folder / "git").write_text(f'#!/bin/sh\n{own} exec {shutil.which("git")} "$@"\n')
+    (folder / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    monkeypatch.setenv("HOME", str(folder))  # what whoever runs the tests trusts is said there
 
 
 @pytest.fixture(autouse=True)

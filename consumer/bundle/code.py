@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import BundleError
-from ..git import NO_GIT, GitError, NoGit, git
+from ..git import NO_GIT, GitError, NoGit, git, refusal
 
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 REF = "refs/relineage/"
@@ -101,7 +101,8 @@ def _pack(ids: list[str], form: str, repositories: Sequence[Path], into: Path, p
         (bare / "objects" / "info" / "alternates").write_text("".join(f"{one}\n" for one in safe))
         there = _present(bare, ids)
         for commit in set(ids) - there:
-            where = ", ".join(sorted(looked)) or "there is no git repository of its kind here"
+            refused = next(filter(None, map(refusal, repositories)), None)
+            where = ", ".join(sorted(looked)) or refused or "there is no git repository of its kind here"
             packed.missing[commit] = f"not found: {where}"
         (bare / "shallow").write_text("".join(f"{commit}\n" for commit in sorted(there)))
         whole = [commit for commit in sorted(there) if _is_whole(bare, commit, packed)]

@@ -197,6 +197,9 @@ def _code_reachable(
                 other = repositories.at(Path(root)) if root and os.path.isdir(root) else None  # noqa: PTH112
                 places = [one for one in (here, other) if one is not None]
                 found[key] = _in_git(places, commit, snapshot, dirty, recorded_in, root, folder)
+                refused = repositories.refusal(folder) or (repositories.refusal(Path(root)) if root else None)
+                if found[key].status != "passed" and refused is not None:
+                    found[key] = Finding("unknown", f"it cannot be looked for: {refused}")
         result[run_id] = found[key]
     return result
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from ...emitter.digests import Refused
 from ...emitter.errors import StoreError
 from ...emitter.store import Store
-from ..git import GitError, git, has_commit
+from ..git import GitError, git, has_commit, refusal
 from ..submodules import submodules
 from .recorded import Recorded
 from .verdicts import NotReplayed
@@ -146,6 +146,9 @@ def _unknown_code(run: Recorded) -> str:
 
 
 def _not_here(run: Recorded, commit: str, repositories: Sequence[Path]) -> str:
+    for folder in repositories:
+        if (refused := refusal(folder)) is not None:
+            return f"commit {commit[:12]} cannot be looked for in {folder}: {refused}"
     asked = ", ".join(map(str, repositories)) or "no repository"
     refs = "refs/relineage/*:refs/relineage/*" if run.snapshot else "--all"
     where = f" from {run.repository}" if run.repository else ""

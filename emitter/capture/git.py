@@ -25,6 +25,7 @@ _SETTINGS = (
 )
 _MERCY_SECONDS = 0.2
 _LONGEST_REASON = 200
+_ADVICE = "git config --global --add safe.directory"
 
 
 class GitError(Exception):
@@ -104,10 +105,14 @@ class Git:
 
 
 def _first_line(said: bytes) -> str:
-    """The complaint itself: git may explain it at length, and warn of other things first."""
+    """The complaint itself, and what git advises where it takes a repository for another user's: it may explain it at
+    length, and warn of other things first.
+    """
     lines = said.decode("utf-8", "replace").splitlines()
     line = next((one for one in lines if one.startswith(("fatal: ", "error: "))), next(iter(lines), ""))
-    return line.removeprefix("fatal: ").removeprefix("error: ").strip()[:_LONGEST_REASON]
+    line = line.removeprefix("fatal: ").removeprefix("error: ").strip()[:_LONGEST_REASON]
+    advice = next((one.strip() for one in lines if _ADVICE in one), None)
+    return line if advice is None else f"{line}; if you trust it: {advice}"
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

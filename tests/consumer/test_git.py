@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cli_projects import git as by_hand
 
-from relineage.consumer.git import GitError, NoGit, git, has_commit
+from relineage.consumer.git import GitError, NoGit, git, has_commit, refusal
 
 
 @pytest.fixture
@@ -38,6 +38,27 @@ def test_git_that_takes_too_long_is_ended_with_all_that_it_has_started(repositor
 def test_what_git_refuses_is_told_with_the_question(repository: Path) -> None:
     with pytest.raises(GitError, match=r"^git cat-file: fatal: Not a valid object name nothing$"):
         git(repository, "cat-file", "-p", "nothing")
+
+
+def test_where_git_takes_a_repository_for_another_users_its_advice_is_told(
+    repository: Path, tmp_path: Path, distrusting_git: None
+) -> None:
+    """It was: the advice alone, which stands in the last line."""
+    said = (
+        rf"^git rev-parse: fatal: detected dubious ownership in repository at '{repository}'; "
+        rf"if you trust it: git config --global --add safe\.directory {repository}$"
+    )
+    with pytest.raises(GitError, match=said):
+        git(repository, "rev-parse", "HEAD")
+    assert "dubious ownership" in (refusal(repository) or "")
+
+
+@pytest.mark.parametrize("folder", [".", "nowhere", "a.txt"])
+def test_where_there_is_no_repository_nothing_is_refused(
+    folder: str, repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert refusal(repository / folder) is None
+    assert refusal(tmp_path_factory.mktemp("outside")) is None
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "a.txt", "x" * 5000, "a\0b"])

@@ -207,6 +207,26 @@ def test_a_snapshot_that_is_here_can_be_reached_though_its_commit_was_amended(
     assert status("train", "code_reachable") == ("passed", f"snapshot {snapshot[:12]} is in {repository}")
 
 
+def test_where_git_takes_the_repository_for_another_users_verify_and_replay_say_what_to_do(
+    repository: Path, status: Callable[..., Any], relineage: Callable[..., Any], distrusting_git: None
+) -> None:
+    """It was: that the folder is in no git repository, or that another clone may have the commit."""
+    advice = f"; if you trust it: git config --global --add safe.directory {repository}"
+
+    verdict, reason = status("train", "code_reachable")
+
+    assert verdict == "unknown"
+    assert reason.startswith("it cannot be looked for: git rev-parse failed: detected dubious ownership")
+    assert reason.endswith(advice)
+    [replayed] = relineage("replay", "models/fraud", "--yes", "--format", "json").json
+    assert replayed["verdict"] == "not replayed"
+    assert "cannot be looked for in " in replayed["reason"]
+    assert replayed["reason"].endswith(advice)
+    bundled = relineage("bundle", "models/fraud", "-o", repository / "fraud.lineage").err
+    assert "detected dubious ownership" in bundled
+    assert advice in bundled
+
+
 def test_a_snapshot_that_was_removed_fails(repository: Path, status: Callable[..., Any]) -> None:
     (repository / "train.py").write_text(SCRIPT + "#\n")
     run_again(repository)

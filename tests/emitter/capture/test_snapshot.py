@@ -614,19 +614,35 @@ def test_a_git_that_is_gone_is_a_reason(tree: Path, monkeypatch: pytest.MonkeyPa
     )
 
 
-def test_a_repository_of_another_user_is_a_reason(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tree.parent))  # no safe.directory of whoever runs the tests
-    if os.getuid() != 0:
-        owner = "test it as root"
-    else:
-        os.chown(tree, 12345, 12345)
-        os.chown(tree / ".git", 12345, 12345)
-        owner = "detected dubious ownership"
+def test_a_repository_of_another_user_is_a_reason_with_the_advice_of_git(
+    tree: Path, distrusting_git: None
+) -> None:
     repositories = Repositories()
-    found = repositories.at(tree)
 
-    assert (found is None) == (os.getuid() == 0)
-    assert os.getuid() != 0 or owner in str(repositories.refusal(tree))
+    assert repositories.at(tree) is None
+    assert repositories.refusal(tree) == (
+        f"git rev-parse failed: detected dubious ownership in repository at '{tree}'; "
+        f"if you trust it: git config --global --add safe.directory {tree}"
+    )
+
+
+def test_a_program_in_a_repository_of_another_user_is_told_once_that_its_commit_is_not_recorded(
+    tree: Path, distrusting_git: None
+) -> None:
+    (tree / "train.py").write_text(
+        "from relineage.emitter import Lineage\n"
+        "lineage = Lineage(namespace='n')\n"
+        "for _ in range(3):\n"
+        "    with lineage.run('train'): pass\n"
+    )
+
+    done = subprocess.run([sys.executable, "train.py"], cwd=tree, capture_output=True, text=True, check=True)
+
+    (told,) = done.stderr.splitlines()
+    assert told.startswith(
+        "the commit of the code is not recorded: git rev-parse failed: detected dubious ow"
+    )
+    assert told.endswith(f"if you trust it: git config --global --add safe.directory {tree}")
 
 
 def test_outside_of_any_repository_nothing_was_refused(tmp_path: Path) -> None:
