@@ -180,10 +180,12 @@ def place_of(source: str, topic: str | None, partition: int) -> str:
 
 
 def duration(began: datetime | None, ended: datetime | None) -> str:
-    """Seconds, minutes or hours from one to the other."""
+    """Seconds, minutes or hours from one to the other; a question mark where clocks differed, or one was set back."""
     if began is None or ended is None:
         return ""
     seconds = (ended - began).total_seconds()
+    if seconds < 0:
+        return "?"
     if seconds < 60:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"

@@ -6,7 +6,7 @@ and not its repetitions.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,9 @@ def record(replayed: Replayed, events: Path, began: datetime) -> str:
     if ended == "FAIL":
         facets["errorMessage"] = standard.error(replayed.reason or "not replayed", None)
     transport = FileTransport(events, strict=True)
-    for event_type, instant, said in (("START", began, {}), (ended, datetime.now(UTC), facets)):
+    # Of two events the later one counts: the end must be that, though the clock was set back meanwhile.
+    end = max(datetime.now(UTC), began + timedelta(microseconds=1))
+    for event_type, instant, said in (("START", began, {}), (ended, end, facets)):
         transport.emit(
             {
                 "eventType": event_type,

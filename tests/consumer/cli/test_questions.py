@@ -290,6 +290,18 @@ def test_sql_asks_views_and_macros(asked: Path, relineage: Callable[..., Any]) -
     )
 
 
+def test_a_run_that_ended_before_it_began_has_a_time_that_nobody_knows(
+    folder: Path, tell: Callable[..., Any], relineage: Callable[..., Any]
+) -> None:
+    """A clock was set back, or two machines have different ones. It was: -3600.0 s."""
+    run = {"runId": "0199a000-0000-7000-8000-00000000000a"}
+    tell(folder, "train", 3, run=run, eventType="START")
+    tell(folder, "train", 2, run=run)
+
+    *_, row = relineage("runs").out.splitlines()
+    assert row.split() == ["0199a000-0000", "n/train", "COMPLETE", "2026-01-31", "03:00:00", "?"]
+
+
 def test_sql_says_when_rows_were_cut(asked: Path, relineage: Callable[..., Any]) -> None:
     table, all_of_them = "select * from range(1001)", "select * from range(1000)"
 
