@@ -57,6 +57,7 @@ DATA_ERRORS = (
     duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException, duckdb.OutOfMemoryException,
 )  # fmt: skip
 BUSY_WAIT_SECONDS = 10.0
+_MAY_NOT_BE_WRITTEN = ("Permission denied", "Read-only file system")
 _EMPTY_BYTES = 3 * 4096  # DuckDB's three headers
 
 
@@ -292,6 +293,11 @@ def _connect(path: str, busy_wait_seconds: float) -> duckdb.DuckDBPyConnection:
             if "lock" not in str(error).lower():
                 if new:
                     _remove_half_made(Path(path))
+                if any(reason in str(error) for reason in _MAY_NOT_BE_WRITTEN):
+                    raise DatabaseUnreadable(
+                        f"{path} may not be written here, and questions take in what is new: copy "
+                        f"{Path(path).parent} to where it may be, and ask there"
+                    ) from error
                 raise DatabaseUnreadable(f"{path} cannot be opened as a DuckDB database: {error}") from error
             if time.monotonic() >= deadline:
                 raise DatabaseBusy(

@@ -2,7 +2,7 @@
 measured.
 
 Decides that an error of ours is logged once for each place and kind, with its traceback, and raised only if
-strict.
+strict. Where a file or folder cannot be written, its name and the reason say all: there is no traceback.
 """
 
 import logging
@@ -99,10 +99,12 @@ class Guard:
         self.errors += 1
         if (what, type(error)) not in self._told:
             self._told.add((what, type(error)))
+            of_a_file = isinstance(error, OSError) and error.filename is not None
             log.error(
-                "lineage: %s failed; the job goes on (further errors of this kind are only counted)",
+                "lineage: %s failed%s; the job goes on (further errors of this kind are only counted)",
                 what,
-                exc_info=error,
+                f": {error}" if of_a_file else "",
+                exc_info=None if of_a_file else error,
             )
 
 

@@ -7,9 +7,11 @@ is kept as one object beside the events, named by the digest of its bytes.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from .guard import Guard
 
 FACET_BYTES = 63 * 1024  # redaction and escaping may still add a little to what is measured here
 EVENT_BYTES = 900_000
@@ -103,12 +105,9 @@ def _first_part(value: Any, limit_bytes: int) -> Any:
     return value
 
 
-def keep(value: Mapping[str, Any], folder: Path) -> str:
+def keep(value: Mapping[str, Any], folder: Callable[[], Path], guard: Guard) -> str:
     """Write a JSON value, secrets redacted, as `<digest>.json` into a folder; the digest (b3-bytes1) is of
-    those bytes.
-
-    Raises:
-        OSError: It cannot be written.
+    those bytes. It names them also where they cannot be written, which the guard meets: the event is worth more.
     """
     from blake3 import blake3
 
@@ -116,10 +115,11 @@ def keep(value: Mapping[str, Any], folder: Path) -> str:
 
     data = encode(value)
     digest = "b3-bytes1:" + blake3(data).hexdigest()
-    file = folder / f"{digest}.json"
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        half = folder / f".{digest}.{os.getpid()}-{os.urandom(4).hex()}"
-        half.write_bytes(data)
-        half.replace(file)  # whole or not at all
+    with guard.protecting("keeping what does not fit into an event"):
+        file = folder() / f"{digest}.json"
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            half = file.with_name(f".{digest}.{os.getpid()}-{os.urandom(4).hex()}")
+            half.write_bytes(data)
+            half.replace(file)  # whole or not at all
     return digest

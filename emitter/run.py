@@ -436,7 +436,7 @@ class Run:
             lineage.send(document(facts, lineage.standard, lineage.producer, self._keep, lineage.guard))
 
     def _keep(self, value: "Mapping[str, Any]") -> str:
-        return keep(value, self._lineage.objects())
+        return keep(value, self._lineage.objects, self._lineage.guard)
 
     def _reference(self) -> RunReference:
         return RunReference(namespace=self.namespace, name=self.job, run_id=self.id)

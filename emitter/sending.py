@@ -58,6 +58,7 @@ class Sender:
         self._settings = settings
         self._transport = transport
         self._home = home
+        self._lost = False  # what raised, or never came to a transport
 
     def send(self, document: Mapping[str, Any]) -> None:
         """Hand on one event.
@@ -68,6 +69,19 @@ class Sender:
         """
         if self._settings.disabled:
             return
+        try:
+            self._send(document)
+        except Exception:
+            self._lost = True
+            raise
+
+    def close(self, timeout_seconds: float) -> bool:
+        """Close the transport; whether it took everything, and says that it was delivered."""
+        if self._transport is None or not hasattr(self._transport, "close"):
+            return not self._lost
+        return bool(self._transport.close(timeout_seconds)) and not self._lost
+
+    def _send(self, document: Mapping[str, Any]) -> None:
         if self._transport is None:
             self._transport = self._open()
         if _is_of_client(self._transport):
@@ -76,12 +90,6 @@ class Sender:
             self._transport.emit(document)
         else:
             self._transport.emit(_own_copy(document))  # which may be changed
-
-    def close(self, timeout_seconds: float) -> bool:
-        """Close the transport; whether it says that everything was delivered."""
-        if self._transport is None or not hasattr(self._transport, "close"):
-            return True
-        return bool(self._transport.close(timeout_seconds))
 
     def _open(self) -> EventTransport:
         configured = self._settings.transport

@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,14 +101,23 @@ class Store:
             Refused: It has no form here, or is no longer what was digested.
             StoreError, OSError: It cannot be written.
         """
+        try:
+            return self._put(content, data)
+        except (StoreError, OSError):
+            # Of a store that may only be read, or is full: what is there is there.
+            if (known := self._whole(_digest_as(content, data))) is None:
+                raise
+            return self._place.url(known.name)
+
+    def _put(self, content: Content, data: object) -> str:
         if isinstance(data, Path):
+            digest = _digest_as(content, data)
             if content.kind == "folder":
-                return self._put_folder(data, _digest_with("b3-folder1", content))
-            digest = _digest_with("b3-bytes1", content)
+                return self._put_folder(data, digest)
             if self._renewed(digest) is None and self._put_file(data) != digest:
                 raise _changed(str(data))
             return self._place.url(name_of(digest, ""))
-        digest = _digest_with(_LABELS.get(content.kind, ""), content)
+        digest = _digest_as(content, data)
         if (known := self._renewed(digest)) is not None:
             return self._place.url(known)
         for ending in FORMS[str(label_of(digest))]:
@@ -214,6 +223,16 @@ class Store:
         found = self.find(digest)
         return found.name if found is not None and self._place.renew(found.name) else None
 
+    def _whole(self, digest: str) -> Object | None:
+        """An object that is there, of a folder with all of its files."""
+        found = self.find(digest)
+        if found is not None and found.kind == "folder":
+            with suppress(Damaged):
+                self.parts(found)
+                return found
+            return None
+        return found
+
     def _put_file(self, path: Path) -> str:
         """Keep a file as it is, under the digest of the bytes that were copied."""
         with self._place.scratch("") as file:
@@ -290,7 +309,12 @@ def _object(found: Found, digest: str) -> Object:
     return Object(digest=digest, kind=kind, bytes=found.bytes, modified=found.modified, name=found.name)
 
 
-def _digest_with(label: str, content: Content) -> str:
+def _digest_as(content: Content, data: object) -> str:
+    """The digest under which data is kept."""
+    if isinstance(data, Path):
+        label = "b3-folder1" if content.kind == "folder" else "b3-bytes1"
+    else:
+        label = _LABELS.get(content.kind, "")
     found = next((one for one in content.digests if one.startswith(f"{label}:")), None)
     if found is None or label_of(found) is None:
         raise Refused(

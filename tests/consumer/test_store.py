@@ -102,6 +102,14 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         Store.open(path, busy_wait_seconds=0.5)
 
 
+def test_where_nothing_may_be_written_it_is_said_what_to_do() -> None:
+    with pytest.raises(
+        DatabaseUnreadable,
+        match=r"/sys/lineage\.duckdb may not be written here, and questions take in what is new: copy /sys to where",
+    ):
+        Store.open(Path("/sys/lineage.duckdb"), busy_wait_seconds=0.5)
+
+
 # One transaction
 
 

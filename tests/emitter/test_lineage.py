@@ -348,6 +348,34 @@ def test_what_does_not_fit_into_the_events_of_a_run_is_told_once_with_its_object
     assert (folder / ".relineage" / "objects" / f"{details}.json").is_file()
 
 
+def test_an_event_is_sent_cut_where_the_whole_cannot_be_kept(lineage, folder, caplog):
+    """It was not sent at all: with events over Kafka and a disk that may only be read, both were lost."""
+    (folder / ".relineage" / "objects").write_text("no folder can be made here")
+    with lineage.run("train", params={f"p{number}": "x" * 100 for number in range(2000)}):
+        pass
+
+    events = events_in(folder)
+    assert types(events) == ["START", "COMPLETE"]
+    assert facets(events[-1])["relineage_step"]["details"].startswith("b3-bytes1:")
+    assert "keeping what does not fit into an event failed: [Errno " in caplog.text
+    assert lineage.close() is True
+
+
+def test_where_no_event_can_be_written_the_job_goes_on_and_close_says_so(tmp_path, monkeypatch, caplog):
+    """It was: ten lines of traceback for each kind of event, and a close that said all were delivered."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".relineage").write_text("no folder can be made here")
+    lineage = Lineage(store=True)
+    with lineage.run("train") as run:
+        assert run.output([1, 2, 3], name="numbers") == [1, 2, 3]
+
+    assert lineage.close() is False
+    for what in ("sending START", "storing data", "sending COMPLETE"):
+        (line,) = [one.message for one in caplog.records if f"lineage: {what} failed" in one.message]
+        assert f"File exists: '{tmp_path}/.relineage'; the job goes on" in line
+    assert "Traceback" not in caplog.text
+
+
 @pytest.mark.parametrize("how", ["end", "fail", "abort"])
 def test_a_run_may_be_ended_within_its_block(lineage, folder, how):
     with lineage.run("train") as run:

@@ -1,6 +1,7 @@
 """What is put comes back as it was, once, and never as something else."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -393,3 +394,31 @@ def test_the_parts_of_a_folder_are_its_files(
     store.remove(parts[0], time.time() + 60)
     with pytest.raises(Damaged, match="is not in the store"):
         store.parts(found)
+
+
+def test_what_is_there_is_kept_though_nothing_can_be_written(tmp_path: Path, folder: Path):
+    """A store that may only be read: it was said that nothing is kept of what it holds."""
+    store = open_store("store", tmp_path)
+    url = store.put(content_of(folder), folder)
+    shutil.rmtree(tmp_path / "store" / "tmp")
+    (tmp_path / "store" / "tmp").write_text("no folder can be made here")
+
+    assert store.put(content_of(folder), folder) == url
+    with pytest.raises(OSError, match="tmp"):
+        store.put(content_of("something else"), "something else")
+
+
+def test_a_folder_of_which_a_file_is_gone_is_not_kept_where_nothing_can_be_written(
+    tmp_path: Path, folder: Path
+):
+    store = open_store("store", tmp_path)
+    content = content_of(folder)
+    store.put(content, folder)
+    one = store.find(content_of(folder / "same.png").digests[0])
+    assert one is not None
+    (tmp_path / "store" / one.name).unlink()
+    shutil.rmtree(tmp_path / "store" / "tmp")
+    (tmp_path / "store" / "tmp").write_text("no folder can be made here")
+
+    with pytest.raises(OSError, match="tmp"):
+        store.put(content, folder)
