@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +20,11 @@ import duckdb
 from ...emitter.capture.code import Repositories, Repository
 from ...emitter.capture.git import Git, GitError
 from ...emitter.capture.snapshot import REFS, kept_at
+from ..consume import take_in
 from ..errors import QuestionError, SourceError
+from ..home import DATABASE, EVENTS, find_home
 from ..named import named
+from ..store import Store
 from .contents import YOUNG_HOURS, databases_option, each_database, yes_option
 from .listing import TABLE_LIMIT
 from .output import Section, print_json, print_table
@@ -88,15 +92,17 @@ def collect(yes: bool, databases: tuple[Path, ...]) -> int:
 
     Kept is whatever is named anywhere in an event that was taken in, or in a message that could not be read as one, and
     all that was made within the last 24 hours: its event may be on its way. So take in all events first, and where
-    several databases know of runs in this repository, name them all. Only refs are removed: git itself removes their
-    files later, when nothing else has them. Nothing is removed where a database cannot be read.
+    several databases know of runs in this repository, name them all; those of linked work trees, which share the
+    snapshots, are asked unnamed, with the events beside them. Only refs are removed: git itself removes their files
+    later, when nothing else has them. Nothing is removed where a database cannot be read.
     """
     repository = _repository()
     before = time.time() - YOUNG_HOURS * 3600
     needed: set[str] = set()
     for connection in each_database(databases):
         needed.update(_needed(connection))
-    unneeded = [one for one in _snapshots(repository) if one.commit not in needed and one.kept_at < before]
+    kept = needed.union(*map(_needed, _of_other_work_trees(repository)))
+    unneeded = [one for one in _snapshots(repository) if one.commit not in kept and one.kept_at < before]
     if not unneeded:
         click.echo("relineage: nothing to remove: all are needed, or younger than a day", err=True)
         return 0
@@ -115,6 +121,25 @@ def collect(yes: bool, databases: tuple[Path, ...]) -> int:
     _ask(repository, "update-ref", "--stdin", given=lines.encode())
     click.echo(f"relineage: {_counted(len(gone))} removed", err=True)
     return 0
+
+
+def _of_other_work_trees(repository: Repository) -> Iterator[duckdb.DuckDBPyConnection]:
+    """What linked work trees know, which have the same snapshots: their databases, and events that may not be in them.
+
+    Raises:
+        ConsumerError: Something of it cannot be read.
+    """
+    listed = _ask(repository, "worktree", "list", "--porcelain").splitlines()
+    roots = [line.removeprefix("worktree ") for line in listed if line.startswith("worktree ")]
+    homes = {home for root in roots if (home := find_home(Path(root))) is not None}
+    for home in homes - {find_home(Path.cwd())}:
+        if (home / DATABASE).exists():
+            with question(home / DATABASE) as asked:
+                yield asked.connection
+        if (home / EVENTS).is_dir():
+            with Store.open() as store:  # what is taken in there is left to those who work there
+                take_in(store, [home / EVENTS])
+                yield store.connection
 
 
 def _needed(connection: duckdb.DuckDBPyConnection) -> set[str]:

@@ -152,6 +152,39 @@ def test_gc_asks_every_database_that_is_named(
     assert missing.code == 2
 
 
+@pytest.mark.parametrize("asked_there", [True, False])
+def test_gc_keeps_what_runs_in_a_linked_work_tree_have(
+    asked_there: bool,
+    project: Path,
+    tmp_path: Path,
+    relineage: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was: the snapshots of all other work trees went, since they share their refs."""
+    needed = snapshots(project)
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "-m", "first")
+    git(project, "worktree", "add", "--quiet", tmp_path / "linked", "-b", "linked")
+    (tmp_path / "linked" / "train.py").write_text(SCRIPT + "# changed\n")
+    subprocess.run(
+        [sys.executable, "train.py"], cwd=tmp_path / "linked", env=process_environment(), check=True
+    )
+    [there] = snapshots(project) - needed
+    if asked_there:
+        monkeypatch.chdir(tmp_path / "linked")
+        assert relineage("runs").code == 0
+        monkeypatch.chdir(project)
+        shutil.rmtree(tmp_path / "linked" / ".relineage" / "events")
+    unneeded = made_by_hand(project, "1")
+    grow_old(project)
+
+    said = relineage("code", "gc", "--yes")
+
+    assert said.out.startswith(unneeded)
+    assert snapshots(project) == {*needed, there}
+    assert git(project, "branch", "--list", "linked", "--format=%(refname:short)") == "linked"
+
+
 def test_outside_of_a_repository_it_says_so(folder: Path, relineage: Callable[..., Any]) -> None:
     said = relineage("code", "ls")
 
