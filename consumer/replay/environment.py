@@ -20,6 +20,8 @@ from .process import Say
 from .verdicts import NotReplayed
 
 _NOT_FOUND = re.compile(r"No matching distribution found for ([A-Za-z0-9._-]+)==")
+# pip's word for the last of its attempts; then it goes on as if the index had nothing.
+_NOT_REACHED = re.compile(r"Retry\(total=0,.*? after connection broken by (.*)")
 # The packager's own, and ours; what an installation needs of them is there.
 _LEFT_OUT = frozenset({"pip", "relineage"})
 
@@ -36,7 +38,7 @@ def build_environment(
         say: Gets what is being done, line by line.
 
     Raises:
-        NotReplayed: There is no such interpreter here, or no pip.
+        NotReplayed: There is no such interpreter here, or no pip, or its index cannot be reached.
     """
     interpreter, notes = _interpreter(python)
     say(f"making a virtual environment with {interpreter}")
@@ -70,7 +72,11 @@ def _interpreter(python: str | None) -> tuple[str, list[str]]:
 
 
 def _install(made: Path, wanted: Mapping[str, str], file: Path) -> list[str]:
-    """All at once; whatever pip does not find is left out, and it is tried again."""
+    """All at once; whatever pip does not find is left out, and it is tried again.
+
+    Raises:
+        NotReplayed: The index cannot be reached: each package would be asked for in vain, for ten seconds each.
+    """
     left = dict(wanted)
     notes: list[str] = []
     while left:
@@ -78,6 +84,8 @@ def _install(made: Path, wanted: Mapping[str, str], file: Path) -> list[str]:
         done = _pip(made, "-r", str(file))
         if done.returncode == 0:
             return notes
+        if (unreached := _NOT_REACHED.search(done.stdout)) is not None:
+            raise NotReplayed(f"the index that pip is set to cannot be reached: {unreached[1][:200]}")
         match = _NOT_FOUND.search(done.stdout)
         missing = next((name for name in left if match and _normal(name) == _normal(match[1])), None)
         if missing is None:

@@ -1,6 +1,7 @@
 """The recorded packages, installed in an environment of their own."""
 
 import json
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -56,6 +57,22 @@ with lineage.run("train") as run:
 def test_without_the_interpreter_it_is_not_replayed(python: str | None, words: str, tmp_path: Path) -> None:
     with pytest.raises(NotReplayed, match=words):
         build_environment(python, {}, tmp_path / "environment", print)
+
+
+def test_where_the_index_cannot_be_reached_that_is_said_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was: of each package, ten seconds after the other, that the index does not have it."""
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # nobody listens there
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}.0"
+
+    with pytest.raises(
+        NotReplayed, match=r"^the index that pip is set to cannot be reached: .*NewConnectionError"
+    ):
+        build_environment(here, {"six": "1.16.0", "blake3": "1.0.0"}, tmp_path / "environment", print)
 
 
 def test_another_patch_of_python_is_said(tmp_path: Path) -> None:
