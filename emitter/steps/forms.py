@@ -178,11 +178,15 @@ def _array(value: Any) -> Form | None:
     """dtype and layout of one numpy array or torch tensor; null for what comes back as something else."""
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     if numpy is not None and type(value) is numpy.ndarray:
-        order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
+        flags = value.flags
         if value.dtype.names is not None:
             return None
-        form = {"of": "numpy", "dtype": value.dtype.str, "order": order}
-        return form if value.flags.writeable else {**form, "writeable": False}
+        form = {"of": "numpy", "dtype": value.dtype.str}
+        if flags.c_contiguous or flags.f_contiguous:
+            form["order"] = "C" if flags.c_contiguous else "F"
+        else:  # a slice, say: the last bits of its sum follow the order in which its elements lie
+            form["strides"] = list(value.strides)
+        return form if flags.writeable else {**form, "writeable": False}
     if torch is not None and type(value) is torch.Tensor:
         plain = value.device.type == "cpu" and not value.requires_grad and value.is_contiguous()
         return {"of": "torch", "dtype": str(value.dtype)} if plain else None
@@ -202,7 +206,15 @@ def _made_array(form: Form, array: Any) -> Any:
             f"u{array.dtype.itemsize}"
         )  # bfloat16 and other types of ml_dtypes
         return torch.from_numpy(bits.copy()).view(dtype).reshape(array.shape)
-    made = numpy.array(array, dtype=numpy.dtype(form["dtype"]), order=form["order"])
+    dtype = numpy.dtype(form["dtype"])
+    if "order" in form:
+        made = numpy.array(array, dtype=dtype, order=form["order"])
+    else:
+        steps = [step * (size - 1) for step, size in zip(form["strides"], array.shape, strict=True)]
+        first = -sum(step for step in steps if step < 0)  # of an axis that runs backwards
+        held = numpy.empty(sum(map(abs, steps)) + dtype.itemsize, "u1")
+        made = numpy.ndarray(array.shape, dtype, held, first, form["strides"])
+        made[...] = array
     made.flags.writeable = form.get("writeable", True)
     return made
 

@@ -17,7 +17,7 @@ from typing import Any
 from ..home import make_folder
 
 FOLDER = "cache-steps"
-_FORMAT = 2
+_FORMAT = 3
 
 
 class Unusable(Exception):

@@ -53,7 +53,9 @@ def _layout(value: Any) -> list[Any] | None:
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     if numpy is not None and isinstance(value, numpy.ndarray):
         flags = value.flags
-        return [str(value.dtype), flags.c_contiguous, flags.f_contiguous, flags.writeable]
+        dense = flags.c_contiguous or flags.f_contiguous
+        layout = [flags.c_contiguous, flags.f_contiguous] if dense else list(value.strides)
+        return [str(value.dtype), *layout, flags.writeable]
     if torch is not None and isinstance(value, torch.Tensor):
         return [str(value.device), value.requires_grad, value.is_contiguous()]
     return None

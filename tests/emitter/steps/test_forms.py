@@ -130,11 +130,15 @@ def test_polars_and_arrow_come_back_as_they_were(tmp_path):
     ),
     st.booleans(),
     st.booleans(),
+    st.lists(st.sampled_from([1, 2, -1, -2]), min_size=3, max_size=3),
+    st.permutations(range(3)),
 )
 def test_an_array_comes_back_with_its_bits_its_type_and_its_order_in_memory(
-    tmp_path_factory, array, fortran, writeable
+    tmp_path_factory, array, fortran, writeable, steps, axes
 ):
     array = np.asfortranarray(array) if fortran and array.ndim else array
+    array = array[(..., *(slice(None, None, step) for step in steps[: array.ndim]))]
+    array = array.transpose([axis for axis in axes if axis < array.ndim])
     array.flags.writeable = writeable
     made = and_back(array, tmp_path_factory.mktemp("array"))
 
@@ -143,6 +147,7 @@ def test_an_array_comes_back_with_its_bits_its_type_and_its_order_in_memory(
     assert made.tobytes() == array.tobytes()
     assert made.flags.f_contiguous == array.flags.f_contiguous
     assert made.flags.writeable == writeable
+    assert array.flags.forc or made.strides == array.strides
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def test_an_entry_is_found_by_its_recipe(index):
     entry = index.find(RECIPE)
 
     assert entry.said == {
-        "format": 2,
+        "format": 3,
         "recipe": RECIPE,
         "run": "r",
         "bytes": 3,
