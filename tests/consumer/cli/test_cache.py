@@ -16,11 +16,11 @@ import numpy as np
 from relineage.emitter import Lineage
 lineage = Lineage(namespace="n", environ={})
 
-@lineage.step(cache=True)
+@lineage.step(cache="dirty")
 def scale(array, other=None, factor: float = 2.0):
     return array * factor + 0
 
-@lineage.step(cache=True)
+@lineage.step(cache="dirty")
 def noise(array):
     return array + np.random.normal(size=array.shape)
 
@@ -28,7 +28,7 @@ def noise(array):
 def plain(array):
     return array * 2
 
-@lineage.step(cache=True)
+@lineage.step(cache="dirty")
 def fail():
     raise OSError
 """
@@ -212,8 +212,8 @@ def test_what_is_no_run_is_an_error(folder: Path, relineage: Callable[..., Any],
 
 def test_hostile_texts_are_shown_escaped(folder: Path, relineage: Callable[..., Any]) -> None:
     text = TEXT.replace(
-        "@lineage.step(cache=True)\ndef scale",
-        '@lineage.step(cache=True, job="\\x1b[31mx", names={"output": "[bold]\\x1b"})\ndef scale',
+        '@lineage.step(cache="dirty")\ndef scale',
+        '@lineage.step(cache="dirty", job="\\x1b[31mx", names={"output": "[bold]\\x1b"})\ndef scale',
     )
     module = steps(folder, text)
     module.scale(ONE)
