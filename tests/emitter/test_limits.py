@@ -5,6 +5,7 @@ import json
 import pytest
 from blake3 import blake3
 
+from relineage.emitter.guard import Guard
 from relineage.emitter.limits import FACET_BYTES, fit, keep, size_of
 
 FACET = {"_producer": "urn:x", "_schemaURL": "urn:y"}
@@ -82,7 +83,8 @@ def test_one_entry_that_is_too_large_alone_is_left_out():
 
 
 def test_the_object_is_named_by_the_digest_of_its_bytes_and_holds_no_secret(tmp_path):
-    digest = keep({"parameters": {"password": "hunter2", "depth": 3}}, tmp_path / "objects")
+    said = {"parameters": {"password": "hunter2", "depth": 3}}
+    digest = keep(said, lambda: tmp_path / "objects", Guard(strict=True))
 
     (file,) = (tmp_path / "objects").iterdir()
     assert file.name == f"{digest}.json"
@@ -92,10 +94,10 @@ def test_the_object_is_named_by_the_digest_of_its_bytes_and_holds_no_secret(tmp_
 
 
 def test_the_same_object_is_written_once(tmp_path):
-    keep({"a": 1}, tmp_path)
+    keep({"a": 1}, lambda: tmp_path, Guard(strict=True))
     (file,) = tmp_path.iterdir()
     written = file.stat().st_mtime_ns
 
-    keep({"a": 1}, tmp_path)
+    keep({"a": 1}, lambda: tmp_path, Guard(strict=True))
 
     assert [one.stat().st_mtime_ns for one in tmp_path.iterdir()] == [written]
