@@ -271,4 +271,5 @@ def test_a_folder_that_cannot_be_written_stops_no_job(tmp_path):
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
 
     assert (done.returncode, done.stdout) == (0, "[1]\n")
-    assert "FileExistsError" in done.stderr
+    assert f"File exists: '{tmp_path}/.relineage'; the job goes on" in done.stderr
+    assert "Traceback" not in done.stderr
