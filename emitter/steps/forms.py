@@ -13,7 +13,7 @@ import dataclasses
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ Form = dict[str, Any]
 # Role → what lies in the store under its digest: a table, named arrays, bytes, or a path.
 Load = Callable[[str], Any]
 _MOST_JSON = 65_536
+# A slice that is made again takes the memory of what it was cut from: so many times its own at most.
+_THINNEST_SLICE = 8
 
 
 class Formless(Exception):
@@ -184,13 +186,23 @@ def _array(value: Any) -> Form | None:
         form = {"of": "numpy", "dtype": value.dtype.str}
         if flags.c_contiguous or flags.f_contiguous:
             form["order"] = "C" if flags.c_contiguous else "F"
-        else:  # a slice, say: the last bits of its sum follow the order in which its elements lie
+        elif _extent_bytes(value.strides, value.shape, value.itemsize) <= _THINNEST_SLICE * value.nbytes:
+            # A slice, say: the last bits of its sum follow the order in which its elements lie.
             form["strides"] = list(value.strides)
+        else:
+            raise Formless(
+                "an array cannot be made again as it lies: it is a thin slice of a much larger one"
+            )
         return form if flags.writeable else {**form, "writeable": False}
     if torch is not None and type(value) is torch.Tensor:
         plain = value.device.type == "cpu" and not value.requires_grad and value.is_contiguous()
         return {"of": "torch", "dtype": str(value.dtype)} if plain else None
     return None
+
+
+def _extent_bytes(strides: Sequence[int], shape: Sequence[int], item_bytes: int) -> int:
+    """From an array's first byte in memory to behind its last, what lies between its elements included."""
+    return sum(abs(step) * (size - 1) for step, size in zip(strides, shape, strict=True)) + item_bytes
 
 
 def _made_array(form: Form, array: Any) -> Any:
@@ -210,9 +222,9 @@ def _made_array(form: Form, array: Any) -> Any:
     if "order" in form:
         made = numpy.array(array, dtype=dtype, order=form["order"])
     else:
-        steps = [step * (size - 1) for step, size in zip(form["strides"], array.shape, strict=True)]
-        first = -sum(step for step in steps if step < 0)  # of an axis that runs backwards
-        held = numpy.empty(sum(map(abs, steps)) + dtype.itemsize, "u1")
+        held = numpy.empty(_extent_bytes(form["strides"], array.shape, dtype.itemsize), "u1")
+        backwards = zip(form["strides"], array.shape, strict=True)
+        first = sum(-step * (size - 1) for step, size in backwards if step < 0)
         made = numpy.ndarray(array.shape, dtype, held, first, form["strides"])
         made[...] = array
     made.flags.writeable = form.get("writeable", True)

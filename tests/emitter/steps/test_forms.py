@@ -150,6 +150,11 @@ def test_an_array_comes_back_with_its_bits_its_type_and_its_order_in_memory(
     assert array.flags.forc or made.strides == array.strides
 
 
+def test_a_thin_slice_of_a_large_array_is_refused_since_it_would_take_the_memory_of_the_whole():
+    with pytest.raises(Formless, match="thin slice"):
+        form_of(np.zeros((100, 1_000))[:, 0], "output")
+
+
 @pytest.mark.parametrize(
     "value",
     [
