@@ -392,27 +392,30 @@ HOSTILE = [
 
 def test_a_name_is_a_text_and_nothing_else(new_store: Callable[..., Any]) -> None:
     store = new_store()
-    for name in HOSTILE:
-        store.clear()
-        version = name or "v"
-        table = dataset((name, name), version)
-        one = event(1, 0, job=(name, name), outputs=(table,), run_facets={name: facet(text=name)})
-        store.ingest([encode(one)])
-        store.ingest([encode(event(2, 1, inputs=(table,)))])
+    wrote, read = [], []
+    for number, name in enumerate(HOSTILE):
+        table = dataset((name, name), name or "v")
+        facets = {name: facet(text=name)}
+        wrote.append(event(2 * number, 0, job=(name, name), outputs=(table,), run_facets=facets))
+        read.append(event(2 * number + 1, 1, inputs=(table,)))
+    store.ingest([encode(one) for one in wrote])
+    store.ingest([encode(one) for one in read])
 
-        run = {"run": run_id(1)}
-        assert store.sql("select job_namespace, job_name from runs where run_id = $run", run) == [
-            (name, name)
-        ]
-        assert store.sql("select namespace, name from datasets") == [(name, name)]
-        assert store.sql("select how, version, writer_run_id from inputs") == [
-            ("version", version, run_id(1))
-        ]
-        [(key, body)] = store.sql("select key, body from facets where entity = 'run'")
+    jobs = dict(store.sql("select run_id, (job_namespace, job_name) from runs"))
+    inputs = {run: rest for run, *rest in store.sql("select run_id, how, version, writer_run_id from inputs")}
+    facets = {run: rest for run, *rest in store.sql("select run_id, key, body from facets where entity = 'run'")}
+    assert len(inputs) == len(facets) == len(HOSTILE)
+    for number, name in enumerate(HOSTILE):
+        writer, reader = run_id(2 * number), run_id(2 * number + 1)
+        assert jobs[writer] == (name, name)
+        assert inputs[reader] == ["version", name or "v", writer]
+        key, body = facets[writer]
         assert (key, json.loads(body)["text"]) == (name, name)
         found = store.sql("select writer_run_id from upstream($x)", {"x": f"dataset:{name}/{name}"})
-        assert found == [(run_id(1),)]
-        assert all(hot == true for hot, true in store.truth().values())
+        assert found == [(writer,)]
+    datasets = store.sql("select namespace, name from datasets")
+    assert sorted(datasets) == sorted((name, name) for name in HOSTILE)
+    assert all(hot == true for hot, true in store.truth().values())
 
 
 A, F = "b3-rows1:" + "a" * 16, "b3-rows1:" + "f" * 5000
