@@ -3,6 +3,7 @@
 import io
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from kafka import KafkaProducer
 from streams import dataset, encode, event, facet, occurrence, parent, run_id
 
 from relineage.consumer.consume import consume_kafka, take_in
-from relineage.consumer.store import COLD_TABLES, HOT_TABLES, Store
+from relineage.consumer.store import Store
 
 CASES = Path(__file__).parent / "cases"
 
@@ -123,9 +124,9 @@ def test_one_source_after_the_other_changes_nothing(
     assert answers(store) == expected
 
 
-@pytest.mark.parametrize("x", ["job:etl/load", "dataset:lake/raw", "dataset:lake/made", "run:RUN"])
-def test_a_tie_is_settled_by_what_was_said_and_not_by_the_order_of_arrival(x: str, store: Store) -> None:
-    """Three runs of a job in one instant, which read and wrote versions of the same datasets."""
+@pytest.fixture(scope="module")
+def arrivals() -> Iterator[list[Store]]:
+    """Three runs of a job in one instant, which read and wrote versions of the same datasets, in every order."""
     told = [
         encode(
             event(
@@ -137,13 +138,22 @@ def test_a_tie_is_settled_by_what_was_said_and_not_by_the_order_of_arrival(x: st
         )
         for number in (1, 2, 3)
     ]
+    with ExitStack() as opened:
+        stores = []
+        for order in permutations(told):
+            stores.append(opened.enter_context(Store.open()))
+            for body in order:
+                stores[-1].ingest(_as_batch([body]))
+        yield stores
+
+
+@pytest.mark.parametrize("x", ["job:etl/load", "dataset:lake/raw", "dataset:lake/made", "run:RUN"])
+def test_a_tie_is_settled_by_what_was_said_and_not_by_the_order_of_arrival(
+    x: str, arrivals: list[Store]
+) -> None:
     asked = x.replace("RUN", run_id(2))
     found = set()
-    for order in permutations(told):
-        for table in (*HOT_TABLES, *COLD_TABLES):
-            store.connection.execute(f"delete from store.{table}")
-        for body in order:
-            store.ingest(_as_batch([body]))
+    for store in arrivals:
         for macro in ("upstream", "downstream", "reproducibility"):
             rows = store.connection.execute(f"from {macro}($x)", {"x": asked}).fetchall()
             found.add((macro, repr(sorted(map(repr, rows)))))
