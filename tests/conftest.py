@@ -105,7 +105,7 @@ def topic(kafka: str) -> str:
     return kafka_broker.create_topic(kafka)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_event() -> Callable[..., dict[str, Any]]:
     """Make a valid run event; keyword arguments replace or add fields."""
 

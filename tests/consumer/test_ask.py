@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import FrozenInstanceError, fields
 from typing import Any
 
@@ -10,6 +10,8 @@ import pytest
 
 from relineage.consumer.ask import Ask, Cause, Check, Difference, Hop
 from relineage.consumer.errors import QuestionError
+from relineage.consumer.ingest.batch import Batch, Message
+from relineage.consumer.store import Store
 
 
 def dataset(name: str, version: str | None) -> dict[str, Any]:
@@ -21,10 +23,9 @@ def dataset(name: str, version: str | None) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def ask(new_store: Callable[..., Any], make_event: Callable[..., dict[str, Any]]) -> Ask:
-    """load → join → report, twice from other raw data."""
-    store = new_store()
+@pytest.fixture(scope="module")
+def ask(make_event: Callable[..., dict[str, Any]]) -> Iterator[Ask]:
+    """load → join → report, twice from other raw data; for tests that only ask."""
     events = []
     for hour, version in ((1, "1"), (4, "2")):
         for step, (job, read, write) in enumerate(
@@ -37,9 +38,10 @@ def ask(new_store: Callable[..., Any], make_event: Callable[..., dict[str, Any]]
                 "inputs": [dataset(read, version)],
                 "outputs": [dataset(write, version)],
             }
-            events.append(make_event(**told))
-    store.ingest([json.dumps(event).encode() for event in events])
-    return Ask(store.connection)
+            events.append(json.dumps(make_event(**told)).encode())
+    with Store.open() as store:
+        store.ingest(Batch([Message(body=body, source="test", offset=n) for n, body in enumerate(events)]))
+        yield Ask(store.connection)
 
 
 def test_upstream_gives_the_rows_of_the_macro_in_their_order(ask: Ask) -> None:

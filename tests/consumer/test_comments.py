@@ -1,26 +1,25 @@
 """Every table, view and column says in the file what it is, and plain DuckDB can ask the file everything."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 from streams import dataset, encode, event
 
+from relineage.consumer.ingest.batch import Batch, Message
+from relineage.consumer.store import Store
+
 OURS = "not internal and database_name not in ('system', 'temp')"
 
 
-@pytest.fixture
-def database(tmp_path: Path, new_store: Callable[..., Any]) -> Path:
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A closed file with two runs: `load` wrote what `train` read."""
-    path = tmp_path / "lineage.duckdb"
-    store = new_store(path)
+    path = tmp_path_factory.mktemp("commented") / "lineage.duckdb"
     table = dataset(("d", "table"), "v1")
-    store.ingest(
-        [encode(event(1, 0, outputs=(table,))), encode(event(2, 1, inputs=(table,), job=("etl", "train")))]
-    )
-    store.close()
+    told = (event(1, 0, outputs=(table,)), event(2, 1, inputs=(table,), job=("etl", "train")))
+    with Store.open(path) as store:
+        store.ingest(Batch([Message(body=encode(one), source="test", offset=n) for n, one in enumerate(told)]))
     return path
 
 

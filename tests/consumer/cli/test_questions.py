@@ -71,21 +71,29 @@ def test_lists_show_files_by_their_paths_and_programs_their_namespaces(
         assert "file/" not in screen.out
 
 
-@pytest.mark.parametrize("columns", ["20", "80", "120"])
+@pytest.mark.parametrize(("columns", "shown"), [("20", 0), ("80", 1), ("120", 2)])
 def test_a_narrow_terminal_cuts_nothing(
-    columns: str, asked: Path, relineage: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    columns: str,
+    shown: int,
+    asked: Path,
+    relineage: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """At each width the beginnings of run ids are those of the runs; every third of them is asked for."""
     monkeypatch.setenv("COLUMNS", columns)
-    run_id = latest(relineage, "train")[0]
+    run_ids = [run["run_id"] for run in relineage("runs", "--format", "json").json]
 
     runs = relineage("runs")
     ids = relineage(
-        "sql", f"select run_id, run_id as a_run_id, started_at from runs where run_id = '{run_id}'"
+        "sql", f"select run_id, run_id as a_run_id, started_at from runs where run_id = '{run_ids[0]}'"
     )
 
     assert runs.out.count("COMPLETE") == 8
-    assert [relineage("show", line.split()[0]).code for line in runs.out.splitlines()[2:]] == [0] * 8
-    assert ids.out.count(run_id) == 2
+    beginnings = [line.split()[0] for line in runs.out.splitlines()[2:]]
+    meant = [[run_id for run_id in run_ids if run_id.startswith(beginning)] for beginning in beginnings]
+    assert meant == [[run_id] for run_id in run_ids]
+    assert {relineage("show", beginning).code for beginning in beginnings[shown::3]} == {0}
+    assert ids.out.count(run_ids[0]) == 2
 
 
 def test_a_list_of_runs_fits_a_narrow_terminal(
