@@ -19,7 +19,9 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = dataset(("d", "table"), "v1")
     told = (event(1, 0, outputs=(table,)), event(2, 1, inputs=(table,), job=("etl", "train")))
     with Store.open(path) as store:
-        store.ingest(Batch([Message(body=encode(one), source="test", offset=n) for n, one in enumerate(told)]))
+        store.ingest(
+            Batch([Message(body=encode(one), source="test", offset=n) for n, one in enumerate(told)])
+        )
     return path
 
 

@@ -403,7 +403,9 @@ def test_a_name_is_a_text_and_nothing_else(new_store: Callable[..., Any]) -> Non
 
     jobs = dict(store.sql("select run_id, (job_namespace, job_name) from runs"))
     inputs = {run: rest for run, *rest in store.sql("select run_id, how, version, writer_run_id from inputs")}
-    facets = {run: rest for run, *rest in store.sql("select run_id, key, body from facets where entity = 'run'")}
+    facets = {
+        run: rest for run, *rest in store.sql("select run_id, key, body from facets where entity = 'run'")
+    }
     assert len(inputs) == len(facets) == len(HOSTILE)
     for number, name in enumerate(HOSTILE):
         writer, reader = run_id(2 * number), run_id(2 * number + 1)

@@ -4,8 +4,10 @@ What an execution cannot be made to do here, such as to run on another version o
 its effect, and what the recorded events say of the setting.
 """
 
+import contextlib
 import importlib.util
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, field, replace
@@ -15,6 +17,7 @@ from typing import Any
 import numpy
 import planted_pipeline
 import pytest
+from once import once
 from planted_pipeline import LABELS, NETWORK, RAW, Plan
 
 from relineage.consumer.ask import Ask, Cause
@@ -303,9 +306,37 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[Store]:
-    with Store.open() as opened:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A database with both executions of every case."""
+    planted = once(tmp_path_factory, "planted", plant)
+    file = tmp_path_factory.mktemp("asked") / "lineage.duckdb"  # two processes cannot open one
+    shutil.copy(planted / file.name, file)
+    with Store.open(file) as opened:
         yield opened
+
+
+def plant(folder: Path) -> None:
+    """Execute all cases, and take in what they say as one batch."""
+    messages = []
+    for number, (name, case) in enumerate(CASES.items()):
+        place = folder / str(number)
+        (place / ".relineage" / "events").mkdir(parents=True)
+        with contextlib.chdir(place):
+            bodies = [
+                body
+                for plan, code, adapt in ((case.a, None, case.adapt_a), (case.b, case.code, case.adapt))
+                for body in execute(plan, namespace(name), place, code, [STEADY, *([adapt] if adapt else [])])
+            ]
+        messages += [
+            Message(body=body, source=namespace(name), offset=offset) for offset, body in enumerate(bodies)
+        ]
+    with Store.open(folder / "lineage.duckdb") as made:
+        made.ingest(Batch(messages))
+
+
+def namespace(name: str) -> str:
+    """That of the jobs of a case."""
+    return f"planted {name}"
 
 
 def execute(
@@ -336,19 +367,11 @@ def execute(
     return [json.dumps(event).encode() for event in events]
 
 
-def asked(case: Case, namespace: str, store: Store, folder: Path) -> list[Cause]:
-    """Both executions, taken in; the answer to why their models differ."""
-    bodies = [
-        body
-        for plan, code, adapt in ((case.a, None, case.adapt_a), (case.b, case.code, case.adapt))
-        for body in execute(plan, namespace, folder, code, [STEADY, *([adapt] if adapt else [])])
-    ]
-    store.ingest(
-        Batch([Message(body=body, source=namespace, offset=offset) for offset, body in enumerate(bodies)])
-    )
+def asked(name: str, store: Store) -> list[Cause]:
+    """The answer to why the models of a case's two executions differ."""
     trained = store.connection.execute(
         "select run_id from runs where job_namespace = ? and job_name = 'train-model' order by started_at",
-        [namespace],
+        [namespace(name)],
     )
     models = [run_id for (run_id,) in trained.fetchall()]
     assert len(models) == 2
@@ -360,13 +383,9 @@ def asked(case: Case, namespace: str, store: Store, folder: Path) -> list[Cause]
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_planted_cause_is_named_and_nothing_else(
-    name: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / ".relineage" / "events").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
+def test_the_planted_cause_is_named_and_nothing_else(name: str, store: Store) -> None:
     case = CASES[name]
-    found = asked(case, f"planted {name}", store, tmp_path)
+    found = asked(name, store)
 
     def graded(grade: str) -> list[tuple[str, str | None]]:
         return [(cause.what, cause.job_name) for cause in found if cause.grade == grade]
@@ -376,6 +395,6 @@ def test_the_planted_cause_is_named_and_nothing_else(
     assert set(case.also) <= set(graded("also"))
     if case.values is not None:
         assert (found[0].a, found[0].b or "") == tuple(
-            value.replace("@", f"planted {name}") for value in case.values
+            value.replace("@", namespace(name)) for value in case.values
         )
     assert [cause.rank for cause in found] == list(range(1, len(found) + 1))
