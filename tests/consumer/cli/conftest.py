@@ -61,13 +61,23 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path) -> Path:
     """An empty project as the working directory."""
-    (tmp_path / ".relineage" / "events").mkdir(parents=True)
-    shutil.copy(empty_database, tmp_path / ".relineage")
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return begun(tmp_path, empty_database)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def module_folder(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Path:
+    """An empty project for the tests of a module that only ask, somewhere."""
+    return begun(tmp_path_factory.mktemp("project"), empty_database)
+
+
+def begun(folder: Path, empty_database: Path) -> Path:
+    (folder / ".relineage" / "events").mkdir(parents=True)
+    shutil.copy(empty_database, folder / ".relineage")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tell(make_event: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     """A COMPLETE event: `tell(folder, job, hour, reads=[…], writes=[…])`, datasets as (name, version[, namespace])."""
 

@@ -1,5 +1,6 @@
 """`relineage digest --compare`: files, and versions whose data is gone."""
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable
@@ -202,6 +203,24 @@ def test_another_type_or_zone_is_within_no_tolerance(folder: Path, relineage: Ru
     assert relineage("digest", "--compare", "a.parquet", "b.parquet", "--tolerance", "atol=9").code == 1
 
 
+@pytest.fixture(scope="module")
+def several(module_folder: Path) -> Path:
+    """A project with two files, a table, a model, a job that wrote two things, and a thing without a digest."""
+    with contextlib.chdir(module_folder):
+        Path("a.csv").write_text("x\n1\n")
+        Path("b.csv").write_text("x\n2\n")
+        record(frame(3))
+        record({"w": np.ones(3)}, name="model")
+        lineage = Lineage(namespace="n", environ={})
+        with lineage.run("several", seed=1) as run:
+            run.output([1], name="one")
+            run.output([2], name="two")
+        with lineage.run("none", seed=1) as run:
+            run.output(name="bare", version="3")
+        assert lineage.close()
+    return module_folder
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -219,19 +238,9 @@ def test_another_type_or_zone_is_within_no_tolerance(folder: Path, relineage: Ru
     ],
 )
 def test_what_cannot_be_told_is_an_error(
-    folder: Path, relineage: Run, arguments: list[str], message: str
+    several: Path, relineage: Run, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
-    Path("a.csv").write_text("x\n1\n")
-    Path("b.csv").write_text("x\n2\n")
-    record(frame(3))
-    record({"w": np.ones(3)}, name="model")
-    lineage = Lineage(namespace="n", environ={})
-    with lineage.run("several", seed=1) as run:
-        run.output([1], name="one")
-        run.output([2], name="two")
-    with lineage.run("none", seed=1) as run:
-        run.output(name="bare", version="3")
-    assert lineage.close()
+    monkeypatch.chdir(several)
     said = relineage("digest", "--compare", *arguments)
     assert said.code == 2
     assert said.out == ""

@@ -13,21 +13,27 @@ HOSTILE = "[red]a[/red] :smile: \x1b[31m\x07\r\n\x9b2J\u202egnp [/] '; drop tabl
 SHOWN = "[red]a[/red] :smile: \\x1b[31m\\x07\\r\\n\\x9b2J\\u202egnp [/] '; drop table runs; --"
 
 
-@pytest.fixture
-def hostile(folder: Path, tell: Callable[..., Any]) -> Path:
+@pytest.fixture(scope="module")
+def told(module_folder: Path, tell: Callable[..., Any]) -> Path:
     """Two jobs, all of whose names are hostile."""
     run = {"runId": "0199a000-0000-7000-8000-00000000000a"}
     tell(
-        folder,
+        module_folder,
         HOSTILE,
         1,
         reads=[("raw " + HOSTILE, "1" + HOSTILE)],
         writes=[(HOSTILE, "2" + HOSTILE)],
         run=run,
     )
-    tell(folder, "other", 2, reads=[(HOSTILE, "2" + HOSTILE)], writes=[("model", "3")])
-    (folder / ".relineage" / "events" / "letter.ndjson").write_bytes(b'{"a": "\x1b[31m[red]"}\n')
-    return folder
+    tell(module_folder, "other", 2, reads=[(HOSTILE, "2" + HOSTILE)], writes=[("model", "3")])
+    (module_folder / ".relineage" / "events" / "letter.ndjson").write_bytes(b'{"a": "\x1b[31m[red]"}\n')
+    return module_folder
+
+
+@pytest.fixture
+def hostile(told: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(told)
+    return told
 
 
 RUN = "run:0199a000-0000-7000-8000-00000000000a"
