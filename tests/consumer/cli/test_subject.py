@@ -16,10 +16,10 @@ def project(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("x", ["raw.csv", "./raw.csv", "{folder}/raw.csv", "sub/../raw.csv"])
-def test_a_file_is_asked_for_by_its_content(x: str, project: Path, relineage: Callable[..., Any]) -> None:
-    (project / "sub").mkdir()
+def test_a_file_is_asked_for_by_its_content(x: str, asked: Path, relineage: Callable[..., Any]) -> None:
+    (asked / "sub").mkdir(exist_ok=True)
 
-    assert relineage("trace", x.format(folder=project)).out.startswith(f"{project}/raw.csv@")
+    assert relineage("trace", x.format(folder=asked)).out.startswith(f"{asked}/raw.csv@")
 
 
 def test_a_copy_of_a_file_is_the_same_content(project: Path, relineage: Callable[..., Any]) -> None:
@@ -103,7 +103,7 @@ def test_no_verdict_is_given_on_a_file_that_changed(project: Path, relineage: Ca
 
 
 @pytest.mark.parametrize("x", ["", " ", "~no-such-user/x", "a" * 5000, "/" + "a" * 5000])
-def test_what_can_be_no_path_is_one_error(x: str, project: Path, relineage: Callable[..., Any]) -> None:
+def test_what_can_be_no_path_is_one_error(x: str, asked: Path, relineage: Callable[..., Any]) -> None:
     said = relineage("trace", x)
 
     assert said.code == 2
@@ -141,11 +141,11 @@ def test_a_file_that_is_not_there_is_no_matter_of_a_project(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_nearest_files_are_told_by_their_paths(project: Path, relineage: Callable[..., Any]) -> None:
+def test_the_nearest_files_are_told_by_their_paths(asked: Path, relineage: Callable[..., Any]) -> None:
     candidates = relineage("trace", "raw.cvs").err.splitlines()[1:]
 
-    assert f"  dataset:{project}/raw.csv" in candidates
-    assert relineage("trace", f"dataset:{project}/raw.csv").code == 0
+    assert f"  dataset:{asked}/raw.csv" in candidates
+    assert relineage("trace", f"dataset:{asked}/raw.csv").code == 0
 
 
 def test_a_file_that_was_never_recorded_is_told(project: Path, relineage: Callable[..., Any]) -> None:
