@@ -130,7 +130,8 @@ def test_beside_a_commit_of_prose_a_module_that_git_ignores_is_the_cause_or_may_
     with (project / ".gitignore").open("a") as file:
         file.write("local.py\n__pycache__\n")
     commit(project, train_py="import local\n" + SCRIPT.replace("+ noise", "+ local.noise"))
-    for value in (1, 2):
+    # Of another length: Python would take its bytecode for that of a file as long, written in the same second.
+    for value in (1, 10):
         commit(project, README_md=f"words {value}\n")
         (project / "local.py").write_text(f"noise = {value}\n{line}")
         execute(project)
