@@ -1,5 +1,6 @@
 """A new database begins with a copy of a blank one: the same as if its SQL had been run, or that is run."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,23 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "relineage"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache in which a blank was made."""
+    place = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(place))
+        Store.open().close()
+    return place / "relineage"
+
+
+@pytest.fixture
+def filled(cache: Path, made: Path) -> Path:
+    """The cache with a blank, for tests of what becomes of one: it takes a second to make."""
+    shutil.copytree(made, cache)
+    return cache
 
 
 def blanks(cache: Path) -> list[Path]:
@@ -68,9 +86,8 @@ def test_it_is_made_once_and_never_changed(cache: Path, tmp_path: Path) -> None:
     assert bodies[0] == bodies[1] == bodies[2]
 
 
-def test_other_sql_is_another_blank(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Store.open().close()
-    [before] = blanks(cache)
+def test_other_sql_is_another_blank(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [before] = blanks(filled)
     monkeypatch.setattr(store_module, "text", with_a_view_more)
     store_module.statements.cache_clear()
     try:
@@ -79,8 +96,8 @@ def test_other_sql_is_another_blank(cache: Path, monkeypatch: pytest.MonkeyPatch
                 assert store.connection.execute("from whats_new").fetchall() == [(42,)]
     finally:
         store_module.statements.cache_clear()
-    assert len(blanks(cache)) == 2
-    assert before in blanks(cache)
+    assert len(blanks(filled)) == 2
+    assert before in blanks(filled)
 
 
 def with_a_view_more(path: str, intact: Callable[[str], str] = store_module.text) -> str:
@@ -95,10 +112,10 @@ def test_only_those_of_some_versions_are_kept(cache: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("damage", ["cut", "no database", "a folder"])
-def test_without_a_whole_one_the_sql_is_run(damage: str, cache: Path, tmp_path: Path) -> None:
+def test_without_a_whole_one_the_sql_is_run(damage: str, filled: Path) -> None:
     with Store.open() as store:
         expected = names(store)
-    [kept] = blanks(cache)
+    [kept] = blanks(filled)
     match damage:
         case "cut":
             kept.write_bytes(kept.read_bytes()[: kept.stat().st_size // 2])
@@ -133,6 +150,6 @@ def test_a_user_without_a_home_has_none(cache: Path, tmp_path: Path, monkeypatch
         assert store.connection.execute("from runs").fetchall() == []
 
 
-def test_a_database_may_have_its_name(tmp_path: Path) -> None:
+def test_a_database_may_have_its_name(filled: Path, tmp_path: Path) -> None:
     with Store.open(tmp_path / "blank.duckdb") as store:
         assert store.connection.execute("from runs").fetchall() == []
