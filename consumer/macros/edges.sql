@@ -80,8 +80,9 @@ create or replace macro store.counterparts(slots, xs, ys) as
 
 -- Pairs of runs that look like counterparts, found quickly: (run_a, run_b, depth). Versions and their `twins` (store.twin) alone decide
 -- here, one read a role, or a role and dataset, on each side; what several names or positions say is left out. `why` checks the guess.
--- There may be 1,000 steps one after the other, so each is two joins, where `twins` and `serving` are known to be empty. What the two
--- runs of a pair have read in a role comes as rows of one `slot`, which the recursion itself makes one row of: its counterparts.
+-- There may be 1,000 steps one after the other, so each is two joins: with what the reads hold, and with the runs that made it, `serving`
+-- (store.served_run) for those that were answered from a cache. What the two runs of a pair have read in a role comes as rows of one `slot`,
+-- which the recursion itself makes one row of: its counterparts.
 create or replace macro store.guessed_pairs(starts, twins, serving) as table (
     with recursive step(slot, run_a, run_b, role, depth, content_a, last_a, content_b, last_b, writer_a, writer_b, distance_a, distance_b)
         using key (slot, min(depth), min(content_a), max(last_a), min(content_b), max(last_b),
@@ -94,7 +95,7 @@ create or replace macro store.guessed_pairs(starts, twins, serving) as table (
         from (
             select p.run_a, p.run_b, p.depth, if(p.role is null, hash(r.role), null) as role, r.run_id <> p.run_a as of_b,
                    hash(p.run_a, p.run_b, r.role, if(p.role is null, null, r.dataset_key)) as slot,
-                   coalesce(t.content, hash(r.version_key)) as content, coalesce(s.served_from, o.run_id) as writer,
+                   r.content, o.writer,
                    -- Rule R6 as one number: what is forwarded or late comes after all others.
                    abs(epoch_us(o.written_at) - epoch_us(r.read_at)) + if(o.written_at > r.read_at, 1::bigint << 60, 0) + if(o.origin = 'forwarded', 1::bigint << 61, 0) as distance
             from (
@@ -104,10 +105,11 @@ create or replace macro store.guessed_pairs(starts, twins, serving) as table (
                 union all
                 select run_a, run_b, depth, role, unnest([run_a, run_b]) from step where role is not null and (content_a <> last_a or content_b <> last_b)
             ) p
-            join store.read r on r.run_id = p.run_id join store.write o on o.version_key = r.version_key
-            left join query_table(twins) t on t.version_key = r.version_key
-            left join query_table(serving) s on s.run_id = o.run_id
-            where r.holds and o.holds and o.run_id <> r.run_id and (p.role is null or hash(r.role) = p.role)
+            join (select r.*, coalesce(t.content, hash(r.version_key)) as content
+                  from store.read r left join query_table(twins) t on t.version_key = r.version_key where r.holds) r on r.run_id = p.run_id
+            join (select o.*, coalesce(s.served_from, o.run_id) as writer
+                  from store.write o left join query_table(serving) s on s.run_id = o.run_id where o.holds) o on o.version_key = r.version_key
+            where o.run_id <> r.run_id and (p.role is null or hash(r.role) = p.role)
         )
     )
     select writer_a as run_a, writer_b as run_b, min(depth) as depth
