@@ -44,6 +44,16 @@ comment on view store.twin is 'Versions whose contents others may hold, too.';
 comment on column store.twin.version_key is 'The version.';
 comment on column store.twin.content is 'A number, the same for contents that are the same as far as their strongest digest tells.';
 
+-- What was read, by `readings` (store.reads_of), of the versions in `twins` (store.twin), also where no version was declared: (run_id, version_key).
+create or replace macro store.twins_read(readings, twins) as table (
+    select run_id, version_key
+    from (select run_id, version_key from query_table(readings)
+          union all
+          select i.run_id, i.version_key from store.inferred_read i
+          semi join (select run_id from query_table(readings) where version_key is null) r using (run_id))
+    semi join query_table(twins) t using (version_key)
+);
+
 -- Of `reads` (run_id, version_key) the versions for which several names or equal contents may decide which write was seen: (version_key). Of
 -- all others another run has written just this version.
 create or replace macro store.versions_unsure(reads) as table (

@@ -194,7 +194,7 @@ create or replace macro why(a, b) as table (
     twin as materialized (from store.twin),
     guess as materialized (from store.guessed_pairs('start', 'twin', 'serving')),
     reading as materialized (from store.reads_of('guess')),
-    twin_read as materialized (from reading semi join twin using (version_key)),
+    twin_read as materialized (from store.twins_read('reading', 'twin')),
     unsure as materialized (from store.versions_unsure('twin_read')),
     link as materialized (from store.links_around('unsure')),
     linked_run as materialized (from store.linked_runs('link')),

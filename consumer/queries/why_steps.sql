@@ -43,7 +43,7 @@ create temp table reading as from store.reads_of('guess');
 
 -- name: twin_read
 -- What of that others may hold.
-create temp table twin_read as from reading semi join twin using (version_key);
+create temp table twin_read as from store.twins_read('reading', 'twin');
 
 -- name: content
 -- What these hold.

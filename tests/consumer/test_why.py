@@ -191,6 +191,23 @@ def test_the_pairs_of_runs_are_guessed_right(place: str, role: str, store: Any) 
     assert (cause.what, cause.job_name, cause.grade) == ("input", "1/0", "cause")
 
 
+def test_what_was_read_without_a_version_is_the_same_where_the_version_that_was_there_has_its_content(
+    store: Any,
+) -> None:
+    for side in (1, 2):
+        made = dataset(("d", f"x{side}"), f"{side}", digests=[TABLE_A])
+        store.ingest([
+            encode(event(side * 10 + 1, side * 10 + 1, job=("n", "make"), outputs=(made,))),
+            encode(event(side * 10 + 2, side * 10 + 2, job=("n", "fit"), inputs=(dataset(("d", f"x{side}")),),
+                         outputs=(dataset(("d", "m"), f"{side}"),))),
+        ])  # fmt: skip
+    [cause] = why(store, "d/m@1", "d/m@2")
+    assert (cause.job_name, cause.what) == ("fit", "unknown")
+    with store.connection.cursor() as cursor:
+        take_steps(cursor, "d/m@1", "d/m@2").fetchall()
+        assert cursor.sql("from misguess").fetchall() == []
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Store]]:
     """A project to record in; what it gives takes in what is new."""

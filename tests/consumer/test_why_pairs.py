@@ -87,6 +87,7 @@ def two_executions(draw: st.DrawFn) -> list[bytes]:
         renamed = {n: draw(st.sampled_from(["", "", f"/{side}"])) for n in range(-2, steps)}
         written = {n: draw(st.sampled_from([None, 0, side])) for n in range(-2, steps)}
         digests = draw(st.booleans()), draw(st.booleans())
+        undeclared = draw(st.sets(st.integers(-2, steps - 1), max_size=2))
 
         def entry(number: int, role: str, second: int) -> Any:
             content = f"b3-table1:{number + 2:02}{other[number]:02}" + "0" * 60  # noqa: B023
@@ -100,7 +101,13 @@ def two_executions(draw: st.DrawFn) -> list[bytes]:
 
         for number, reads in enumerate(wiring):
             second = side * 100 + number * 2
-            read = tuple(entry(n, role, second) for n, role in reads if n < number)
+            read = tuple(
+                dataset(("d", f"t{n}{renamed[n]}"), io=occurrence(role, second))
+                if n in undeclared
+                else entry(n, role, second)
+                for n, role in reads
+                if n < number
+            )
             messages.append(
                 event(
                     side * 10 + number,
