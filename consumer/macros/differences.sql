@@ -165,16 +165,15 @@ create or replace macro store.doubtful_pairs(pairs, levels) as table (
 --   is false where it is of a kind that gives names more often than results
 --   recorded, covered: differ in nothing, of those that have read the same: it is known what was asked for, and the code of all that was called
 create or replace macro store.asked_differences(doubtful) as table (
-    with doubtful as materialized (from query_table(doubtful)),
     -- Where it is not chance, one run speaks for all that were asked for the same.
-    speaker as materialized (
+    with speaker as materialized (
         select asked, min(run_id) as run_id
-        from (select asked_a as asked, run_a as run_id from doubtful union all select asked_b, run_b from doubtful) where asked is not null group by asked
+        from (select asked_a as asked, run_a as run_id from query_table(doubtful) union all select asked_b, run_b from query_table(doubtful)) where asked is not null group by asked
     ),
     pair as materialized (
         select d.run_a, d.run_b, d.level, d.asked, d.chance,
                case when d.chance then d.run_a else coalesce(x.run_id, d.run_a) end as from_a, case when d.chance then d.run_b else coalesce(y.run_id, d.run_b) end as from_b
-        from doubtful d left join speaker x on x.asked = d.asked_a left join speaker y on y.asked = d.asked_b
+        from query_table(doubtful) d left join speaker x on x.asked = d.asked_a left join speaker y on y.asked = d.asked_b
     ),
     paired as materialized (select from_a as run_id from pair union select from_b from pair),
     fact as materialized (select distinct * from store.facts_of('paired')),
