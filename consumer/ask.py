@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-import duckdb
-
+from . import engine
 from .display import printable
 from .errors import QuestionError
 from .named import named
@@ -127,7 +126,7 @@ class Ask:
         connection: Of a `Store`, or a cursor of it.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: engine.DuckDBPyConnection) -> None:
         self._connection = connection
 
     def upstream(self, x: str, *, all_producers: bool = False) -> list[Hop]:
@@ -165,7 +164,7 @@ class Ask:
             return _as(kind, self._connection.execute(named("ask")[statement], parameters))
 
 
-def _as(kind: type[Row], found: duckdb.DuckDBPyConnection) -> list[Row]:
+def _as(kind: type[Row], found: engine.DuckDBPyConnection) -> list[Row]:
     columns = [column[0] for column in found.description]
     return [kind(**dict(zip(columns, row, strict=True))) for row in found.fetchall()]
 
@@ -178,7 +177,7 @@ def question_errors() -> Iterator[None]:
     """
     try:
         yield
-    except duckdb.InvalidInputException as error:
+    except engine.InvalidInputException as error:
         text = printable(str(error).removeprefix("Invalid Input Error: "))
         kind, colon, rest = text.partition(": ")
         if kind not in ("ambiguous", "unknown") or not colon:

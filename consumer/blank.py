@@ -15,8 +15,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import duckdb
-
+from . import engine
 from .named import named
 
 KEPT = 10  # of other versions: 1 MB each
@@ -27,13 +26,13 @@ def file(digest: str, make: Callable[[Path], None]) -> Path:
 
     Raises:
         OSError: There is no place for it.
-        duckdb.Error: It cannot be made there.
+        engine.Error: It cannot be made there.
     """
     home = os.path.expanduser("~/.cache")  # noqa: PTH111 - Path.expanduser raises where nobody has a home
     folder = Path(os.environ.get("XDG_CACHE_HOME") or home) / "relineage"
     if not folder.is_absolute():
         raise FileNotFoundError(f"{folder} is no place for a cache")
-    path = folder / f"blank-{duckdb.__version__}-{digest[:32]}.duckdb"
+    path = folder / f"blank-{engine.__version__}-{digest[:32]}.duckdb"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as name:
@@ -46,11 +45,11 @@ def file(digest: str, make: Callable[[Path], None]) -> Path:
     return path
 
 
-def copy_into(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def copy_into(connection: engine.DuckDBPyConnection, path: Path) -> None:
     """Copy the blank database: everything, or nothing and an error.
 
     Raises:
-        duckdb.Error: It could not be read, or the other is not empty.
+        engine.Error: It could not be read, or the other is not empty.
     """
     queries = named("store")
     connection.execute(queries["attach_blank"], {"path": str(path)})

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import duckdb
-
+from . import engine
 from .ask import Cause
 from .named import named
 
@@ -25,7 +24,7 @@ class Chance:
     unseen: Sequence[str] = ()
 
 
-def chances_of(connection: duckdb.DuckDBPyConnection, causes: Sequence[Cause]) -> dict[str, Chance]:
+def chances_of(connection: engine.DuckDBPyConnection, causes: Sequence[Cause]) -> dict[str, Chance]:
     """What is known of chance, by the runs whose outcome nothing else explains."""
     runs = {
         run

@@ -19,9 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import duckdb
-
-from . import blank
+from . import blank, engine
 from .errors import DatabaseBusy, DatabaseUnreadable
 from .ingest.batch import Batch, Staged
 from .named import named
@@ -54,7 +52,7 @@ COLD_TABLES = ("event", "facet", "dead_letter", "event_problem", "source_offset"
 
 # What a message can cause; anything else is ours, or the machine's, and is raised.
 DATA_ERRORS = (
-    duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException, duckdb.OutOfMemoryException,
+    engine.DataError, engine.IntegrityError, engine.InvalidInputException, engine.OutOfMemoryException,
 )  # fmt: skip
 BUSY_WAIT_SECONDS = 10.0
 _MAY_NOT_BE_WRITTEN = ("Permission denied", "Read-only file system")
@@ -68,9 +66,9 @@ def text(path: str) -> str:
 
 
 @cache
-def statements(path: str) -> tuple[duckdb.Statement, ...]:
+def statements(path: str) -> tuple[engine.Statement, ...]:
     """The statements of one of our SQL files, in order; parsed, which is a seventh of what a small batch takes."""
-    return tuple(duckdb.extract_statements(text(path)))
+    return tuple(engine.extract_statements(text(path)))
 
 
 def digest_of(paths: Iterable[str]) -> str:
@@ -85,7 +83,7 @@ class Store:
         connection: The connection; questions are asked on `connection.cursor()`.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: engine.DuckDBPyConnection) -> None:
         self.connection = connection
 
     @classmethod
@@ -97,6 +95,8 @@ class Store:
             DatabaseUnreadable: It is no DuckDB file, or one of a newer format.
         """
         store = cls(_connect(str(path), busy_wait_seconds))
+        if store._up_to_date():
+            return store
         [(tables, ours)] = store.connection.execute(named("store")["tables"]).fetchall()
         if tables and not ours:
             store.close()
@@ -127,7 +127,7 @@ class Store:
         becomes a dead letter with the error as its reason: one message never stops the stream.
 
         Raises:
-            duckdb.IOException: The file cannot be written; nothing of the batch is stored.
+            engine.IOException: The file cannot be written; nothing of the batch is stored.
         """
         try:
             self._store(batch.staged())
@@ -135,7 +135,7 @@ class Store:
             if len(batch.messages) > 1:
                 for half in batch.halves():
                     self.ingest(half)
-            elif batch.messages and not isinstance(error, duckdb.OutOfMemoryException):
+            elif batch.messages and not isinstance(error, engine.OutOfMemoryException):
                 log.warning("a message could not be stored and is now a dead letter: %s", error)
                 self._store(batch.as_letter(f"could not be stored: {error}"))
             else:
@@ -179,6 +179,8 @@ class Store:
         return Transaction(self.connection)
 
     def _store(self, staged: Staged) -> None:
+        import duckdb  # noqa: F401 - see engine.py: without it, Arrow tables are not read
+
         relations = {"message": staged.message, "letter": staged.letter, "moved": staged.moved}
         for name, table in relations.items():
             self.connection.register(name, table)
@@ -195,11 +197,19 @@ class Store:
         paths = (*(f"migrations/{name}" for name in MIGRATIONS), *DEFINITIONS)
         try:
             blank.copy_into(self.connection, blank.file(digest_of(paths), _make_blank))
-        except (OSError, duckdb.Error):
+        except (OSError, engine.Error):
             log.debug("there is no blank database to begin with", exc_info=True)
 
+    def _up_to_date(self) -> bool:
+        """Whether tables, views and macros are what this version has, as nearly always: one question, not three."""
+        try:
+            done = dict(self.connection.execute(named("store")["migrations"]).fetchall())
+        except engine.CatalogException:
+            return False
+        return done.keys() >= set(MIGRATIONS) and done.get("definitions") == digest_of(DEFINITIONS)
+
     def _migrate(self) -> None:
-        """Bring tables, views and macros to what this version has; nothing is done where they are so already."""
+        """Bring tables, views and macros to what this version has."""
         with self.transaction():
             queries = named("store")
             self.connection.execute(queries["make_schema"])
@@ -227,7 +237,7 @@ class Store:
 class Transaction:
     """Begin on entry; commit at the end, or roll back when an error passes."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: engine.DuckDBPyConnection) -> None:
         self.connection = connection
 
     def __enter__(self) -> None:
@@ -241,7 +251,7 @@ class Transaction:
         else:
             try:
                 self.connection.rollback()
-            except duckdb.Error:  # an error at commit has ended the transaction already
+            except engine.Error:  # an error at commit has ended the transaction already
                 log.debug("nothing to roll back", exc_info=True)
 
 
@@ -283,13 +293,13 @@ def _remove_half_made(path: Path) -> None:
             path.unlink()
 
 
-def _connect(path: str, busy_wait_seconds: float) -> duckdb.DuckDBPyConnection:
+def _connect(path: str, busy_wait_seconds: float) -> engine.DuckDBPyConnection:
     deadline = time.monotonic() + busy_wait_seconds
     new = not Path(path).exists()
     while True:
         try:
-            connection = duckdb.connect(path, config=_settings())
-        except duckdb.IOException as error:
+            connection = engine.connect(path, config=_settings())
+        except engine.IOException as error:
             if "lock" not in str(error).lower():
                 if new:
                     _remove_half_made(Path(path))

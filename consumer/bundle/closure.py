@@ -17,8 +17,7 @@ from hashlib import sha256
 from typing import Literal
 from uuid import UUID
 
-import duckdb
-
+from .. import engine
 from ..ask import Ask, question_errors
 from ..errors import BundleError, QuestionError
 from ..ingest.batch import BOM
@@ -97,7 +96,7 @@ class Closure:
         besides: The other runs whose events belong in.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, x: str) -> None:
+    def __init__(self, connection: engine.DuckDBPyConnection, x: str) -> None:
         """Find the runs.
 
         Args:
@@ -185,7 +184,7 @@ def _as_it_came(body: bytes, digest: str) -> bytes:
     return body
 
 
-def settled(connection: duckdb.DuckDBPyConnection, x: str) -> Of:
+def settled(connection: engine.DuckDBPyConnection, x: str) -> Of:
     """What x is now, so that it is the same thing when more, or less, is known: a job is its latest run, a dataset
     the version that was written last.
 

@@ -17,8 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
-import duckdb
-
+from .. import engine
 from ..errors import BundleError
 from .archive import EVENTS, TooDense, Writer
 from .closure import Closure, RunCode, Wanted
@@ -66,7 +65,7 @@ class Origin:
         known_missing: What somebody has looked for already, where it was made.
     """
 
-    connection: duckdb.DuckDBPyConnection
+    connection: engine.DuckDBPyConnection
     details: Path
     repositories: Sequence[Path]
     elsewhere: bool = False

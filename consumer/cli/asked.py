@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import duckdb
 
+from .. import engine
 from ..bundle.mark import is_bundle
 from ..consume import take_in
 from ..display import printable
@@ -49,7 +49,7 @@ class Asked:
     bundles: Sequence[Bundle]
 
     @property
-    def connection(self) -> duckdb.DuckDBPyConnection:
+    def connection(self) -> engine.DuckDBPyConnection:
         """Of the database."""
         return self.store.connection
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import duckdb
 
 from ...emitter.steps.index import Entry, Index
+from .. import engine
 from ..ask import Ask
 from ..display import printable
 from ..errors import QuestionError, SourceError
@@ -119,7 +119,7 @@ def _row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _call(connection: duckdb.DuckDBPyConnection, run_id: str) -> _Call:
+def _call(connection: engine.DuckDBPyConnection, run_id: str) -> _Call:
     asked = named("cache")
     run = {"run_id": run_id}
     row = connection.execute(asked["run"], run).fetchone()

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import duckdb
 
 from ...emitter.capture.code import Repositories, Repository
 from ...emitter.capture.git import Git, GitError
 from ...emitter.capture.snapshot import REFS, kept_at
+from .. import engine
 from ..consume import take_in
 from ..errors import QuestionError, SourceError
 from ..home import DATABASE, EVENTS, find_home
@@ -123,7 +123,7 @@ def collect(yes: bool, databases: tuple[Path, ...]) -> int:
     return 0
 
 
-def _of_other_work_trees(repository: Repository) -> Iterator[duckdb.DuckDBPyConnection]:
+def _of_other_work_trees(repository: Repository) -> Iterator[engine.DuckDBPyConnection]:
     """What linked work trees know, which have the same snapshots: their databases, and events that may not be in them.
 
     Raises:
@@ -142,7 +142,7 @@ def _of_other_work_trees(repository: Repository) -> Iterator[duckdb.DuckDBPyConn
                 yield store.connection
 
 
-def _needed(connection: duckdb.DuckDBPyConnection) -> set[str]:
+def _needed(connection: engine.DuckDBPyConnection) -> set[str]:
     return {row[0] for row in connection.execute(named("code")["needed"]).fetchall()}
 
 

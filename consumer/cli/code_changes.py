@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-import duckdb
-
+from .. import engine
 from ..ask import Cause
 from ..git import GitError, git, has_commit
 from ..named import named
@@ -70,7 +69,7 @@ _Key = tuple[str | None, str | None]
 
 def code_changes(
     causes: Sequence[Cause],
-    connection: duckdb.DuckDBPyConnection,
+    connection: engine.DuckDBPyConnection,
     repositories: Sequence[Path],
     *,
     elsewhere: bool = False,

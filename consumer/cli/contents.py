@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-import duckdb
 
 from ...emitter.errors import StoreError
 from ...emitter.store import Store, open_store
+from .. import engine
 from ..display import printable
 from ..errors import SourceError
 from ..home import find_home
@@ -78,7 +78,7 @@ def objects_of(folder: Path) -> Store | None:
     return store if store.there() else None
 
 
-def each_database(databases: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
+def each_database(databases: Sequence[Path]) -> Iterator[engine.DuckDBPyConnection]:
     """The connections of the databases that were named, one after the other; without names, of the one found upwards.
 
     Raises:
@@ -89,7 +89,7 @@ def each_database(databases: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnecti
             yield asked.connection
 
 
-def objects_beside(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+def objects_beside(connection: engine.DuckDBPyConnection) -> Iterator[str]:
     """What did not fit into events: the text of each object beside a database, and in the `.relineage` found upwards.
 
     Raises:

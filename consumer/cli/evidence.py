@@ -19,13 +19,12 @@ from pathlib import Path
 from shutil import which
 from typing import Any
 
-import duckdb
-
 from ...emitter.capture.code import Repositories, Repository
 from ...emitter.capture.environment import environment
 from ...emitter.errors import Damaged, StoreError
 from ...emitter.process import process_id
 from ...emitter.store import Store as Objects
+from .. import engine
 from ..ask import Check, Hop
 from ..git import GitError, has_commit
 from ..named import named
@@ -43,7 +42,7 @@ _TOLD = 5  # of the differences between two settings
 def with_evidence(
     checks: Sequence[Check],
     hops: Sequence[Hop],
-    connection: duckdb.DuckDBPyConnection,
+    connection: engine.DuckDBPyConnection,
     folder: Path,
     looking_at: Callable[[str], None],
     *,
@@ -131,11 +130,11 @@ def _data(
     return found
 
 
-def _models(connection: duckdb.DuckDBPyConnection, run_ids: Sequence[str]) -> dict[str, list[Version]]:
+def _models(connection: engine.DuckDBPyConnection, run_ids: Sequence[str]) -> dict[str, list[Version]]:
     return _by_run(connection.execute(named("evidence")["models_read"], {"run_ids": run_ids}).fetchall())
 
 
-def _written(connection: duckdb.DuckDBPyConnection, run_ids: Sequence[str]) -> dict[str, list[Version]]:
+def _written(connection: engine.DuckDBPyConnection, run_ids: Sequence[str]) -> dict[str, list[Version]]:
     return _by_run(connection.execute(named("evidence")["written"], {"run_ids": run_ids}).fetchall())
 
 
@@ -166,7 +165,7 @@ def _outputs(versions: Sequence[Version], reach: Reach) -> Finding:
     return worst(seen or found)
 
 
-def _roots(connection: duckdb.DuckDBPyConnection, run_ids: Sequence[str]) -> set[str]:
+def _roots(connection: engine.DuckDBPyConnection, run_ids: Sequence[str]) -> set[str]:
     """The work trees of some runs."""
     rows = connection.execute(named("evidence")["code"], {"run_ids": run_ids}).fetchall()
     return {root for *_, root in rows if root}
@@ -178,7 +177,7 @@ def _in_this_work_tree(path: str, *, roots: Iterable[str], here: Path) -> list[s
 
 
 def _code_reachable(
-    run_ids: Sequence[str], connection: duckdb.DuckDBPyConnection, folder: Path, objects: Objects | None
+    run_ids: Sequence[str], connection: engine.DuckDBPyConnection, folder: Path, objects: Objects | None
 ) -> dict[str, Finding]:
     rows = connection.execute(named("evidence")["code"], {"run_ids": run_ids}).fetchall()
     repositories = Repositories()
@@ -206,7 +205,7 @@ def _code_reachable(
 
 def _code_in_bundle(
     run_ids: Sequence[str],
-    connection: duckdb.DuckDBPyConnection,
+    connection: engine.DuckDBPyConnection,
     packed: Sequence[Path],
     objects: Objects | None,
 ) -> dict[str, Finding]:
@@ -305,7 +304,7 @@ def _with_submodules(root: Path, commit: str, said: str) -> Finding:
     return Finding("failed", f"{said}, but {missing[0]}") if missing else Finding("passed", said)
 
 
-def _settings(run_ids: Sequence[str], connection: duckdb.DuckDBPyConnection) -> dict[str, Finding]:
+def _settings(run_ids: Sequence[str], connection: engine.DuckDBPyConnection) -> dict[str, Finding]:
     """Whether this Python, its packages and this machine are as they were then."""
     here = environment(sys.argv, sys.orig_argv, sys.path, Path.cwd(), process_id())
     result = {}

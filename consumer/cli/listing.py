@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import duckdb
 
+from .. import engine
 from ..named import named
 from .output import Section, print_json, print_table
 from .session import database_option, format_option, limit_option, question
@@ -39,7 +39,7 @@ def list_command(name: str, says: str, line: Line) -> click.Command:
 
 
 def print_list(
-    connection: duckdb.DuckDBPyConnection, query: str, limit: int | None, format_: str, line: Line
+    connection: engine.DuckDBPyConnection, query: str, limit: int | None, format_: str, line: Line
 ) -> None:
     """What a query finds, and a line if that was more than the limit: 50 in a table, none for a program.
 

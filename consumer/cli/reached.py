@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import duckdb
-
 from ...emitter.digests import Refused, content_of
 from ...emitter.errors import Damaged, StoreError
 from ...emitter.store import Store as Objects
+from .. import engine
 from ..named import named
 from .output import dataset_name
 
@@ -129,7 +128,7 @@ class Reach:
 
 
 def recorded_versions(
-    versions: Iterable[Version], connection: duckdb.DuckDBPyConnection
+    versions: Iterable[Version], connection: engine.DuckDBPyConnection
 ) -> dict[Version, tuple[frozenset[str], tuple[str, ...]]]:
     """The digests of some versions, and the paths under which they are known."""
     ordered = sorted(set(versions))

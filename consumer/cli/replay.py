@@ -16,10 +16,10 @@ from pathlib import Path
 from types import FrameType
 
 import click
-import duckdb
 from rich.padding import Padding
 from rich.text import Text
 
+from .. import engine
 from ..ask import question_errors
 from ..display import printable
 from ..home import EVENTS, find_home
@@ -132,7 +132,7 @@ def command(
     return max((CODES[one.verdict] for one in verdicts), default=2)
 
 
-def run_meant(connection: duckdb.DuckDBPyConnection, x: str) -> str:
+def run_meant(connection: engine.DuckDBPyConnection, x: str) -> str:
     """The run that x stands for.
 
     Raises:

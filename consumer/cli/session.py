@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import duckdb
 
+from .. import engine
 from ..bundle.mark import is_bundle
 from ..consume import take_in
 from ..errors import ConsumerError, DatabaseUnreadable, SourceError
@@ -95,7 +95,7 @@ def opened(path: Path) -> Iterator[Store]:
             yield store
     except ConsumerError:
         raise
-    except (duckdb.IOException, duckdb.TransactionException, OSError) as error:
+    except (engine.IOException, engine.TransactionException, OSError) as error:
         raise DatabaseUnreadable(f"{path}: {error}") from error
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import duckdb
 
+from .. import engine
 from ..ask import Ask, Thing
 from ..named import named
 from .asked import asked
@@ -51,7 +51,7 @@ def _section_of(manifest: Manifest, *, whole: bool) -> Section:
     return Section("bundle", list(row), [list(row.values())], upright=True)
 
 
-def _sections(connection: duckdb.DuckDBPyConnection, thing: Thing, *, whole: bool) -> list[Section]:
+def _sections(connection: engine.DuckDBPyConnection, thing: Thing, *, whole: bool) -> list[Section]:
     run = {"run_id": thing.run_id}
     name = {"namespace": thing.namespace, "name": thing.name}
     if thing.kind == "job":
@@ -70,7 +70,7 @@ def _sections(connection: duckdb.DuckDBPyConnection, thing: Thing, *, whole: boo
 
 
 def _asked(
-    connection: duckdb.DuckDBPyConnection, topic: str, values: dict[str, Any], *, whole: bool
+    connection: engine.DuckDBPyConnection, topic: str, values: dict[str, Any], *, whole: bool
 ) -> list[Section]:
     """A section a statement of the topic; for people each row is made to fit one screen."""
     sections = []

@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import click
-import duckdb
 
+from .. import engine
 from ..ask import question_errors
 from ..display import printable
 from ..errors import QuestionError
@@ -44,7 +44,7 @@ def command(query: str, limit: int | None, format_: str, database: Path | None) 
         try:
             with question_errors():
                 columns, types, rows = _answer(store.connection, query, limit)
-        except duckdb.Error as error:
+        except engine.Error as error:
             raise QuestionError(
                 "\n".join(printable(line) for line in str(error).rstrip().splitlines())
             ) from None
@@ -64,7 +64,7 @@ def command(query: str, limit: int | None, format_: str, database: Path | None) 
     return 0
 
 
-def _lock(connection: duckdb.DuckDBPyConnection) -> None:
+def _lock(connection: engine.DuckDBPyConnection) -> None:
     for setting in (
         "enable_external_access = false",
         "python_enable_replacements = false",  # else a name that is no table could be a variable of ours
@@ -74,9 +74,9 @@ def _lock(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _answer(
-    connection: duckdb.DuckDBPyConnection, query: str, limit: int | None
+    connection: engine.DuckDBPyConnection, query: str, limit: int | None
 ) -> tuple[list[str], list[str], list[tuple[object, ...]]]:
-    statements = duckdb.extract_statements(query)
+    statements = engine.extract_statements(query)
     if len(statements) != 1:
         raise QuestionError(f"one statement at a time, not {len(statements)}")
     connection.execute("begin transaction read only")
@@ -86,7 +86,7 @@ def _answer(
         types = [str(column[1]) for column in found.description or ()]
         return columns, types, found.fetchall() if limit is None else found.fetchmany(limit + 1)
     finally:
-        with suppress(duckdb.TransactionException):  # the statement may have ended the transaction itself
+        with suppress(engine.TransactionException):  # the statement may have ended the transaction itself
             connection.rollback()
 
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import duckdb
 
 from ...emitter.digests import Refused, content_of
 from ...emitter.errors import Damaged, StoreError
 from ...emitter.store import Object, Store
+from .. import engine
 from ..ask import Ask, question_errors
 from ..display import printable
 from ..errors import QuestionError, SourceError
@@ -173,7 +173,7 @@ def collect(yes: bool, databases: tuple[Path, ...]) -> int:
     return 0
 
 
-def _digests(connection: duckdb.DuckDBPyConnection, x: str, thing: str) -> list[list[str]]:
+def _digests(connection: engine.DuckDBPyConnection, x: str, thing: str) -> list[list[str]]:
     """The digests of each version that x stands for, before them those of the file or folder that it may be."""
     with question_errors():
         rows = connection.execute(named("objects")["of_thing"], {"x": thing}).fetchall()
@@ -188,7 +188,7 @@ def _digests(connection: duckdb.DuckDBPyConnection, x: str, thing: str) -> list[
 
 
 @contextmanager
-def _bundled(x: str, database: Path | None) -> Iterator[tuple[Store, duckdb.DuckDBPyConnection, str]]:
+def _bundled(x: str, database: Path | None) -> Iterator[tuple[Store, engine.DuckDBPyConnection, str]]:
     """The contents in a bundle, the database of its events, and what to ask it for."""
     with asked(database, x) as found:
         store = found.objects()
@@ -210,7 +210,7 @@ def _found(store: Store, digests: Iterable[str]) -> list[Object]:
     return [one for digest in dict.fromkeys(digests) if (one := store.find(digest)) is not None]
 
 
-def _one(store: Store, connection: duckdb.DuckDBPyConnection, x: str) -> Object:
+def _one(store: Store, connection: engine.DuckDBPyConnection, x: str) -> Object:
     """The object that holds the content of x."""
     thing = meant(connection, x)
     versions = [_found(store, digests) for digests in _digests(connection, x, thing)]

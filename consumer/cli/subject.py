@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 
 import click
-import duckdb
 
+from .. import engine
 from ..ask import Ask
 from ..display import printable
 from ..errors import QuestionError
@@ -23,7 +23,7 @@ _RUN_PREFIX = re.compile(r"(?:run:)?([0-9a-fA-F-]{8,35})")
 
 
 def meant(
-    connection: duckdb.DuckDBPyConnection, x: str, *, by_content_only: bool = False, names_pass: bool = False
+    connection: engine.DuckDBPyConnection, x: str, *, by_content_only: bool = False, names_pass: bool = False
 ) -> str:
     """The x to put to the macros.
 
@@ -85,7 +85,7 @@ def _exists(path: Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110 - Path.exists raises where a name is too long to be one
 
 
-def _by_content(connection: duckdb.DuckDBPyConnection, path: Path) -> str:
+def _by_content(connection: engine.DuckDBPyConnection, path: Path) -> str:
     from ...emitter.digests import Refused, content_of  # it takes 0.1 s to import, and few things are files
 
     try:
@@ -102,14 +102,14 @@ def _by_content(connection: duckdb.DuckDBPyConnection, path: Path) -> str:
     )
 
 
-def _is_recorded_name(connection: duckdb.DuckDBPyConnection, x: str) -> bool:
+def _is_recorded_name(connection: engine.DuckDBPyConnection, x: str) -> bool:
     try:
         return Ask(connection).thing(x).kind == "dataset"
     except QuestionError:
         return False
 
 
-def _recorded_under(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
+def _recorded_under(connection: engine.DuckDBPyConnection, path: Path) -> list[str]:
     """What is recorded of that path, newest first."""
     from ...emitter.naming import of_path
 
@@ -128,7 +128,7 @@ def _recorded_under(connection: duckdb.DuckDBPyConnection, path: Path) -> list[s
     return ["recorded under that path:", *lines, *(["  … and older ones"] if len(versions) > 5 else [])]
 
 
-def _run_beginning_with(connection: duckdb.DuckDBPyConnection, x: str) -> str | None:
+def _run_beginning_with(connection: engine.DuckDBPyConnection, x: str) -> str | None:
     """The one run whose id begins with x; None where there is none.
 
     Raises:

@@ -13,11 +13,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-import duckdb
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .. import engine
 from ..ask import Ask, Check
 from ..display import printable
 from ..named import named
@@ -69,7 +69,7 @@ def command(x: str, deep: bool, format_: str, database: Path | None) -> int:
     return 0 if sound else 1
 
 
-def _replays(connection: duckdb.DuckDBPyConnection, checks: Sequence[Check]) -> str | None:
+def _replays(connection: engine.DuckDBPyConnection, checks: Sequence[Check]) -> str | None:
     """What came of it when the run that the first checks are of was done again; null if nobody did."""
     if not checks:
         return None

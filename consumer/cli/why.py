@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-import duckdb
 
+from .. import engine
 from ..ask import Ask, question_errors
 from ..chance import chances_of
 from ..display import printable
@@ -54,7 +54,7 @@ def command(a: str, b: str | None, format_: str, as_json: bool, database: Path |
     return 1 if causes else 0
 
 
-def _latest_two(connection: duckdb.DuckDBPyConnection, x: str, typed: str) -> tuple[str, str]:
+def _latest_two(connection: engine.DuckDBPyConnection, x: str, typed: str) -> tuple[str, str]:
     """The earlier and the later one.
 
     Raises:

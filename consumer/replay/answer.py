@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
+from .. import engine
 from ..ask import Ask, Cause
 from ..consume import take_in
 from ..errors import QuestionError
@@ -25,7 +24,7 @@ from .recorded import Recorded
 
 
 @contextmanager
-def joined(run: Recorded, events: Path, where: Places, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def joined(run: Recorded, events: Path, where: Places, folder: Path) -> Iterator[engine.DuckDBPyConnection]:
     """A database with the events of the run's process, and those of its replay.
 
     Args:
@@ -50,7 +49,7 @@ def joined(run: Recorded, events: Path, where: Places, folder: Path) -> Iterator
         yield store.connection
 
 
-def setting_differences(connection: duckdb.DuckDBPyConnection, a: str, b: str) -> tuple[str, ...]:
+def setting_differences(connection: engine.DuckDBPyConnection, a: str, b: str) -> tuple[str, ...]:
     """What differs between the settings of two runs, one a line: `package numpy: 2.4.1 → 2.4.2`."""
     rows = connection.execute(named("replay")["setting"], {"a": a, "b": b}).fetchall()
     return tuple(
@@ -58,7 +57,7 @@ def setting_differences(connection: duckdb.DuckDBPyConnection, a: str, b: str) -
     )
 
 
-def causes_between(connection: duckdb.DuckDBPyConnection, a: str, b: str) -> tuple[Cause, ...]:
+def causes_between(connection: engine.DuckDBPyConnection, a: str, b: str) -> tuple[Cause, ...]:
     """Why two runs differ; nothing where they have no output to compare."""
     try:
         return tuple(Ask(connection).why(f"run:{a}", f"run:{b}"))

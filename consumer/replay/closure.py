@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-import duckdb
-
+from .. import engine
 from ..ask import question_errors
 from ..named import named
 from .recorded import Recorded, read_run
@@ -29,7 +28,7 @@ class Wanted:
     run_ids: tuple[str, ...]
 
 
-def read_closure(connection: duckdb.DuckDBPyConnection, x: str) -> list[Wanted]:
+def read_closure(connection: engine.DuckDBPyConnection, x: str) -> list[Wanted]:
     """The processes that x comes from, each after those whose data it read.
 
     Processes that read from each other stand in the order in which they began.

@@ -12,16 +12,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from ...emitter.digests.plain import bytes_content
+from .. import engine
 from ..named import named
 
 OBJECTS = "objects"
 _OBJECT = re.compile(r"b3-bytes1:[0-9a-f]{64}")
 
 
-def beside(connection: duckdb.DuckDBPyConnection) -> Path | None:
+def beside(connection: engine.DuckDBPyConnection) -> Path | None:
     """The folder of the objects beside a database; null for one in memory."""
     [(file,)] = connection.execute(named("store")["file"]).fetchall()
     return Path(file).parent / OBJECTS if file else None

@@ -13,8 +13,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
+from .. import engine
 from ..errors import QuestionError
 from ..named import named
 from .contents import objects
@@ -125,7 +124,7 @@ class Recorded:
         return tuple(one for one in self.read if one.writer_run_id not in ids)
 
 
-def read_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> Recorded:
+def read_run(connection: engine.DuckDBPyConnection, run_id: str) -> Recorded:
     """All that is recorded of a run and its process.
 
     Raises:
@@ -170,7 +169,7 @@ def read_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> Recorded:
     )
 
 
-def read_members(connection: duckdb.DuckDBPyConnection, run_id: str) -> tuple[Member, ...]:
+def read_members(connection: engine.DuckDBPyConnection, run_id: str) -> tuple[Member, ...]:
     """The runs of a run's process, in the order in which they began; itself alone where no process is known."""
     return tuple(
         Member(
@@ -187,7 +186,7 @@ def read_members(connection: duckdb.DuckDBPyConnection, run_id: str) -> tuple[Me
     )
 
 
-def read_inputs(connection: duckdb.DuckDBPyConnection, run_ids: Iterable[str]) -> tuple[Input, ...]:
+def read_inputs(connection: engine.DuckDBPyConnection, run_ids: Iterable[str]) -> tuple[Input, ...]:
     """What some runs read."""
     return tuple(
         Input(**{**row, "digests": tuple(row["digests"]), "paths": _paths(row)})
@@ -196,7 +195,7 @@ def read_inputs(connection: duckdb.DuckDBPyConnection, run_ids: Iterable[str]) -
 
 
 def read_outputs(
-    connection: duckdb.DuckDBPyConnection, run_ids: Iterable[str], folder: Path | None
+    connection: engine.DuckDBPyConnection, run_ids: Iterable[str], folder: Path | None
 ) -> tuple[Output, ...]:
     """What some runs made, in the order in which they made it.
 
@@ -227,7 +226,7 @@ def _paths(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _rows(
-    connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, Any]
+    connection: engine.DuckDBPyConnection, statement: str, values: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     found = connection.execute(named("replay")[statement], dict(values))
     columns = [column[0] for column in found.description]

@@ -18,12 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from ... import emitter
 from ...emitter.digests.closeness import Tolerance
 from ...emitter.errors import StoreError
 from ...emitter.store import Store, open_store
+from .. import engine
 from ..chance import chances_of
 from ..named import named
 from .answer import causes_between, joined, setting_differences
@@ -150,7 +149,7 @@ class _Ran:
     home: Path
     ended: Ended
     notes: tuple[str, ...]
-    connection: duckdb.DuckDBPyConnection
+    connection: engine.DuckDBPyConnection
     others: Mapping[tuple[str, str, int], Member]
 
     @property
@@ -301,7 +300,7 @@ def _not_replayed(one: Member, reason: str, means: Means, notes: Sequence[str] =
     )
 
 
-def _others(connection: duckdb.DuckDBPyConnection, run: Recorded) -> dict[tuple[str, str, int], Member]:
+def _others(connection: engine.DuckDBPyConnection, run: Recorded) -> dict[tuple[str, str, int], Member]:
     """The runs of the replay, by what makes them the counterpart of an original; the first process that has one counts:
     workers come after what has started them.
     """

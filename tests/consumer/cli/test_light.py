@@ -79,16 +79,35 @@ def test_importing_the_command_line_imports_nothing_heavy() -> None:
     assert heavy & set(json.loads(done.stdout)) == set()
 
 
-def test_taking_in_events_imports_no_pandas(folder: Path, tell: Callable[..., Any]) -> None:
+def test_taking_in_events_imports_no_pandas_and_asking_not_even_duckdbs_python(
+    folder: Path, tell: Callable[..., Any]
+) -> None:
     tell(folder, "train", 9, writes=[("model", "v1")])
     told = "import atexit, json; atexit.register(lambda: print(json.dumps(sorted(sys.modules)), file=sys.stderr))"
 
-    done = in_a_process("runs", cwd=folder, before=told)
+    first, second = (in_a_process("runs", cwd=folder, before=told) for _ in range(2))
 
-    assert b"train" in done.stdout
-    loaded = set(json.loads(done.stderr.splitlines()[-1]))
+    assert b"train" in first.stdout
+    assert second.stdout == first.stdout
+    loaded = set(json.loads(first.stderr.splitlines()[-1]))
     assert {"duckdb", "pyarrow"} <= loaded
     assert {"pandas", "pyarrow.compute"} & loaded == set()
+    loaded = set(json.loads(second.stderr.splitlines()[-1]))
+    assert "_duckdb" in loaded
+    assert {"duckdb", "pyarrow", "importlib.metadata"} & loaded == set()
+
+
+def test_a_duckdb_that_arranges_its_modules_otherwise_is_used_too(
+    folder: Path, tell: Callable[..., Any]
+) -> None:
+    tell(folder, "train", 9, writes=[("model", "v1")])
+    # Names that are promised are there, those that are not are elsewhere.
+    otherwise = "import duckdb; sys.modules['_duckdb'] = type(sys)('_duckdb')"
+
+    done = in_a_process("runs", cwd=folder, before=f"import sys; {otherwise}")
+
+    assert b"train" in done.stdout
+    assert done.stderr == b""
 
 
 def test_the_page_of_commands_is_their_help() -> None:
