@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-import duckdb
-
+from . import engine
 from .named import named
 
 # Each of these steps with the one without whose rows it has nothing to say.
@@ -21,11 +20,13 @@ NEEDS = MappingProxyType(
         "unsure": "twin_read",
         "link": "unsure",
         "linked_run": "link",
+        "chosen": "unclear",
         "every_link": "misguess",
         "every_linked_run": "misguess",
         "every_content": "misguess",
         "walk": "misguess",
         "walked": "misguess",
+        "walked_chosen": "misguess",
         "walked_side": "misguess",
         "walked_pair": "misguess",
         "own": "doubtful",
@@ -37,7 +38,7 @@ NEEDS = MappingProxyType(
 )
 
 
-def take_steps(cursor: duckdb.DuckDBPyConnection, a: str, b: str) -> duckdb.DuckDBPyConnection:
+def take_steps(cursor: engine.DuckDBPyConnection, a: str, b: str) -> engine.DuckDBPyConnection:
     """The answer, to be fetched.
 
     Args:
@@ -46,7 +47,7 @@ def take_steps(cursor: duckdb.DuckDBPyConnection, a: str, b: str) -> duckdb.Duck
         b: The other one.
 
     Raises:
-        duckdb.InvalidInputException: One of them is unknown or ambiguous, or they cannot be compared.
+        engine.InvalidInputException: One of them is unknown or ambiguous, or they cannot be compared.
     """
     rows: dict[str, int] = {}
     found = cursor.begin()  # all steps see one state

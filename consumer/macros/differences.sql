@@ -70,7 +70,7 @@ create or replace macro store.most_named() as 20;
 -- same, bare). Two runs without outputs stand for themselves: `bare`.
 create or replace macro store.targets_of(a, b) as table (
     with asked as materialized (select unnest([{side: 'a', term: a::varchar}, {side: 'b', term: b::varchar}], recursive := true)),
-    named_once as (select distinct term from asked),
+    named_once as (select unnest(list_distinct([a::varchar, b::varchar])) as term),
     resolved as materialized (from store.resolve_each('named_once')),
     thing as (select a.side, r.run_id from asked a join resolved r using (term)),
     told as materialized (select a.side, t.* exclude (term) from asked a join store.target_of('resolved') t using (term)),
@@ -409,19 +409,24 @@ create or replace macro store.ways(asked, pairs) as table (
                case when p.via.depth <= 6 then list_filter([p.via.reader_a, p.via.dataset_key], lambda k: k is not null) || coalesce(c.keys, []) end
         from climb c join query_table(pairs) p on p.run_a = c.at_a and p.run_b = c.at_b
     ),
-    head as materialized (select run_a, run_b, keys from climb where at_a is null and keys is not null),
-    text as materialized (
-        select keys, array_to_string(list(coalesce(d.name, j.name) order by place), ' ← ') as text
-        from (select keys, unnest(keys) as key, generate_subscripts(keys, 1) as place from (select distinct keys from head))
-        left join store.dataset d on d.dataset_key = key
-        left join store.run r on r.run_id = key left join store.job j on j.job_key = r.job_key
-        group by keys
+    head as materialized (
+        select c.run_a, c.run_b, c.keys, p.via from climb c join query_table(pairs) p on p.run_a = c.run_a and p.run_b = c.run_b
+        where c.at_a is null and c.keys is not null
+    ),
+    step as materialized (select keys, unnest(keys) as key, generate_subscripts(keys, 1) as place from (select distinct keys from head)),
+    -- What these are called, whether they are datasets or the runs of jobs.
+    called as materialized (
+        with wanted as (select key from step union all select via.dataset_key from head union all select via.reader_a from head)
+        select dataset_key as key, name from store.dataset where dataset_key in (from wanted)
+        union all
+        select r.run_id, j.name from (select run_id, job_key from store.run where run_id in (from wanted)) r join store.job j using (job_key)
+    ),
+    text as (
+        select keys, array_to_string(list(name order by place), ' ← ') as text from step left join called using (key) group by keys
     )
-    select h.run_a, h.run_b, p.via.depth as depth,
-           t.text || case when p.via.depth <= 6 then '' else
-               case when p.via.depth > 7 then ' ← … ' || (p.via.depth - 7) || ' more …' else '' end || ' ← ' || j.name || ' ← ' || d.name end as text
-    from head h join query_table(pairs) p on p.run_a = h.run_a and p.run_b = h.run_b
-    left join text t on t.keys = h.keys
-    left join store.run r on r.run_id = p.via.reader_a left join store.job j on j.job_key = r.job_key
-    left join store.dataset d on d.dataset_key = p.via.dataset_key
+    select h.run_a, h.run_b, h.via.depth as depth,
+           t.text || case when h.via.depth <= 6 then '' else
+               case when h.via.depth > 7 then ' ← … ' || (h.via.depth - 7) || ' more …' else '' end || ' ← ' || j.name || ' ← ' || d.name end as text
+    from head h left join text t on t.keys = h.keys
+    left join called j on j.key = h.via.reader_a left join called d on d.key = h.via.dataset_key
 );

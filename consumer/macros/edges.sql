@@ -7,7 +7,7 @@
 
 -- What versions hold, for `asked` (version_key): content {version_key, dataset_key, version, digest, digests, ranks}; `ranks` are those of the digests.
 create or replace macro store.contents(asked) as table (
-    with wanted as materialized (select distinct version_key from query_table(asked) where version_key is not null),
+    with wanted as materialized (select version_key from query_table(asked) where version_key is not null),
     digest as materialized (
         select version_key, min({rank: rank, digest: digest}).digest as strongest, list(digest order by digest) as digests, list(rank order by digest) as ranks
         from (select version_key, digest, store.digest_rank(digest) as rank from store.version_digest semi join wanted using (version_key))
@@ -135,11 +135,38 @@ create or replace macro store.reads_of(pairs) as table (
     where r.holds
 );
 
--- The inputs of pairs of runs, `readings` (store.reads_of), side by side: (run_a, run_b, role, crowded_a, crowded_b, dataset_a, dataset_b,
--- version_a, version_b, writer_a, writer_b, same, followed, via). What one side lacks is null there. `followed`: it leads on to the
--- pair of the two writers, by `via` {depth, reader_a, reader_b, dataset_key}. Bound by rule R6, as in bind.sql, whose `links` and `linked_runs`
--- these are, of the versions that are unsure; `contents`: of twins (store.contents); `serving`: see above.
-create or replace macro store.side_by_side(readings, links, linked_runs, contents, serving) as table (
+-- What the pairs of runs in `readings` (store.reads_of) have read in each role: (run_a, run_b, depth, role, plain, and of each side dataset, version,
+-- writer, out_role, out_dataset). `plain`: there is nothing to choose, as nearly everywhere: one read at most on each side, of the same version,
+-- when nobody asks who has written it, or of one that at most one other run has written (rule R6). Of others, store.chosen_reads says what they are.
+create or replace macro store.read_slots(readings, links, serving) as table (
+    select run_a, run_b, depth, role,
+           coalesce(min(read) filter (not of_b) = max(read) filter (not of_b), true) and coalesce(min(read) filter (of_b) = max(read) filter (of_b), true)
+           and (coalesce(any_value(version_key) filter (not of_b) = any_value(version_key) filter (of_b), false)
+                or (count(*) filter (not of_b) <= 1 and count(*) filter (of_b) <= 1 and bool_and(sure))) as plain,
+           any_value(dataset_key) filter (not of_b) as dataset_a, any_value(dataset_key) filter (of_b) as dataset_b,
+           any_value(version_key) filter (not of_b) as version_a, any_value(version_key) filter (of_b) as version_b,
+           any_value(writer) filter (not of_b) as writer_a, any_value(writer) filter (of_b) as writer_b,
+           any_value(out_role) filter (not of_b) as out_role_a, any_value(out_role) filter (of_b) as out_role_b,
+           any_value(out_dataset) filter (not of_b) as out_dataset_a, any_value(out_dataset) filter (of_b) as out_dataset_b
+    from (
+        select r.run_a, r.run_b, r.depth, r.role, r.of_b, r.read, r.dataset_key, r.version_key,
+               coalesce(s.served_from, o.run_id) as writer, o.role as out_role, o.dataset_key as out_dataset,
+               r.version_key is not null and r.version_key not in (select version_key from query_table(links)) as sure
+        from query_table(readings) r
+        left join store.write o on o.version_key = r.version_key and o.run_id <> r.run_id and o.holds
+        left join query_table(serving) s on s.run_id = o.run_id
+    )
+    group by run_a, run_b, depth, role
+);
+
+-- Of `readings` (store.reads_of) those in slots (store.read_slots) that are not plain.
+create or replace macro store.reads_to_choose(readings, slots) as table (
+    from query_table(readings) semi join (from query_table(slots) where not plain) s using (run_a, run_b, role)
+);
+
+-- What each of `readings` (store.reads_of) is bound to by rule R6, as in bind.sql, whose `links` and `linked_runs` these are, of the versions that
+-- are unsure, and which are counterparts; in the columns of the above, and crowded_a, crowded_b: several in that role.
+create or replace macro store.chosen_reads(readings, links, linked_runs, serving) as table (
     -- Where several names or equal contents may decide.
     with doubtful as (
         select distinct run_id, dataset_key, version_key, role, read_at, 0 as depth from query_table(readings)
@@ -163,52 +190,57 @@ create or replace macro store.side_by_side(readings, links, linked_runs, content
         left join store.write o on o.run_id = r.writer and o.version_key = r.written and o.holds
     ),
     seen as (select read, min(write) as write from candidate group by read),
-    bound as materialized (
+    bound as (
         select r.read, {dataset_key: r.dataset_key, read_at: r.read_at, version_key: coalesce(r.version_key, w.write.version_key),
                         writer: coalesce(s.served_from, w.write.run_id), out_role: w.write.role, out_dataset_key: w.write.dataset_key} as i
         from (select distinct read, dataset_key, read_at, version_key from query_table(readings)) r left join seen w on w.read = r.read
         left join query_table(serving) s on s.run_id = w.write.run_id
     ),
-    alone as materialized (
-        select run_a, run_b, depth, role, min(read) filter (not of_b) as x, min(read) filter (of_b) as y
-        from query_table(readings) group by run_a, run_b, depth, role having count(*) filter (not of_b) <= 1 and count(*) filter (of_b) <= 1
-    ),
     slot as (
         select run_a, run_b, depth, role, i.dataset_key as dataset_key, list(i) filter (not of_b) as xs, list(i) filter (of_b) as ys
-        from query_table(readings) r anti join alone using (run_a, run_b, role) join bound using (read) group by run_a, run_b, depth, role, i.dataset_key
+        from query_table(readings) r join bound using (read) group by run_a, run_b, depth, role, i.dataset_key
     ),
     placed as (
         select run_a, run_b, depth, role, list_sort(list({dataset_key: dataset_key, xs: list_sort(coalesce(xs, [])), ys: list_sort(coalesce(ys, []))})) as slots
         from slot group by run_a, run_b, depth, role
-    ),
-    matched as materialized (
-        select a.run_a, a.run_b, a.depth, a.role, b.i as x, c.i as y, false as crowded_a, false as crowded_b
-        from alone a left join bound b on b.read = a.x left join bound c on c.read = a.y
-        union all
-        select run_a, run_b, depth, role, m.x, m.y, n_a > 1, n_b > 1
-        from (
-            select run_a, run_b, depth, role, unnest(store.counterparts(slots, xs, ys)) as m, len(xs) as n_a, len(ys) as n_b
-            from (select *, flatten(list_transform(slots, lambda s: s.xs)) as xs, flatten(list_transform(slots, lambda s: s.ys)) as ys from placed)
-        )
-    ),
+    )
+    select run_a, run_b, depth, role, n_a > 1 as crowded_a, n_b > 1 as crowded_b, m.x.dataset_key as dataset_a, m.y.dataset_key as dataset_b,
+           m.x.version_key as version_a, m.y.version_key as version_b, m.x.writer as writer_a, m.y.writer as writer_b,
+           m.x.out_role as out_role_a, m.y.out_role as out_role_b, m.x.out_dataset_key as out_dataset_a, m.y.out_dataset_key as out_dataset_b
+    from (
+        select run_a, run_b, depth, role, unnest(store.counterparts(slots, xs, ys)) as m, len(xs) as n_a, len(ys) as n_b
+        from (select *, flatten(list_transform(slots, lambda s: s.xs)) as xs, flatten(list_transform(slots, lambda s: s.ys)) as ys from placed)
+    )
+);
+
+-- Of slots (store.read_slots) the plain ones, and what was `chosen` (store.chosen_reads) of the others; in the columns of the latter.
+create or replace macro store.matched_reads(slots, chosen) as table (
+    select * exclude (plain), false as crowded_a, false as crowded_b from query_table(slots) where plain
+    union all by name
+    from query_table(chosen)
+);
+
+-- The inputs of pairs of runs side by side, `matched` (store.matched_reads): (run_a, run_b, role, crowded_a, crowded_b, dataset_a, dataset_b,
+-- version_a, version_b, writer_a, writer_b, same, followed, via). What one side lacks is null there. `followed`: it leads on to the pair of
+-- the two writers, by `via` {depth, reader_a, reader_b, dataset_key}. `contents`: of twins (store.contents).
+create or replace macro store.side_by_side(matched, contents) as table (
     -- Where outputs have one role and several names, it counts whether they are alone in it.
-    suspicious as (
-        select distinct unnest([x.writer, y.writer]) as run_id, x.out_role as role from matched
-        where x.out_role = y.out_role and x.out_dataset_key <> y.out_dataset_key
+    with suspicious as (
+        select unnest([writer_a, writer_b]) as run_id, out_role_a as role from query_table(matched)
+        where out_role_a = out_role_b and out_dataset_a <> out_dataset_b
     ),
     crowd as (
-        select s.run_id, s.role from suspicious s join store.write w on w.run_id = s.run_id
-        where w.holds and w.role = s.role group by s.run_id, s.role having count(*) > 1
+        select run_id, role from store.write w semi join suspicious using (run_id, role)
+        where holds group by run_id, role having count(*) > 1
     )
-    select m.run_a, m.run_b, m.role, m.crowded_a, m.crowded_b, m.x.dataset_key as dataset_a, m.y.dataset_key as dataset_b,
-           m.x.version_key as version_a, m.y.version_key as version_b, m.x.writer as writer_a, m.y.writer as writer_b,
-           coalesce(m.x.version_key = m.y.version_key, false) or coalesce(store.same_content(t.content, u.content), false) as same,
-           coalesce(m.x.writer <> m.y.writer and coalesce(m.x.out_role, '') = coalesce(m.y.out_role, '')
-                    and (coalesce(m.x.out_dataset_key = m.y.out_dataset_key, true) or (c.run_id is null and d.run_id is null)), false) as followed,
-           {depth: m.depth + 1, reader_a: m.run_a, reader_b: m.run_b, dataset_key: m.x.dataset_key} as via
-    from matched m
-    left join crowd c on c.run_id = m.x.writer and c.role = m.x.out_role
-    left join crowd d on d.run_id = m.y.writer and d.role = m.y.out_role
-    left join query_table(contents) t on t.version_key = m.x.version_key
-    left join query_table(contents) u on u.version_key = m.y.version_key
+    select m.run_a, m.run_b, m.role, m.crowded_a, m.crowded_b, m.dataset_a, m.dataset_b, m.version_a, m.version_b, m.writer_a, m.writer_b,
+           coalesce(m.version_a = m.version_b, false) or coalesce(store.same_content(t.content, u.content), false) as same,
+           coalesce(m.writer_a <> m.writer_b and coalesce(m.out_role_a, '') = coalesce(m.out_role_b, '')
+                    and (coalesce(m.out_dataset_a = m.out_dataset_b, true) or (c.run_id is null and d.run_id is null)), false) as followed,
+           {depth: m.depth + 1, reader_a: m.run_a, reader_b: m.run_b, dataset_key: m.dataset_a} as via
+    from query_table(matched) m
+    left join crowd c on c.run_id = m.writer_a and c.role = m.out_role_a
+    left join crowd d on d.run_id = m.writer_b and d.role = m.out_role_b
+    left join query_table(contents) t on t.version_key = m.version_a
+    left join query_table(contents) u on u.version_key = m.version_b
 );

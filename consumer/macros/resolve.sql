@@ -9,7 +9,7 @@ create or replace macro store.hex_of(text) as
 create or replace macro store.hex_floor(hex) as ('0x' || rpad(left(hex, 16), 16, '0'))::ubigint;
 create or replace macro store.hex_ceiling(hex) as ('0x' || rpad(left(hex, 16), 16, 'f'))::ubigint;
 
--- One row per hit of each term in `asked` (term): term, kind, key (what makes two hits one thing), label (how to name it without doubt), and what
+-- One row per hit of each term in `asked` (term), in which each stands once: term, kind, key (what makes two hits one thing), label (how to name it without doubt), and what
 -- it is: run_id, or dataset_key (canonical), with version or not, or digest.
 create or replace macro store.hits(asked) as table (
     with asked as (
@@ -93,7 +93,7 @@ create or replace macro store.hits(asked) as table (
     select n.term, 'dataset', n.dataset_key::varchar, 'dataset:' || d.namespace || '/' || d.name, null, n.dataset_key, null, null
     from named_dataset n join store.dataset d using (dataset_key) where n.version is null
     union all
-    select distinct v.term, 'version', v.dataset_key::varchar || '@' || v.version, 'dataset:' || d.namespace || '/' || d.name || '@' || v.version,
+    select v.term, 'version', v.dataset_key::varchar || '@' || v.version, 'dataset:' || d.namespace || '/' || d.name || '@' || v.version,
            null, v.dataset_key, v.version, null
     from (from versioned union from by_version) v join store.dataset d using (dataset_key)
     union all
@@ -116,17 +116,19 @@ create or replace macro store.likeness(name, label, typed) as
 create or replace macro store.resolve_each(asked) as table (
     with hit as materialized (from store.hits(asked)),
     found as materialized (
-        select a.term, count(distinct (h.kind, h.key)) filter (where h.term is not null) as things, list(distinct h.label order by h.label) filter (where h.term is not null) as labels
+        select a.term, count(h.term) as things, list(h.label order by h.label) as labels
         from query_table(asked) a left join hit h on h.term = a.term group by a.term
     ),
+    unknown as (select term from found where things = 0),
     near as (
         select term, list(label order by score desc, label)[:5] as labels
         from (
             select term, label, max(store.likeness(name, label, term)) as score
             from (
-                select term, 'dataset:' || store.dataset_text(namespace, name) as label, name from store.dataset cross join found where things = 0
+                -- No name is the term, else it were known: a condition, since a cross join would read all names also where nothing is unknown.
+                select term, 'dataset:' || store.dataset_text(namespace, name) as label, name from store.dataset join unknown on name <> term
                 union all
-                select term, 'job:' || namespace || '/' || name, name from store.job cross join found where things = 0
+                select term, 'job:' || namespace || '/' || name, name from store.job join unknown on name <> term
             )
             group by term, label
         )
@@ -140,9 +142,7 @@ create or replace macro store.resolve_each(asked) as table (
             else true end as one
         from found f left join near n on n.term = f.term
     )
-    select c.term, any_value(h.kind) as kind, any_value(h.run_id) as run_id, any_value(h.dataset_key) as dataset_key,
-           any_value(h.version) as version, any_value(h.digest) as digest
-    from checked c left join hit h on c.one and h.term = c.term group by c.term
+    select c.term, h.kind, h.run_id, h.dataset_key, h.version, h.digest from checked c left join hit h on c.one and h.term = c.term
 );
 
 -- The one thing that x is.

@@ -17,8 +17,9 @@ create or replace macro store.walked_pairs(starts, links, linked_runs, contents,
         union
         select writer_a, writer_b, via.depth
         from (
-            with reading as (from store.reads_of('walk'))
-            from store.side_by_side('reading', links, linked_runs, contents, serving)
+            with reading as (from store.reads_of('walk')),
+            chosen as (from store.chosen_reads('reading', links, linked_runs, serving))
+            from store.side_by_side('chosen', contents)
         )
         where followed and not same
     )
@@ -199,7 +200,11 @@ create or replace macro why(a, b) as table (
     link as materialized (from store.links_around('unsure')),
     linked_run as materialized (from store.linked_runs('link')),
     content as materialized (from store.contents('twin_read')),
-    looked_up as materialized (from store.side_by_side('reading', 'link', 'linked_run', 'content', 'serving')),
+    slot as materialized (from store.read_slots('reading', 'link', 'serving')),
+    unclear as materialized (from store.reads_to_choose('reading', 'slot')),
+    chosen as materialized (from store.chosen_reads('unclear', 'link', 'linked_run', 'serving')),
+    matched as materialized (from store.matched_reads('slot', 'chosen')),
+    looked_up as materialized (from store.side_by_side('matched', 'content')),
     reached as materialized (from store.reached_pairs('start', 'looked_up')),
     misguess as materialized (from store.misguesses('guess', 'reached')),
     unguessed as (from start where exists (from misguess)),
@@ -208,11 +213,8 @@ create or replace macro why(a, b) as table (
     every_content as materialized (from store.contents('twin')),
     walk as materialized (from store.walked_pairs('unguessed', 'every_link', 'every_linked_run', 'every_content', 'serving')),
     walked as materialized (from store.reads_of('walk')),
-    side as materialized (
-        from looked_up where not exists (from misguess)
-        union all
-        from store.side_by_side('walked', 'every_link', 'every_linked_run', 'every_content', 'serving')
-    ),
+    walked_chosen as materialized (from store.chosen_reads('walked', 'every_link', 'every_linked_run', 'serving')),
+    side as materialized (from looked_up where not exists (from misguess) union all from store.side_by_side('walked_chosen', 'every_content')),
     pair as materialized (from store.reached_pairs('start', 'side')),
     judged as materialized (from store.judged_pairs('pair', 'side')),
     level as materialized (select run_a, run_b from judged where level),

@@ -73,9 +73,29 @@ create temp table linked_run as from store.linked_runs('link');
 -- If there are any.
 create temp view if not exists linked_run as from store.linked_runs('link') where false;
 
+-- name: slot
+-- In which roles.
+create temp table slot as from store.read_slots('reading', 'link', 'serving');
+
+-- name: unclear
+-- Where that does not say yet which belong together.
+create temp table unclear as from store.reads_to_choose('reading', 'slot');
+
+-- name: chosen
+-- Which do.
+create temp table chosen as from store.chosen_reads('unclear', 'link', 'linked_run', 'serving');
+
+-- name: none_chosen
+-- If there are any.
+create temp view if not exists chosen as select * exclude (plain), false as crowded_a, false as crowded_b from slot where false;
+
+-- name: matched
+-- All of them.
+create temp view matched as from store.matched_reads('slot', 'chosen');
+
 -- name: side
 -- Side by side.
-create temp table side as from store.side_by_side('reading', 'link', 'linked_run', 'content', 'serving');
+create temp table side as from store.side_by_side('matched', 'content');
 
 -- name: pair
 -- How they are reached.
@@ -105,9 +125,13 @@ create temp table walk as from store.walked_pairs('start', 'every_link', 'every_
 -- What these have read.
 create temp table walked as from store.reads_of('walk');
 
+-- name: walked_chosen
+-- Which belong together.
+create temp table walked_chosen as from store.chosen_reads('walked', 'every_link', 'every_linked_run', 'serving');
+
 -- name: walked_side
 -- Side by side.
-create or replace temp table side as from store.side_by_side('walked', 'every_link', 'every_linked_run', 'every_content', 'serving');
+create or replace temp table side as from store.side_by_side('walked_chosen', 'every_content');
 
 -- name: walked_pair
 -- As is how they are reached.
