@@ -6,6 +6,7 @@ file that is opened anew, as people have it; the command is timed from outside, 
 """
 
 import json
+import random
 import resource
 import subprocess
 import sys
@@ -30,6 +31,7 @@ COLUMNS = ("wall", "CPU")
 DEEP, CHAINS = 1_000, 100  # chains of steps that end in one model
 ALL, ONE, NONE = range(CHAINS), (17,), ()
 HEAP = 100_000  # a binary tree of steps, the model on top
+LAYERS, WIDE = 100, 1_000  # layers of steps, each of which reads two of the layer below
 BATCH_MESSAGES = 20_000
 REPETITIONS = 5
 BEGIN = datetime(2026, 1, 15, tzinfo=UTC)
@@ -51,15 +53,15 @@ def run_id(side: int, number: int) -> str:
     return str(UUID(int=(7 << 76) | (2 << 62) | side << 32 | number))
 
 
-def entry(name: str, role: str, content: str, instant: datetime, io: str) -> dict[str, Any]:
-    """One version of a dataset, as the emitter tells it."""
+def entry(name: str, role: str | None, content: str, instant: datetime, io: str) -> dict[str, Any]:
+    """One version of a dataset, as the emitter tells it; as others do, without a role."""
     told = {
         "version": BASE | {"datasetVersion": content},
         "relineage_content": BASE
         | {"digests": [content], "kind": "table", "rows": 1000, "distinctive": True},
     }
     facets = {"relineage_io": BASE | {"role": role, "instant": instant.isoformat(), "origin": "declared"}}
-    return {"namespace": "lake", "name": name, "facets": told, io: facets}
+    return {"namespace": "lake", "name": name, "facets": told, io: {} if role is None else facets}
 
 
 def message(
@@ -69,12 +71,14 @@ def message(
     reads: list[tuple[str, str]],
     writes: tuple[str, str],
     minute: int,
-    alpha: str,
+    alpha: str = "0.1",
+    *,
+    roles: bool = True,
 ) -> bytes:
     """A run: of (dataset, content) pairs it reads many and writes one."""
     at = BEGIN + timedelta(days=side, minutes=minute)
     inputs = [
-        entry(name, f"input {place}", content, at, "inputFacets")
+        entry(name, f"input {place}" if roles else None, content, at, "inputFacets")
         for place, (name, content) in enumerate(reads)
     ]
     step = {
@@ -102,7 +106,11 @@ def message(
         },
         "job": {"namespace": "benchmark", "name": job},
         "inputs": inputs,
-        "outputs": [entry(*writes[:1], "output", writes[1], at + timedelta(seconds=20), "outputFacets")],
+        "outputs": [
+            entry(
+                writes[0], "output" if roles else None, writes[1], at + timedelta(seconds=20), "outputFacets"
+            )
+        ],
     }
     return json.dumps(document, separators=(",", ":")).encode()
 
@@ -118,17 +126,15 @@ def deep(side: int, changed: Collection[int], folder: str = "deep") -> Iterator[
     for step in range(DEEP):
         for chain in range(CHAINS):
             read, write = table(chain, step), table(chain, step + 1)
-            yield message(side, step * CHAINS + chain, f"step-{step}", [read], write, step, "0.1")
+            yield message(side, step * CHAINS + chain, f"step-{step}", [read], write, step)
     ends = [table(chain, DEEP) for chain in range(CHAINS)]
     model = (f"{folder}/model", digest("tensors", side))
-    yield message(side, DEEP * CHAINS, "fit", ends, model, DEEP, "0.1")
+    yield message(side, DEEP * CHAINS, "fit", ends, model, DEEP)
 
 
 def deep_one(side: int) -> Iterator[bytes]:
     """One step."""
-    yield message(
-        side, 0, "step", [("raw", digest("table", side))], ("out", digest("table", side, 1)), 0, "0.1"
-    )
+    yield message(side, 0, "step", [("raw", digest("table", side))], ("out", digest("table", side, 1)), 0)
 
 
 def heap(side: int, alpha: str) -> Iterator[bytes]:
@@ -142,6 +148,21 @@ def heap(side: int, alpha: str) -> Iterator[bytes]:
         reads = [table(child) for child in (2 * number + 1, 2 * number + 2)]
         minute = HEAP.bit_length() - (number + 1).bit_length()
         yield message(side, HEAP * 10 + number, f"merge-{number % 50}", reads, table(number), minute, alpha)
+
+
+def layers(side: int) -> Iterator[bytes]:
+    """Layers of steps of another producer, which names no roles; one of the raw tables is another one on each side."""
+    draw = random.Random(5)
+    below = [("raw/0", digest("table", "raw", side))]
+    below += [(f"raw/{place}", digest("table", "raw", place)) for place in range(1, WIDE)]
+    for layer in range(LAYERS):
+        above = []
+        for place in range(WIDE):
+            reads = draw.sample(below, 2)
+            above.append((f"{layer}/{place}", digest("table", reads)))
+            yield message(side, layer * WIDE + place, f"step-{layer}", reads, above[-1], layer, roles=False)
+        below = above
+    yield message(side, LAYERS * WIDE, "fit", below, ("model", digest("tensors", below)), LAYERS, roles=False)
 
 
 def fill(store: Store, bodies: Iterator[bytes]) -> None:
@@ -209,14 +230,15 @@ def measure(kafka: str) -> Iterator[tuple[str, str, str]]:
 
 def _measure(folder: Path) -> Iterator[tuple[str, str, str]]:
     top = DEEP * CHAINS
-    two, pair, chains, folders, tree = (
-        folder / f"{name}.duckdb" for name in ("two", "pair", "chains", "folders", "tree")
+    two, pair, chains, folders, layered, tree = (
+        folder / f"{name}.duckdb" for name in ("two", "pair", "chains", "folders", "layered", "tree")
     )
     executions = {
         two: (deep_one(1), deep_one(2)),
         pair: (deep(1, ONE), deep(2, NONE)),
         chains: (deep(1, ALL), deep(2, ALL), deep(3, ONE), deep(4, NONE), deep(5, NONE)),
         folders: (deep(1, ONE, "runs/1"), deep(2, NONE, "runs/2")),
+        layered: (layers(1), layers(2)),
         tree: (heap(1, "0.1"), heap(2, "0.2")),
     }
     for path, sides in executions.items():
@@ -236,6 +258,11 @@ def _measure(folder: Path) -> Iterator[tuple[str, str, str]]:
             ),
         ),
         (folders, top, (("one raw input differs, each model in a folder of its own", 1, 2),)),
+        (
+            layered,
+            LAYERS * WIDE,
+            (("one raw input differs, 100 layers of 1,000 runs that read two each", 1, 2),),
+        ),
         (tree, HEAP * 10, (("another parameter in each step, 17 steps deep", 1, 2),)),
     )
     yield row("a bare interpreter", partial(process, "-c", "pass"))

@@ -20,6 +20,8 @@ NEEDS = MappingProxyType(
         "unsure": "twin_read",
         "link": "unsure",
         "linked_run": "link",
+        "slot_left": "remaining",
+        "unclear": "remaining",
         "chosen": "unclear",
         "every_link": "misguess",
         "every_linked_run": "misguess",

@@ -282,6 +282,11 @@ create or replace macro store.code_not_kept(pairs) as table (
 create or replace macro store.slot_text(role, crowded, name) as
     case when role = '' then name when crowded then role || ' ' || name else role end;
 
+-- Of `runs` (run_id) the roles in which they have several inputs: (run_id, role).
+create or replace macro store.crowded_roles(runs) as table (
+    select run_id, role from store.read where holds and run_id in (select run_id from query_table(runs)) group by run_id, role having count(*) > 1
+);
+
 -- What differs and leads to no other pair: raw data, an input more or less, another thing that was read; and of `targets`
 -- what nobody is known to have written. (run_a, run_b, slot, name, in_a, in_b,
 -- content_a, content_b, same, wired, version_a, version_b); `wired`: both were written by runs that are known, and one took another
@@ -291,9 +296,10 @@ create or replace macro store.loose_ends(sides, targets) as table (
         select *, writer_a is not null and writer_b is not null as wired from query_table(sides) where not same and not followed
     ),
     version as materialized (select version_a as version_key from loose union select version_b from loose),
-    content as materialized (from store.contents('version'))
-    select l.run_a, l.run_b,
-           store.slot_text(l.role, case when x.dataset_key is null then crowded_b else crowded_a end, coalesce(x.name, y.name)) as slot,
+    content as materialized (from store.contents('version')),
+    reader as (select run_a as run_id from loose union all select run_b from loose),
+    crowd as materialized (from store.crowded_roles('reader'))
+    select l.run_a, l.run_b, store.slot_text(l.role, w.run_id is not null, coalesce(x.name, y.name)) as slot,
            coalesce(x.name, y.name) as name, l.dataset_a is not null as in_a, l.dataset_b is not null as in_b,
            case when wired and x.dataset_key <> y.dataset_key then store.dataset_text(x.namespace, x.name) else coalesce(c.content.digest, c.content.version) end as content_a,
            case when wired and x.dataset_key <> y.dataset_key then store.dataset_text(y.namespace, y.name) else coalesce(d.content.digest, d.content.version) end as content_b,
@@ -301,6 +307,7 @@ create or replace macro store.loose_ends(sides, targets) as table (
     from loose l
     left join store.dataset x on x.dataset_key = l.dataset_a left join store.dataset y on y.dataset_key = l.dataset_b
     left join content c on c.version_key = l.version_a left join content d on d.version_key = l.version_b
+    left join crowd w on w.run_id = case when x.dataset_key is null then l.run_b else l.run_a end and w.role = l.role
     union all
     select null, null, slot, name, true, true, content_a, content_b, same, false, version_a, version_b
     from query_table(targets) where same is not true and not bare and (run_a is null or run_b is null)
@@ -370,7 +377,7 @@ create or replace macro store.inside_differences(ends) as table (
 -- a table's digest: (run_a, run_b, slot, value_a, value_b), the values from the first column that stands elsewhere.
 create or replace macro store.order_differences(pairs, sides) as table (
     with same as materialized (
-        select s.run_a, s.run_b, s.dataset_a, s.dataset_b, store.slot_text(s.role, s.crowded_a, d.name) as slot
+        select s.run_a, s.run_b, s.dataset_a, s.dataset_b, s.role, d.name
         from query_table(sides) s semi join query_table(pairs) p on p.run_a = s.run_a and p.run_b = s.run_b
         join store.dataset d on d.dataset_key = s.dataset_a
         where s.same
@@ -387,15 +394,15 @@ create or replace macro store.order_differences(pairs, sides) as table (
         group by run_id, dataset_key having count(distinct names) = 1
     ),
     place as (
-        select s.run_a, s.run_b, s.slot, x.names as one, y.names as other,
+        select s.run_a, s.run_b, s.role, s.name, x.names as one, y.names as other,
                list_min(list_filter(range(1, len(x.names) + 1), lambda i: x.names[i] is distinct from y.names[i])) as i
         from same s join said x on x.run_id = s.run_a and x.dataset_key = s.dataset_a join said y on y.run_id = s.run_b and y.dataset_key = s.dataset_b
         where x.names <> y.names and list_sort(x.names) = list_sort(y.names)
     )
-    select run_a, run_b, slot,
+    select p.run_a, p.run_b, store.slot_text(p.role, c.run_id is not null, p.name) as slot,
            array_to_string(one[i:i + 4], ', ') || case when len(one) > i + 4 then ', …' else '' end as value_a,
            array_to_string(other[i:i + 4], ', ') || case when len(other) > i + 4 then ', …' else '' end as value_b
-    from place
+    from place p left join store.crowded_roles('run') c on c.run_id = p.run_a and c.role = p.role
 );
 
 -- The way from each of `asked` (run_a, run_b) to the result, over `pairs` (run_a, run_b, via), by the names of datasets and runs; of a

@@ -2,8 +2,9 @@
 -- which runs wrote them.
 --
 -- The pairs are guessed (store.guessed_pairs), in shapes that are chosen for 1,000 steps one after the other: each join with
--- a large table is an inner join on one key, so that its hash table is built once. One macro (store.side_by_side) lists what
--- all pairs have read, by all rules; where the guess was wrong, the same macro walks on from pair to pair.
+-- a large table is an inner join on one key, so that its hash table is built once. Then what all these have read is put side by side: where
+-- there is nothing to choose in one pass (store.read_slots), else by all rules (store.chosen_reads), which also walk on from pair to pair
+-- where the guess was wrong.
 
 -- What versions hold, for `asked` (version_key): content {version_key, dataset_key, version, digest, digests, ranks}; `ranks` are those of the digests.
 create or replace macro store.contents(asked) as table (
@@ -70,24 +71,6 @@ comment on view store.served_run is 'Runs that were answered from a cache.';
 comment on column store.served_run.run_id is 'The run.';
 comment on column store.served_run.served_from is 'The run that computed what it handed out.';
 
--- Two lists side by side, the shorter one filled up with nulls. (list_zip leaves something in the fields of such structs.)
-create or replace macro store.zipped(xs, ys) as
-    list_transform(range(1, greatest(len(xs), len(ys)) + 1), lambda i: {x: xs[i], y: ys[i]});
-
--- Of several inputs of one role in two runs, which are counterparts: a list of both, null where there is none. Those of one
--- dataset are, in the order in which they were read; else, where there are equally many (and not more than 100), by position.
--- `slots`: {dataset_key, xs, ys} by dataset; `xs`, `ys`: all of them.
-create or replace macro store.counterparts(slots, xs, ys) as
-    case
-        when len(xs) <> len(ys) or len(xs) > 100 then flatten(list_transform(slots, lambda s: store.zipped(s.xs, s.ys)))
-        else flatten(list_transform(list_filter(slots, lambda s: len(s.xs) > 0 and len(s.ys) > 0), lambda s: store.zipped(s.xs, s.ys)))
-             || flatten(list_transform(store.zipped(xs, ys), lambda e: case
-                    when list_contains(list_transform(ys, lambda y: y.dataset_key), e.x.dataset_key)
-                        then case when list_contains(list_transform(xs, lambda x: x.dataset_key), e.y.dataset_key) then [] else [{x: null, y: e.y}] end
-                    when list_contains(list_transform(xs, lambda x: x.dataset_key), e.y.dataset_key) then [{x: e.x, y: null}]
-                    else [e] end))
-    end;
-
 -- Pairs of runs that look like counterparts, found quickly: (run_a, run_b, depth). Versions and their `twins` (store.twin) alone decide
 -- here, one read a role, or a role and dataset, on each side; what several names or positions say is left out. `why` checks the guess.
 -- There may be 1,000 steps one after the other, so each is two joins: with what the reads hold, and with the runs that made it, `serving`
@@ -135,37 +118,45 @@ create or replace macro store.reads_of(pairs) as table (
     where r.holds
 );
 
--- What the pairs of runs in `readings` (store.reads_of) have read in each role: (run_a, run_b, depth, role, plain, and of each side dataset, version,
--- writer, out_role, out_dataset). `plain`: there is nothing to choose, as nearly everywhere: one read at most on each side, of the same version,
--- when nobody asks who has written it, or of one that at most one other run has written (rule R6). Of others, store.chosen_reads says what they are.
-create or replace macro store.read_slots(readings, links, serving) as table (
-    select run_a, run_b, depth, role,
-           coalesce(min(read) filter (not of_b) = max(read) filter (not of_b), true) and coalesce(min(read) filter (of_b) = max(read) filter (of_b), true)
-           and (coalesce(any_value(version_key) filter (not of_b) = any_value(version_key) filter (of_b), false)
-                or (count(*) filter (not of_b) <= 1 and count(*) filter (of_b) <= 1 and bool_and(sure))) as plain,
+-- What pairs of runs have read, as rows of both sides, `bound`: side by side where role, part and place are the same: these, plain, and of each side
+-- dataset, version, writer, out_role, out_dataset; what one side lacks is null there. `plain`: there is nothing to choose, as nearly
+-- everywhere: one read on each side, of the same version, when nobody asks who has written it, or of versions that one other run at
+-- most has written (rule R6).
+create or replace macro store.in_slots(bound) as table (
+    select run_a, run_b, depth, role, part, place,
+           coalesce(min(read) filter (not of_b) = max(read) filter (not of_b) and min(read) filter (of_b) = max(read) filter (of_b), false)
+           and (coalesce(any_value(version_key) filter (not of_b) = any_value(version_key) filter (of_b), false) or (count(*) = 2 and bool_and(sure))) as plain,
            any_value(dataset_key) filter (not of_b) as dataset_a, any_value(dataset_key) filter (of_b) as dataset_b,
            any_value(version_key) filter (not of_b) as version_a, any_value(version_key) filter (of_b) as version_b,
            any_value(writer) filter (not of_b) as writer_a, any_value(writer) filter (of_b) as writer_b,
            any_value(out_role) filter (not of_b) as out_role_a, any_value(out_role) filter (of_b) as out_role_b,
            any_value(out_dataset) filter (not of_b) as out_dataset_a, any_value(out_dataset) filter (of_b) as out_dataset_b
-    from (
-        select r.run_a, r.run_b, r.depth, r.role, r.of_b, r.read, r.dataset_key, r.version_key,
+    from query_table(bound) group by run_a, run_b, depth, role, part, place
+);
+
+-- The slots (store.in_slots) of `readings` (store.reads_of), in each role, or `by_name` of each dataset in it. `links`: of versions of which
+-- several names or equal contents may decide who has written them. `serving`: see above.
+create or replace macro store.read_slots(readings, links, serving, by_name) as table (
+    with bound as (
+        select r.run_a, r.run_b, r.depth, r.role, if(by_name, r.dataset_key, null) as part, null::bigint as place, r.of_b, r.read, r.dataset_key, r.version_key,
                coalesce(s.served_from, o.run_id) as writer, o.role as out_role, o.dataset_key as out_dataset,
                r.version_key is not null and r.version_key not in (select version_key from query_table(links)) as sure
         from query_table(readings) r
         left join store.write o on o.version_key = r.version_key and o.run_id <> r.run_id and o.holds
         left join query_table(serving) s on s.run_id = o.run_id
     )
-    group by run_a, run_b, depth, role
+    from store.in_slots('bound')
 );
 
--- Of `readings` (store.reads_of) those in slots (store.read_slots) that are not plain.
-create or replace macro store.reads_to_choose(readings, slots) as table (
-    from query_table(readings) semi join (from query_table(slots) where not plain) s using (run_a, run_b, role)
+-- Of `readings` (store.reads_of) those in `slots` (store.read_slots, `by_name` or not) that are not plain.
+create or replace macro store.reads_left(readings, slots, by_name) as table (
+    select r.* from query_table(readings) r
+    semi join (from query_table(slots) where not plain) s on s.run_a = r.run_a and s.run_b = r.run_b and s.role = r.role and (not by_name or s.part = r.dataset_key)
 );
 
 -- What each of `readings` (store.reads_of) is bound to by rule R6, as in bind.sql, whose `links` and `linked_runs` these are, of the versions that
--- are unsure, and which are counterparts; in the columns of the above, and crowded_a, crowded_b: several in that role.
+-- are unsure, and which are counterparts, as slots (store.in_slots): those of one dataset, in the order in which they were read; and those
+-- of datasets that only one side has, in the order of their names, where there are equally many on both sides.
 create or replace macro store.chosen_reads(readings, links, linked_runs, serving) as table (
     -- Where several names or equal contents may decide.
     with doubtful as (
@@ -190,39 +181,35 @@ create or replace macro store.chosen_reads(readings, links, linked_runs, serving
         left join store.write o on o.run_id = r.writer and o.version_key = r.written and o.holds
     ),
     seen as (select read, min(write) as write from candidate group by read),
-    bound as (
-        select r.read, {dataset_key: r.dataset_key, read_at: r.read_at, version_key: coalesce(r.version_key, w.write.version_key),
-                        writer: coalesce(s.served_from, w.write.run_id), out_role: w.write.role, out_dataset_key: w.write.dataset_key} as i
-        from (select distinct read, dataset_key, read_at, version_key from query_table(readings)) r left join seen w on w.read = r.read
-        left join query_table(serving) s on s.run_id = w.write.run_id
-    ),
-    slot as (
-        select run_a, run_b, depth, role, i.dataset_key as dataset_key, list(i) filter (not of_b) as xs, list(i) filter (of_b) as ys
-        from query_table(readings) r join bound using (read) group by run_a, run_b, depth, role, i.dataset_key
+    told as (
+        select r.* exclude (version_key), coalesce(r.version_key, w.write.version_key) as version_key, true as sure,
+               coalesce(s.served_from, w.write.run_id) as writer, w.write.role as out_role, w.write.dataset_key as out_dataset,
+               case when bool_or(not of_b) over name and bool_or(of_b) over name then r.dataset_key end as part
+        from query_table(readings) r left join seen w using (read) left join query_table(serving) s on s.run_id = w.write.run_id
+        window name as (partition by r.run_a, r.run_b, r.role, r.dataset_key)
     ),
     placed as (
-        select run_a, run_b, depth, role, list_sort(list({dataset_key: dataset_key, xs: list_sort(coalesce(xs, [])), ys: list_sort(coalesce(ys, []))})) as slots
-        from slot group by run_a, run_b, depth, role
+        select t.*, row_number() over (side order by d.namespace, d.name, t.read_at, t.version_key, t.writer, t.out_role, t.out_dataset) as place, count(*) over side as many
+        from told t join store.dataset d using (dataset_key)
+        window side as (partition by run_a, run_b, role, part, of_b)
+    ),
+    bound as (
+        -- Of those left over nobody knows which belong together, where there are not equally many.
+        select * replace (case when part is null and of_b and (count(*) over slot <> 2 * many) then -place else place end as place)
+        from placed
+        window slot as (partition by run_a, run_b, role, part)
     )
-    select run_a, run_b, depth, role, n_a > 1 as crowded_a, n_b > 1 as crowded_b, m.x.dataset_key as dataset_a, m.y.dataset_key as dataset_b,
-           m.x.version_key as version_a, m.y.version_key as version_b, m.x.writer as writer_a, m.y.writer as writer_b,
-           m.x.out_role as out_role_a, m.y.out_role as out_role_b, m.x.out_dataset_key as out_dataset_a, m.y.out_dataset_key as out_dataset_b
-    from (
-        select run_a, run_b, depth, role, unnest(store.counterparts(slots, xs, ys)) as m, len(xs) as n_a, len(ys) as n_b
-        from (select *, flatten(list_transform(slots, lambda s: s.xs)) as xs, flatten(list_transform(slots, lambda s: s.ys)) as ys from placed)
-    )
+    from store.in_slots('bound')
 );
 
--- Of slots (store.read_slots) the plain ones, and what was `chosen` (store.chosen_reads) of the others; in the columns of the latter.
-create or replace macro store.matched_reads(slots, chosen) as table (
-    select * exclude (plain), false as crowded_a, false as crowded_b from query_table(slots) where plain
-    union all by name
-    from query_table(chosen)
+-- Of slots (store.read_slots) by name and not by name the plain ones, and what was `chosen` (store.chosen_reads) of all others.
+create or replace macro store.matched_reads(slots, slots_left, chosen) as table (
+    from query_table(slots) where plain union all from query_table(slots_left) where plain union all from query_table(chosen)
 );
 
--- The inputs of pairs of runs side by side, `matched` (store.matched_reads): (run_a, run_b, role, crowded_a, crowded_b, dataset_a, dataset_b,
--- version_a, version_b, writer_a, writer_b, same, followed, via). What one side lacks is null there. `followed`: it leads on to the pair of
--- the two writers, by `via` {depth, reader_a, reader_b, dataset_key}. `contents`: of twins (store.contents).
+-- The inputs of pairs of runs side by side, `matched` (store.matched_reads): (run_a, run_b, role, dataset_a, dataset_b, version_a, version_b,
+-- writer_a, writer_b, same, followed, via). What one side lacks is null there. `followed`: it leads on to the pair of the two writers, by
+-- `via` {depth, reader_a, reader_b, dataset_key}. `contents`: of twins (store.contents).
 create or replace macro store.side_by_side(matched, contents) as table (
     -- Where outputs have one role and several names, it counts whether they are alone in it.
     with suspicious as (
@@ -233,7 +220,7 @@ create or replace macro store.side_by_side(matched, contents) as table (
         select run_id, role from store.write w semi join suspicious using (run_id, role)
         where holds group by run_id, role having count(*) > 1
     )
-    select m.run_a, m.run_b, m.role, m.crowded_a, m.crowded_b, m.dataset_a, m.dataset_b, m.version_a, m.version_b, m.writer_a, m.writer_b,
+    select m.run_a, m.run_b, m.role, m.dataset_a, m.dataset_b, m.version_a, m.version_b, m.writer_a, m.writer_b,
            coalesce(m.version_a = m.version_b, false) or coalesce(store.same_content(t.content, u.content), false) as same,
            coalesce(m.writer_a <> m.writer_b and coalesce(m.out_role_a, '') = coalesce(m.out_role_b, '')
                     and (coalesce(m.out_dataset_a = m.out_dataset_b, true) or (c.run_id is null and d.run_id is null)), false) as followed,

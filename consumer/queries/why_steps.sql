@@ -74,12 +74,24 @@ create temp table linked_run as from store.linked_runs('link');
 create temp view if not exists linked_run as from store.linked_runs('link') where false;
 
 -- name: slot
--- In which roles.
-create temp table slot as from store.read_slots('reading', 'link', 'serving');
+-- Of which datasets, in which roles.
+create temp table slot as from store.read_slots('reading', 'link', 'serving', true);
+
+-- name: remaining
+-- Where that does not say yet which belong together.
+create temp table remaining as from store.reads_left('reading', 'slot', true);
+
+-- name: slot_left
+-- There it may be the role alone.
+create temp table slot_left as from store.read_slots('remaining', 'link', 'serving', false);
+
+-- name: no_slot_left
+-- If there are any.
+create temp view if not exists slot_left as from slot where false;
 
 -- name: unclear
--- Where that does not say yet which belong together.
-create temp table unclear as from store.reads_to_choose('reading', 'slot');
+-- Where that does not say it, either.
+create temp table unclear as from store.reads_left('remaining', 'slot_left', false);
 
 -- name: chosen
 -- Which do.
@@ -87,11 +99,11 @@ create temp table chosen as from store.chosen_reads('unclear', 'link', 'linked_r
 
 -- name: none_chosen
 -- If there are any.
-create temp view if not exists chosen as select * exclude (plain), false as crowded_a, false as crowded_b from slot where false;
+create temp view if not exists chosen as from slot where false;
 
 -- name: matched
 -- All of them.
-create temp view matched as from store.matched_reads('slot', 'chosen');
+create temp view matched as from store.matched_reads('slot', 'slot_left', 'chosen');
 
 -- name: side
 -- Side by side.

@@ -191,6 +191,22 @@ def test_the_pairs_of_runs_are_guessed_right(place: str, role: str, store: Any) 
     assert (cause.what, cause.job_name, cause.grade) == ("input", "1/0", "cause")
 
 
+def test_inputs_of_one_role_that_share_no_name_are_counterparts_in_the_order_of_their_names(
+    store: Any,
+) -> None:
+    """Each execution in a folder of its own, but for what both read: of five tables two are others."""
+    for side in ("b/1", "a/2"):
+        tables = [("shared", "1"), *((f"{side}/{n}", side if n in (2, 5) else "1") for n in range(1, 6))]
+        number = int(side[-1])
+        inputs = tuple(
+            dataset(("d", n), v, digests=[f"b3-table1:{n[-1] * 30}{v[-1] * 34}"]) for n, v in tables
+        )
+        model = dataset(("d", f"{side}/m"), side)
+        store.ingest([encode(event(number, number, inputs=inputs, outputs=(model,), job=("n", "fit")))])
+    causes = why(store, run_id(1), run_id(2))
+    assert [(cause.role, cause.what) for cause in causes] == [("b/1/2", "input"), ("b/1/5", "input")]
+
+
 def test_what_was_read_without_a_version_is_the_same_where_the_version_that_was_there_has_its_content(
     store: Any,
 ) -> None:

@@ -24,7 +24,6 @@ class Read:
     """What a run has read, as the view tells it."""
 
     dataset: str
-    place: str
     version: str | None
     digest: str | None
     writer: str | None
@@ -38,15 +37,11 @@ def same(x: Read, y: Read) -> bool:
 
 
 def counterparts(xs: list[Read], ys: list[Read]) -> list[tuple[Read, Read]]:
-    """Of one role: alone, else by dataset, else by position where there are equally many."""
-    if len(xs) == len(ys) == 1:
-        return [(xs[0], ys[0])]
-    named = [(x, y) for x in xs for y in ys if x.dataset == y.dataset]
-    if len(xs) != len(ys):
-        return named
+    """Of one role: by dataset, and those left over by their names' order where there are equally many."""
     known = {x.dataset for x in xs} & {y.dataset for y in ys}
-    by_place = zip(sorted(xs, key=lambda r: r.place), sorted(ys, key=lambda r: r.place), strict=True)
-    return named + [(x, y) for x, y in by_place if x.dataset not in known and y.dataset not in known]
+    left = [sorted((r for r in side if r.dataset not in known), key=lambda r: r.dataset) for side in (xs, ys)]
+    named = [(x, y) for x in xs for y in ys if x.dataset == y.dataset]
+    return named + (list(zip(*left, strict=True)) if len(left[0]) == len(left[1]) else [])
 
 
 def level_pairs(reads: dict[str, dict[str, list[Read]]], a: str, b: str) -> Counter[str]:
@@ -132,10 +127,7 @@ def test_the_runs_compared_are_those_of_a_naive_walk(new_store: Any) -> None:
         store.ingest(messages)
         steps = len(messages) // 2
         reads: dict[str, dict[str, list[Read]]] = defaultdict(lambda: defaultdict(list))
-        key = "store.name_key(dataset_namespace, dataset_name)::varchar"
-        rows = store.sql(
-            f"select run_id, role, dataset_name, {key}, version, digest, writer_run_id from inputs"
-        )
+        rows = store.sql("select run_id, role, dataset_name, version, digest, writer_run_id from inputs")
         for reader, role, *told in rows:
             reads[reader][role].append(Read(*told))
         a, b = run_id(10 + steps - 1), run_id(20 + steps - 1)
