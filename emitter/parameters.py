@@ -1,13 +1,15 @@
 """A run's parameters, twice: as text for people and replays, and as values for the task.
 
 Decides what may be given (a mapping, a dataclass or the like, what argparse parsed), and that a secret is named but
-never hashed, however deep it lies: a digest over a short password can be guessed back.
+never hashed, however deep it lies: a digest over a short password can be guessed back. What stands for a function, a
+class or a generator is decided in `stand_ins.py`.
 """
 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .stand_ins import stand_in
 from .values import NoFormError, Record, canonical, record_of, text, type_name
 
 _REDACTED = "[redacted]"
@@ -55,7 +57,7 @@ def parameters_of(given: object) -> Parameters:
             f"params must be a mapping of names to values (or a dataclass, or an argparse.Namespace), "
             f"not {type(given).__name__}"
         )
-    values = {str(name): _without_secrets(str(name), value) for name, value in given.items()}
+    values = {str(name): _told(str(name), value) for name, value in given.items()}
     shown = tuple(Shown(name=name, type=type_name(value), text=text(value)) for name, value in values.items())
     forms: dict[str, bytes] = {}
     formless: list[str] = []
@@ -67,36 +69,44 @@ def parameters_of(given: object) -> Parameters:
     return Parameters(shown=shown, forms=forms, formless=tuple(formless))
 
 
+def form_without_secrets(name: str, value: object) -> bytes | None:
+    """The form of a value of that name, secrets replaced; null where it has none: nothing stands for functions here."""
+    return _form(_told(name, value, standing=False))
+
+
 def holds_secret(name: str, value: object) -> bool:
     """Whether the form of a parameter leaves something of its value out, so that two values may have one form."""
-    form = parameters_of({name: value}).forms.get(name)
+    form = _form(_told(name, value))
+    return form is not None and form != _form(_told(name, value, hiding=False))
+
+
+def _form(value: object) -> bytes | None:
     try:
-        return form is not None and form != canonical(value)
+        return canonical(value)
     except NoFormError:
-        return True  # it is its name that gave it a form
+        return None
 
 
-def _without_secrets(name: str, value: object, depth: int = 0) -> object:
+def _told(name: str, value: object, depth: int = 0, *, hiding: bool = True, standing: bool = True) -> object:
+    """A value as it is told: with secrets replaced, and with what stands for functions, classes and generators."""
     from ..facets.redaction import is_secret_name, redact
 
-    if is_secret_name(name) and not isinstance(value, bool | float | None):
+    if hiding and is_secret_name(name) and not isinstance(value, bool | float | None):
         return _REDACTED
     if type(value) is str:
-        return redact(value)
+        return redact(value) if hiding else value
     if depth > 20 or type(value) in (bool, int, float, type(None)):
         return value
+
+    def told(key: object, item: object) -> object:
+        return _told(key if isinstance(key, str) else "", item, depth + 1, hiding=hiding, standing=standing)
+
     if isinstance(value, Mapping):
-        return {
-            key: _without_secrets(key if isinstance(key, str) else "", item, depth + 1)
-            for key, item in value.items()
-        }
+        return {key: told(key, item) for key, item in value.items()}
     if isinstance(names := getattr(type(value), "_fields", None), tuple) and isinstance(value, tuple):
-        return tuple(
-            _without_secrets(str(key), item, depth + 1) for key, item in zip(names, value, strict=False)
-        )
+        return tuple(told(str(key), item) for key, item in zip(names, value, strict=False))
     if type(value) in (list, tuple):
-        return type(value)(_without_secrets("", item, depth + 1) for item in value)  # type: ignore[attr-defined,call-arg]
+        return type(value)(told("", item) for item in value)  # type: ignore[attr-defined,call-arg]
     if (record := record_of(value)) is not None:
-        fields = {key: _without_secrets(key, item, depth + 1) for key, item in record.fields.items()}
-        return Record(record.kind, fields)
-    return value
+        return Record(record.kind, {key: told(key, item) for key, item in record.fields.items()})
+    return stand_in(value) if standing else value

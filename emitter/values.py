@@ -46,11 +46,24 @@ class Record:
     fields: Mapping[str, object]
 
 
+@dataclasses.dataclass(frozen=True)
+class Named:
+    """What stands for an object that a name says all of.
+
+    Attributes:
+        kind: Of what it is the name, such as `function`.
+        name: The name.
+    """
+
+    kind: str
+    name: str
+
+
 def record_of(value: object) -> Record | None:
     """The fields of what is nothing but them; null for anything else."""
     if isinstance(value, Record):
         return value
-    if type(value) in _PLAIN or isinstance(value, type):
+    if type(value) in _PLAIN or type(value) is Named or isinstance(value, type):
         return None
     pydantic = sys.modules.get("pydantic")
     if dataclasses.is_dataclass(value):
@@ -67,9 +80,11 @@ def record_of(value: object) -> Record | None:
 
 
 def constant_of(value: object) -> tuple[str, str] | None:
-    """Kind and name of what a library names and nobody changes: numpy's and torch's types of numbers, torch's devices;
-    null for anything else.
+    """Kind and name of what a library names and nobody changes: numpy's and torch's types of numbers, torch's devices,
+    and of what is `Named`; null for anything else.
     """
+    if isinstance(value, Named):
+        return value.kind, value.name
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     if numpy is not None and isinstance(value, numpy.dtype):
         whole = value.names is None and value.subdtype is None

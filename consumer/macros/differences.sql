@@ -158,9 +158,14 @@ create or replace macro store.doubtful_pairs(pairs, levels) as table (
     ) where level or asked or chance
 );
 
+-- By type and value, as parameter_differences has them (emitter/stand_ins.py).
+create or replace macro store.is_generator(parameter) as regexp_matches(parameter, '^(numpy\.random\.|random\.Random: |torch\.Generator: )');
+create or replace macro store.is_callable(parameter) as regexp_matches(parameter, '^(function|class|functools\.partial): ');
+
 -- What the runs in `doubtful` (store.doubtful_pairs) were asked for and what chance they used, where that differs: (run_a, run_b, what,
 -- key, value_a, value_b, base_a, base_b, kind, drawn). By `base` two differences are one change. Kinds:
---   asked: parameter, code, operation, a seed that was given · renamed: an operation that is called as its job
+--   asked: parameter, code, operation, a seed that was given · renamed: what comes with another difference, if there is one: an operation that is
+--   called as its job, a generator with the seed, the code with the function that was passed in
 --   chance: a seed that was drawn; `drawn` says whether something was drawn from it · used: chance that no seed fixes; `drawn`
 --   is false where it is of a kind that gives names more often than results
 --   recorded, covered: differ in nothing, of those that have read the same: it is known what was asked for, and the code of all that was called
@@ -192,11 +197,16 @@ create or replace macro store.asked_differences(doubtful) as table (
     ),
     list_pair as materialized (select distinct x.parameters as one, y.parameters as other from two where x.parameters <> y.parameters),
     changed as materialized (from store.parameter_differences('list_pair'))
+    -- A generator that was passed in is in another state, and the code of a function that was passed in is another, because of what is told already.
     select t.run_a, t.run_b, 'parameter' as what, c.name as key, c.value_a, c.value_b, c.value_a as base_a, c.value_b as base_b,
-           'asked' as kind, null::boolean as drawn
+           case when t.chance and t.x.entropy <> t.y.entropy and (t.x.given or t.y.given) and store.is_generator(c.value_a) and store.is_generator(c.value_b)
+                then 'renamed' else 'asked' end as kind, null::boolean as drawn
     from two t join changed c on c.one = t.x.parameters and c.other = t.y.parameters
     union all
-    select run_a, run_b, 'code', '', x.code, y.code, x.code, y.code, 'asked', null from two where x.code <> y.code
+    select t.run_a, t.run_b, 'code', '', t.x.code, t.y.code, t.x.code, t.y.code, case when h.one is null then 'asked' else 'renamed' end, null
+    from two t left join (select distinct one, other from changed where store.is_callable(value_a) or store.is_callable(value_b)) h
+        on h.one = t.x.parameters and h.other = t.y.parameters
+    where t.x.code <> t.y.code
     union all
     select run_a, run_b, 'operation', '', x.operation, y.operation, x.operation, y.operation,
            case when x.operation = i.job_name and y.operation = j.job_name then 'renamed' else 'asked' end, null

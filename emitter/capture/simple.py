@@ -15,7 +15,7 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
-from ..parameters import parameters_of
+from ..parameters import form_without_secrets
 from ..values import canonical, constant_of
 from .local import is_own_class
 
@@ -51,4 +51,4 @@ def form_of_simple(value: Any, label: str) -> bytes | None:
     if not fits:
         return None
     name = label.rpartition(".")[2]  # of a secret, what is hashed is that it is one
-    return parameters_of({name: value}).forms.get(name)
+    return form_without_secrets(name, value)

@@ -7,6 +7,7 @@ from emitted import events_in
 from step_events import content, roles, step_of
 
 from relineage.emitter import Lineage
+from relineage.emitter.parameters import parameters_of
 from relineage.emitter.steps.arguments import is_data
 from relineage.emitter.steps.forms import Formless, form_of
 from relineage.emitter.values import canonical, text, type_name
@@ -123,3 +124,14 @@ def test_the_forms_of_types_and_devices_differ():
         torch.device("cuda", 1),
     ]
     assert len({canonical(value) for value in values}) == len(values)
+
+
+def test_a_generator_counts_by_its_state_and_is_not_moved():
+    generators = [torch.Generator().manual_seed(seed) for seed in (1, 1, 2)]
+    one, same, other = (parameters_of({"it": generator}) for generator in generators)
+    first = torch.rand(1, generator=generators[0])
+
+    assert one == same != other
+    assert one.shown[0].type == "torch.Generator"
+    assert parameters_of({"it": generators[0]}) != one
+    assert first == torch.rand(1, generator=torch.Generator().manual_seed(1))

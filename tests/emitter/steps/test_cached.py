@@ -589,3 +589,51 @@ def test_a_coroutine_is_answered_too(project):
     """)
     assert [steps.asyncio.run(steps.later(1)) for _ in range(2)] == [2, 2]
     assert project.ran == ["1"]
+
+
+FUNCTIONS = """
+    import given_functions
+
+    @lineage.step(cache=True)
+    def apply(function, array):
+        note("apply")
+        return function(array)
+
+    @lineage.step(cache=True)
+    def noise(rng, array):
+        note("noise")
+        return array + rng.normal(size=array.shape)
+"""
+
+
+def test_a_function_that_is_an_argument_is_part_of_the_recipe_with_its_code(project, monkeypatch):
+    monkeypatch.syspath_prepend(project.folder)
+    monkeypatch.setitem(sys.modules, "given_functions", None)  # so that it is gone afterwards
+    for factor in ("2", "30"):
+        (project.folder / "given_functions.py").write_text(
+            f"def scaled(array):\n    return array * {factor}\n"
+        )
+        monkeypatch.delitem(sys.modules, "given_functions")
+        steps = project.module(FUNCTIONS)
+        array = steps.np.arange(20.0)
+        for _ in range(2):
+            given = [
+                steps.apply(function, array) for function in (steps.given_functions.scaled, steps.np.sqrt)
+            ]
+
+        assert given[0][1] == float(factor)
+        assert given[1][4] == 2.0
+        assert project.ran == ["apply"] * (2 if factor == "2" else 1)
+
+
+def test_a_generator_that_is_an_argument_counts_by_its_state(project):
+    steps = project.module(FUNCTIONS.replace("import given_functions", ""))
+    rng, array = steps.np.random.default_rng(1), steps.np.arange(20.0)
+    one, other = steps.noise(rng, array), steps.noise(rng, array)
+    again = steps.noise(steps.np.random.default_rng(1), array)
+
+    assert project.ran == ["noise"] * 3
+    assert one.tolist() == again.tolist() != other.tolist()
+    first, second, third = (step_of(event)["recipe"] for event in project.ends())
+    assert first == third != second
+    assert cache_of(project.ends()[0]).endswith("not kept: the function changed a parameter")

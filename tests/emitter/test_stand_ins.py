@@ -1,0 +1,93 @@
+"""What has a name or a state counts by it among parameters: functions, classes, generators."""
+
+import copy
+import functools
+import math
+import random
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Lasso, Ridge
+from sklearn.metrics import mean_absolute_error, mean_squared_error
+
+from relineage.emitter.parameters import holds_secret, parameters_of
+
+
+def double(value, by=2):
+    return value * by
+
+
+class Loader:
+    @classmethod
+    def of(cls, name):
+        return cls()
+
+
+class Folds(Loader):
+    pass
+
+
+def drawn(generator, times=1):
+    for _ in range(times):
+        generator.random()
+    return generator
+
+
+def shown(value):
+    [one] = parameters_of({"it": value}).shown
+    return f"{one.type}: {one.text}"
+
+
+DIFFERENT = [
+    Ridge, Lasso, int, Loader, mean_absolute_error, mean_squared_error, double, len, math.sqrt, np.sqrt, np.sum,
+    Loader.of, Folds.of, functools.partial(double, by=2), functools.partial(double, by=3), functools.partial(double, 2),
+    np.random.default_rng(1), np.random.default_rng(2), drawn(np.random.default_rng(1)), np.random.PCG64(1),
+    np.random.Generator(np.random.Philox(1)), np.random.RandomState(1), np.random.RandomState(2),
+    drawn(np.random.RandomState(1)), random.Random(1), random.Random(2), drawn(random.Random(1)),
+    np.random.SeedSequence(1), np.random.SeedSequence(2), [double], [len], {"loss": double}, {"loss": len},
+    f"{__name__}:double",
+]  # fmt: skip
+
+
+def test_what_differs_has_another_form_and_is_shown_as_something_else():
+    forms = [parameters_of({"it": value}).forms["it"] for value in DIFFERENT]
+
+    assert len(set(forms)) == len(DIFFERENT)
+    assert len({shown(value) for value in DIFFERENT}) == len(DIFFERENT)
+    assert shown(Ridge) == "class: sklearn.linear_model._ridge:Ridge"
+    assert shown(double) == f"function: {__name__}:double"
+    assert shown(np.random.default_rng(1)).startswith("numpy.random.Generator: PCG64 in state ")
+
+
+@pytest.mark.parametrize("value", [one for one in DIFFERENT if not isinstance(one, str)], ids=str)
+def test_what_is_the_same_has_the_same_form_and_holds_no_secret(value):
+    other = Loader.of if value == Loader.of else copy.deepcopy(value)
+
+    assert parameters_of({"it": other}) == parameters_of({"it": value})
+    assert not holds_secret("it", value)
+
+
+def test_a_generator_is_not_moved():
+    generators = [np.random.default_rng(1), np.random.RandomState(1), random.Random(1)]
+    for generator in generators:
+        shown(generator)
+
+    assert [one.random() for one in generators] == [
+        np.random.default_rng(1).random(), np.random.RandomState(1).random(), random.Random(1).random()
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(lambda x: x, id="lambda"),
+        pytest.param(functools.lru_cache(double), id="another object of that name"),
+        pytest.param(Loader().of.__func__, id="function behind a class method"),
+        pytest.param([].append, id="method of an object"),
+        pytest.param(random.SystemRandom(), id="generator without a state"),
+        pytest.param(Loader(), id="object"),
+        pytest.param(functools.partial(lambda x: x, 1), id="partial of a lambda"),
+    ],
+)
+def test_what_no_name_finds_again_has_no_form(value):
+    assert parameters_of({"it": value}).formless
