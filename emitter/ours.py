@@ -178,6 +178,7 @@ def environment_facet(
         argv=environment.argv,
         command=environment.command,
         directory=environment.directory,
+        python_path=environment.python_path,
         process=environment.process,
         code=code,
     ).to_wire(producer)

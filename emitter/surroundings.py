@@ -220,7 +220,8 @@ class Lookout:
             if repository is not None:
                 break
         refusal = refusal if repository is None else None
-        here_is = environment(sys.argv, sys.orig_argv, sys.path, self._folder, process_id())
+        python_path = self._environ.get("PYTHONPATH", "")
+        here_is = environment(sys.argv, sys.orig_argv, sys.path, self._folder, process_id(), python_path)
         variables = allowed_variables(self._environ, self._settings.captured_variables)
         state = (here_is, repository, variables, script, refusal)
         before = self._seen.get(caller)

@@ -39,7 +39,7 @@ class RelineageEnvironmentRunFacet(Facet):
 
     KEY: ClassVar[str] = "relineage_environment"
     BASE: ClassVar[Base] = "RunFacet"
-    VERSION: ClassVar[str] = "1-0-2"
+    VERSION: ClassVar[str] = "1-0-3"
 
     python: str
     """Version of the Python interpreter."""
@@ -68,6 +68,9 @@ class RelineageEnvironmentRunFacet(Facet):
 
     directory: str | None = None
     """The working directory when recording began."""
+
+    python_path: tuple[str, ...] = ()
+    """What `PYTHONPATH` named, as it was given: the folders where Python looks for modules first."""
 
     process: UUID | None = None
     """One id for all runs of one process: who repeats one of them repeats the process."""

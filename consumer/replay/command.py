@@ -129,12 +129,17 @@ def variables_for(
         name: value for name, value in run.variables.items() if not any(mark in value for mark in _REDACTED)
     }
     paths = [str(guard), *_installed_from(run, where), *script_folder]
+    paths += [_moved(one, run.directory or "/", where) for one in run.python_path]
     paths += [_moved_path(one, where) for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
     spaces = {one.namespace for one in run.members}
     # The default namespace comes from a variable that is not recorded; one that is written in the code wins over it.
-    named = {"RELINEAGE_NAMESPACE": run.namespace} if "default" not in spaces else {}
-    ours = {"PYTHONPATH": os.pathsep.join(paths), VARIABLE: str(plan), "RELINEAGE_SNAPSHOT": "off"}
-    return {**kept, **recorded, **named, **ours}
+    spaced = {"RELINEAGE_NAMESPACE": run.namespace} if "default" not in spaces else {}
+    ours = {
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
+        VARIABLE: str(plan),
+        "RELINEAGE_SNAPSHOT": "off",
+    }
+    return {**kept, **recorded, **spaced, **ours}
 
 
 def _installed_from(run: Recorded, where: Places) -> list[str]:

@@ -81,6 +81,7 @@ class Recorded:
     Attributes:
         command: What the interpreter was started with.
         directory: The working directory.
+        python_path: What `PYTHONPATH` named.
         root: The work tree, or the script's folder.
         snapshot: A commit, or a folder in the store.
         not_covered: What the snapshot does not hold, `path: reason`.
@@ -101,6 +102,7 @@ class Recorded:
     process: str | None
     command: tuple[str, ...]
     directory: str | None
+    python_path: tuple[str, ...]
     root: str | None
     commit: str | None
     dirty: bool | None
@@ -151,6 +153,7 @@ def read_run(connection: engine.DuckDBPyConnection, run_id: str) -> Recorded:
         process=run["process"],
         command=tuple(run["command"] or ()),
         directory=run["directory"],
+        python_path=tuple(map(str, environment.get("pythonPath") or ())),
         root=run["root"],
         commit=run["commit"],
         dirty=run["dirty"],

@@ -42,6 +42,7 @@ class Environment:
         argv: As the program was started.
         command: What the interpreter was started with, its own options too.
         directory: The working directory.
+        python_path: What `PYTHONPATH` names.
         process: One id for this process.
     """
 
@@ -54,11 +55,17 @@ class Environment:
     argv: tuple[str, ...]
     command: tuple[str, ...]
     directory: str
+    python_path: tuple[str, ...]
     process: UUID
 
 
 def environment(
-    argv: Sequence[str], orig_argv: Sequence[str], path: Sequence[str], folder: Path, process: UUID
+    argv: Sequence[str],
+    orig_argv: Sequence[str],
+    path: Sequence[str],
+    folder: Path,
+    process: UUID,
+    python_path: str = "",
 ) -> Environment:
     """What surrounds this process.
 
@@ -68,9 +75,10 @@ def environment(
         path: `sys.path`: packages are looked for there.
         folder: The working directory.
         process: One id for this process.
+        python_path: The variable `PYTHONPATH`.
     """
     folders = tuple(_folders_with_times(path))
-    return _environment(tuple(argv), tuple(orig_argv[1:]), folders, str(folder), process)
+    return _environment(tuple(argv), tuple(orig_argv[1:]), folders, str(folder), process, python_path)
 
 
 @lru_cache(maxsize=16)
@@ -80,6 +88,7 @@ def _environment(
     folders: tuple[tuple[str, int], ...],
     directory: str,
     process: UUID,
+    python_path: str,
 ) -> Environment:
     return Environment(
         python=_python(),
@@ -91,6 +100,7 @@ def _environment(
         argv=argv,
         command=command,
         directory=directory,
+        python_path=tuple(one for one in python_path.split(os.pathsep) if one),
         process=process,
     )
 

@@ -26,6 +26,7 @@ MEMBER = Member(
 RUN = Recorded(
     not_covered=(),
     run_id="r", namespace="fraud", job="train", state="COMPLETE", process="p", command=("train.py",),
+    python_path=(),
     directory="/home/a/project", root="/home/a/project", commit="0" * 40, dirty=False, snapshot=None, repository=None,
     python="3.11.2", packages={}, callable=None, variables={}, members=(MEMBER,), parameters=(), read=(), outputs=(),
     events=(),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cli_projects import git
+from replay_projects import HEAD
 
 from relineage.emitter.digests.closeness import Tolerance
 
@@ -365,6 +366,32 @@ with lineage.run("train") as run:
     monkeypatch.setenv("RELINEAGE_KAFKA", "localhost:1")
 
     assert project.replay("train").verdict == "bitwise"
+
+
+@pytest.mark.parametrize(
+    ("named", "start"), [("src", "."), ("../src", "jobs"), ("{name}/src", ".."), ("{folder}/src", ".")]
+)
+def test_modules_are_found_where_pythonpath_named_folders_but_in_the_snapshot(
+    project, named: str, start: str
+) -> None:
+    text = """
+with lineage.run("train", seed=1) as run:
+    run.output({"w": np.array([constant.VALUE, random.random()])}, name="model")
+"""
+    for folder in ("src/fraud", "jobs"):
+        (project.folder / folder).mkdir(parents=True)
+    (project.folder / "src" / "fraud" / "train.py").write_text(HEAD + "from . import constant\n" + text)
+    constant = project.folder / "src" / "fraud" / "constant.py"
+    constant.write_text("VALUE = 2.0\n")
+    (project.folder.parent / ".relineage").symlink_to(project.folder / ".relineage")
+    project.commit()
+    path = named.format(folder=project.folder, name=project.folder.name)
+    project.run("-m", "fraud.train", cwd=project.folder / start, PYTHONPATH=path)
+    constant.write_text("VALUE = 30.0\n")
+
+    replayed = project.replay("train")
+
+    assert replayed.verdict == "bitwise", replayed
 
 
 def test_events_go_nowhere_else_whatever_the_project_says(project, tmp_path: Path) -> None:
