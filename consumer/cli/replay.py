@@ -24,7 +24,7 @@ from ..ask import question_errors
 from ..display import printable
 from ..home import EVENTS, find_home
 from ..named import named
-from ..replay.closure import Wanted, read_closure, replay_closure
+from ..replay.closure import read_closure, replay_closure, wanted
 from ..replay.record import record
 from ..replay.recorded import Recorded, read_run
 from ..replay.replaying import Means
@@ -95,7 +95,7 @@ def command(
             processes = read_closure(found.connection, found.x[0])
         else:
             run = read_run(found.connection, run_meant(found.connection, found.x[0]))
-            processes = [Wanted(run=run, run_ids=(run.run_id,))]
+            processes = [wanted(run)]
         means = Means(
             repositories=found.repositories(),
             objects=found.objects(),

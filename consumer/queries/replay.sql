@@ -22,8 +22,8 @@ chance as (select distinct run_id, entropy, given from seeds)
 select m.run_id, m.job_namespace, m.job_name, m.state,
        row_number() over (partition by m.job_namespace, m.job_name order by m.started_at, m.run_id) - 1 as ordinal,
        c.entropy, coalesce(c.given, false) as given,
-       coalesce(m.parent_run_id in (select run_id from mine), false) as inner_run
-from mine m left join chance c using (run_id)
+       o.run_id as outer_run_id
+from mine m left join chance c using (run_id) left join mine o on o.run_id = m.parent_run_id
 order by m.started_at, m.run_id;
 
 -- name: parameters

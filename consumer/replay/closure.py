@@ -28,6 +28,17 @@ class Wanted:
     run_ids: tuple[str, ...]
 
 
+def wanted(run: Recorded) -> Wanted:
+    """The process of a run, to judge that run; one without outputs by those of the runs within it."""
+    writers = {one.run_id for one in run.outputs}
+    within = {run.run_id}
+    for one in run.members:  # in the order in which they began
+        if one.outer in within:
+            within.add(one.run_id)
+    inner = tuple(one.run_id for one in run.members if one.run_id in within & writers)
+    return Wanted(run=run, run_ids=(run.run_id,) if run.run_id in writers else inner or (run.run_id,))
+
+
 def read_closure(connection: engine.DuckDBPyConnection, x: str) -> list[Wanted]:
     """The processes that x comes from, each after those whose data it read.
 

@@ -24,7 +24,9 @@ _CONTENT = {"content": "relineage_content", "model": "relineage_model"}
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """One run of a process; `ordinal` counts the runs of its job, from 0. `entropy` is hexadecimal."""
+    """One run of a process; `ordinal` counts its job's runs, from 0. `entropy` is hexadecimal; `outer` is the run of
+    this process around it.
+    """
 
     run_id: str
     namespace: str
@@ -33,12 +35,12 @@ class Member:
     ordinal: int
     entropy: str | None
     given: bool
-    inner: bool
+    outer: str | None
 
     @property
     def drawn(self) -> bool:
         """Whether its entropy came from the operating system."""
-        return self.entropy is not None and not self.given and not self.inner
+        return self.entropy is not None and not self.given and self.outer is None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +185,7 @@ def read_members(connection: engine.DuckDBPyConnection, run_id: str) -> tuple[Me
             ordinal=row["ordinal"],
             entropy=row["entropy"],
             given=row["given"],
-            inner=row["inner_run"],
+            outer=row["outer_run_id"],
         )
         for row in _rows(connection, "process_runs", {"run_id": run_id})
     )

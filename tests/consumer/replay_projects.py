@@ -12,7 +12,7 @@ from cli_projects import git, process_environment
 
 from relineage.consumer.cli.replay import run_meant
 from relineage.consumer.consume import take_in
-from relineage.consumer.replay.closure import Wanted, read_closure, replay_closure
+from relineage.consumer.replay.closure import read_closure, replay_closure, wanted
 from relineage.consumer.replay.recorded import Recorded, read_run
 from relineage.consumer.replay.replaying import Means
 from relineage.consumer.replay.verdicts import Replayed
@@ -79,9 +79,12 @@ class Project:
             return read_run(store.connection, run_meant(store.connection, x))
 
     def replay(self, x: str, **means: Any) -> Replayed:
-        run = self.recorded(x)
-        [verdict] = replay_closure([Wanted(run=run, run_ids=(run.run_id,))], self.means(**means))
+        [verdict] = self.replay_within(x, **means)
         return verdict
+
+    def replay_within(self, x: str, **means: Any) -> list[Replayed]:
+        """The verdicts of a run, or of the runs within one that has no outputs of its own."""
+        return list(replay_closure([wanted(self.recorded(x))], self.means(**means)))
 
     def replay_closure(self, x: str, **means: Any) -> list[Replayed]:
         with self.store() as store:

@@ -21,7 +21,7 @@ MEMBER = Member(
     ordinal=0,
     entropy="ab",
     given=False,
-    inner=False,
+    outer=None,
 )
 RUN = Recorded(
     not_covered=(),

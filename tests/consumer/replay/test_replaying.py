@@ -426,6 +426,32 @@ def test_a_run_without_outputs_proves_nothing_and_has_no_causes(project) -> None
     assert verdict.causes == ()
 
 
+def test_a_run_around_others_is_judged_by_what_these_made(project) -> None:
+    project.write(
+        train="""
+@lineage.step
+def draw(size):
+    return np.random.random(size)
+@lineage.step
+def entropy(size):
+    return draw(size) + np.random.default_rng().random(size)
+@lineage.step
+def report(x): pass
+with lineage.run("pipeline", seed=1) as run:
+    report(entropy(9))
+draw(2)
+"""
+    )
+    project.run("train.py")
+
+    verdicts = project.replay_within("pipeline")
+
+    assert [(one.job, one.verdict) for one in verdicts] == [
+        ("fraud/entropy", "not reproduced"), ("fraud/draw", "bitwise"),
+    ]  # fmt: skip
+    assert [one.job for one in project.replay_within("entropy")] == ["fraud/entropy"]
+
+
 def test_more_outputs_than_then_are_a_difference(project) -> None:
     # A file that git ignores and that is gone: the job takes another way.
     project.write(
