@@ -32,7 +32,9 @@ class _Parsed:
     def __init__(self, text: str, file_name: str) -> None:
         try:
             self.tree = ast.parse(text)
-            compiled = compile(self.tree, file_name, "exec", dont_inherit=True)
+            # A notebook's cell may await where it stands.
+            flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+            compiled = compile(self.tree, file_name, "exec", flags=flags, dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError) as error:
             raise NoText(f"{file_name} is no Python that can be read ({type(error).__name__})") from None
         self.text = text

@@ -1,10 +1,13 @@
 """The digest of a callable's code: what changes it, what does not, and what it does not see."""
 
+import ast
+import asyncio
 import contextlib
 import functools
 import gc
 import importlib
 import itertools
+import linecache
 import math
 import os
 import subprocess
@@ -559,6 +562,23 @@ def test_a_value_that_changes_between_two_calls_is_seen(tmp_path: Path, shape: s
         else:
             job.A.rate = 5
         assert callable_code(function).digest not in (None, before.digest)
+
+
+def test_a_cell_of_a_notebook_may_await_where_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    def executed(text: str) -> Code:
+        name = f"/tmp/ipykernel_1/{next(_numbers)}.py"  # of no file, as IPython names its cells
+        monkeypatch.setitem(linecache.cache, name, (len(text), None, text.splitlines(True), name))
+        code = compile(text, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        names: dict[str, Any] = {"__name__": "__main__", "asyncio": asyncio}
+        asyncio.run(eval(code, names))
+        return callable_code(names["double"])
+
+    cell = "async def double(x): return x * {}\nmade = await double(2)\n"
+
+    assert executed(cell.format(2)).missing is None
+    assert (
+        executed(cell.format(2)).digest == executed(cell.format(2)).digest != executed(cell.format(3)).digest
+    )
 
 
 def test_asking_again_takes_less_than_a_millisecond(tmp_path: Path) -> None:
