@@ -135,6 +135,7 @@ create or replace macro reproducibility(x) as table (
         select i.run_id, i.depth, r.job_name, q.* exclude (run_id), e.commit, e.dirty, e.snapshot, e.not_covered, e.python, e.packages, e.engine,
                list_transform(list_filter(e.not_covered, lambda u: contains(u, ': in use, ')), lambda u: regexp_replace(u, ' \(b3-bytes1:[0-9a-f]{64}\)$', '')) as lacking,
                s.body as seeds, p.body as step,
+               regexp_extract_all(p.body ->> '$.missing', 'parameter ''([^'']*)'': ', 1) as objects,  -- whose values may hold anything
                from_json(json_extract(s.body, '$.uncovered'), '["VARCHAR"]') as uncovered,
                -- What may have been used but nobody looked does not fail the check.
                list_filter(from_json(json_extract(s.body, '$.uncovered'), '["VARCHAR"]'), lambda u: not starts_with(u, 'not observed: ')) as used,
@@ -149,11 +150,12 @@ create or replace macro reproducibility(x) as table (
     judged as (
         select run_id, job_name, depth, unnest([
             {place: 1, check_name: 'inputs_known',
-             status: case when len(nameless) > 0 then 'failed' when len(inferred) > 0 or len(only_stat) > 0 then 'unknown' else 'passed' end,
+             status: case when len(nameless) > 0 then 'failed' when len(inferred) > 0 or len(only_stat) > 0 or len(objects) > 0 then 'unknown' else 'passed' end,
              reason: case
                  when len(nameless) > 0 then 'no version is known of ' || array_to_string(nameless, ', ')
                  when len(inferred) > 0 then 'no version was declared of ' || array_to_string(inferred, ', ') || '; the latest write before is taken'
                  when len(only_stat) > 0 then 'only size and time are known of ' || array_to_string(only_stat, ', ')
+                 when len(objects) > 0 then 'only the type is known of parameter ' || array_to_string(objects, ', ')
                  when coalesce(inputs, 0) = 0 then 'it declared no inputs'
                  else 'each of ' || inputs || ' inputs has a version' end},
             {place: 2, check_name: 'inputs_unchanged',

@@ -360,6 +360,16 @@ def test_what_the_digest_of_a_steps_code_leaves_out_is_told(
     assert reason.endswith("; not in the digest of its code: __main__.BUSY: a threading.Event")
 
 
+def test_an_object_that_was_handed_to_a_step_may_hold_anything(
+    repository: Path, status: Callable[..., Any]
+) -> None:
+    text = STEP.replace("fit():", "fit(data, size):").replace("fit()", "fit(BUSY, size=3)")
+    (repository / "train.py").write_text(text)
+    run_again(repository)
+
+    assert status("fit", "inputs_known") == ("unknown", "only the type is known of parameter data")
+
+
 def test_outside_of_git_the_sources_are_looked_for_in_the_store(
     folder: Path, status: Callable[..., Any]
 ) -> None:
