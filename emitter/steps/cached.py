@@ -18,6 +18,7 @@ Each time the reason stands in `relineage_step.cache`. What is on the disk is de
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from ..datasets import Description
 from ..identity import Identity, recipe_digest
 from ..naming import DatasetName
 from ..parameters import holds_secret, parameters_of
+from .arguments import sort_out
 from .forms import Formless, form_of, made_again
 from .index import Entry, Index, Unusable
 from .likeness import likeness
@@ -127,15 +129,13 @@ def why_not(call: "StepCall", result: Any) -> str | None:
     beyond = {e.role for e in run.entries if e.direction == "input"} - {r for r, _ in call.arguments.inputs}
     if beyond:
         return f"the function read what is no argument: {', '.join(sorted(beyond))}"
-    if parameters_of(call.arguments.parameters).forms != run.parameter_forms:
-        return "the function changed a parameter"
     if isinstance(call.likeness, str):
         return call.likeness
     try:
         form_of(result, "output")
     except Formless as formless:
         return str(formless)
-    return _changed_input(call)
+    return _changed(call)
 
 
 def prepare(call: "StepCall", result: Any) -> Kept | str:
@@ -209,22 +209,38 @@ def _recipes(identity: Identity, given_seed: int | None) -> list[str]:
 
 def _unlike(call: "StepCall", entry: Entry) -> str:
     """The arguments in which a function can tell two calls of one recipe apart."""
-    assert not isinstance(call.likeness, str)
-    now, kept = call.likeness, entry.said["likeness"]
-    return ", ".join(name for name in dict.fromkeys((*now, *kept)) if now.get(name) != kept.get(name))
+    return _other(call.likeness, entry.said["likeness"])
 
 
-def _changed_input(call: "StepCall") -> str | None:
+def _other(one: Mapping[str, str] | str, other: Mapping[str, str] | str) -> str:
+    assert not isinstance(one, str)
+    assert not isinstance(other, str)
+    return ", ".join(name for name in dict.fromkeys((*one, *other)) if one.get(name) != other.get(name))
+
+
+def _changed(call: "StepCall") -> str | None:
+    """What is another thing after the function than before: an attribute of its object may be a new one."""
     from ..digests import Refused, content_of
 
+    assert call.bound is not None  # else there were no recipe
+    if call.code().digest != call.run.code:
+        return "the function changed a value that its code refers to"
+    now = sort_out(call.bound, call.step.said, method=call.step.method)
+    forms, before = parameters_of(now.parameters).forms, call.run.parameter_forms
+    for name in dict.fromkeys((*before, *forms)):
+        if forms.get(name) != before.get(name):
+            return f"the function changed the parameter {name}"
     digests = {entry.role: entry.digest for entry in call.run.entries if entry.direction == "input"}
-    for role, data in call.arguments.inputs:
-        try:
-            now = content_of(as_state(data) or data).version
-        except Refused:
-            now = None
-        if now != digests.get(role):
+    inputs = dict(now.inputs)
+    for role in dict.fromkeys((*digests, *inputs)):
+        digest = None
+        if role in inputs:
+            with suppress(Refused):
+                digest = content_of(as_state(inputs[role]) or inputs[role]).version
+        if digest is None or digest != digests.get(role):
             return f"the function changed its input {role}"
+    if other := _other(likeness(call.bound, method=call.step.method), call.likeness):
+        return f"the function changed {other}"
     return None
 
 

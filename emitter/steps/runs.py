@@ -82,6 +82,11 @@ class StepRun(Run):
         return self._parameters.forms
 
     @property
+    def code(self) -> str | None:
+        """The digest of the code of its call, as it was when it began."""
+        return self._call.code
+
+    @property
     def repository(self) -> "Repository | None":
         """The work tree of the code; null where there is none."""
         return self._surroundings.repository if self._surroundings is not None else None

@@ -345,7 +345,7 @@ def test_without_a_recipe_nothing_is_kept(project):
     ("body", "reason"),
     [
         ("frame['b'] = 1; return 1", "the function changed its input frame"),
-        ("columns.append('z'); return 1", "the function changed a parameter"),
+        ("columns.append('z'); return 1", "the function changed the parameter columns"),
         (
             "current_run().input(np.arange(20.0), role='more'); return 1",
             "the function read what is no argument: more",
@@ -591,6 +591,65 @@ def test_a_coroutine_is_answered_too(project):
     assert project.ran == ["1"]
 
 
+EFFECTS = """
+    class Mean:
+        def __init__(self): self.total = 0
+
+        @lineage.step(cache=True)
+        def add(self, number):
+            note("ran")
+            self.total += number
+            return self.total
+
+        @lineage.step(cache=True)
+        def fit(self, array):
+            note("ran")
+            self.mean_ = array.mean()
+            return array - self.mean_
+
+        @classmethod
+        @lineage.step(cache=True)
+        def know(cls, array):
+            note("ran")
+            cls.known = len(array)
+            return array + 1
+
+    SEEN = []
+
+    @lineage.step(cache=True)
+    def remember(array):
+        note("ran")
+        seen = SEEN
+        seen.append(float(array[0]))
+        return array + 1
+
+    @lineage.step(cache=True)
+    def tidy(frame):
+        note("ran")
+        frame.insert(0, "b", frame.pop("b"))
+        return len(frame)
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param("Mean().add(1)", id="attribute that is a number"),
+        pytest.param("Mean().fit(np.arange(20.0))", id="attribute that is new"),
+        pytest.param("Mean.know(np.arange(20.0))", id="attribute of the class"),
+        pytest.param("remember(np.arange(20.0))", id="global"),
+        pytest.param("tidy(pd.DataFrame({'a': range(20), 'b': range(20)}))", id="order of columns"),
+    ],
+)
+def test_a_call_that_did_more_than_return_is_made_again(project, call):
+    for _ in range(2):  # as in two processes
+        steps = project.module(EFFECTS)
+        eval(call, vars(steps))
+
+        assert project.ran == ["ran"]
+    assert "; not kept: the function changed " in cache_of(project.ends()[-1])
+
+
 FUNCTIONS = """
     import given_functions
 
@@ -636,4 +695,4 @@ def test_a_generator_that_is_an_argument_counts_by_its_state(project):
     assert one.tolist() == again.tolist() != other.tolist()
     first, second, third = (step_of(event)["recipe"] for event in project.ends())
     assert first == third != second
-    assert cache_of(project.ends()[0]).endswith("not kept: the function changed a parameter")
+    assert cache_of(project.ends()[0]).endswith("not kept: the function changed the parameter rng")
