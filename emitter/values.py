@@ -201,6 +201,12 @@ def _pairs(mapping: Mapping[Any, Any], depth: int) -> bytes:
     return b"".join(key + item for key, item in sorted(pairs))
 
 
+def _duration(value: Any) -> tuple[int, ...]:
+    parts = (value.days, value.seconds, value.microseconds)
+    nanoseconds = getattr(value, "nanoseconds", 0)  # of pandas
+    return (*parts, nanoseconds) if nanoseconds else parts
+
+
 def _float(value: float) -> bytes:
     return _CANONICAL_NAN if math.isnan(value) else struct.pack(">d", value)
 
@@ -217,7 +223,7 @@ _SCALARS: tuple[tuple[type, bytes, Callable[[Any], bytes]], ...] = (
     (datetime, b"T", lambda value: value.isoformat().encode()),
     (date, b"A", lambda value: value.isoformat().encode()),
     (time, b"O", lambda value: value.isoformat().encode()),
-    (timedelta, b"L", lambda value: repr((value.days, value.seconds, value.microseconds)).encode()),
+    (timedelta, b"L", lambda value: repr(_duration(value)).encode()),
     (Decimal, b"m", lambda value: str(value).encode()),
     (Fraction, b"q", lambda value: str(value).encode()),
     (UUID, b"u", lambda value: value.bytes),

@@ -2,12 +2,14 @@
 
 A digest says what data is, whoever carries it: a table is the same in another order of columns, as another kind of
 frame, with categories instead of texts. A function may make something else of each, so the cache of steps answers a
-call only where its arguments are alike in that, too. Decides how much is looked at: containers as deep as they go, and
-of objects with a digest of their own (an estimator, a path) the class. How frames are described is in `form_frames.py`.
+call only where its arguments are alike in that, too. Decides how much is looked at: containers as deep as they go, of
+a path its text, and of other objects with a digest of their own (an estimator) the class. How frames are described is
+in `form_frames.py`.
 """
 
 import sys
 from inspect import BoundArguments
+from pathlib import PurePath
 from typing import Any
 
 from . import form_frames
@@ -45,7 +47,9 @@ def _seen(value: Any) -> list[Any]:
         return [kind, [_seen(one) for one in value]]
     if (told := form_frames.seen_of(value) or _layout(value)) is not None:
         return [kind, told]
-    return [kind, getattr(value, "fold", 0)]
+    if isinstance(value, PurePath):  # a function may take a month from it
+        return [kind, str(value)]
+    return [kind, getattr(value, "fold", 0), str(getattr(value, "tzinfo", None))]
 
 
 def _layout(value: Any) -> list[Any] | None:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import attrs
 import numpy as np
+import pandas as pd
 import pydantic
 import pytest
 from hypothesis import given
@@ -58,7 +59,7 @@ DIFFERENT = [
     Attributes(0.1, [1]), Attributes(0.1, [2]), Model(lr=0.1, layers=[1]), Model(lr=0.1, layers=[2]),
     Decimal("1"), Decimal("1.0"), Fraction(1, 2), UUID(int=1), PurePosixPath("a"),
     date(2026, 1, 1), datetime.fromisoformat("2026-01-01"), datetime(2026, 1, 1, tzinfo=UTC),
-    timedelta(seconds=1), range(3), range(0, 3, 2),
+    timedelta(seconds=1), pd.Timedelta(1_000_000_001, "ns"), range(3), range(0, 3, 2),
     np.array([1, 2]), np.array([1.0, 2.0]), np.array([[1, 2]]), np.array([1, 2], dtype=np.int32),
     np.dtype("f4"), np.dtype("f8"), np.dtype("M8[s]"), np.dtype("M8[ms]"), "<f4",
 ]  # fmt: skip
@@ -83,6 +84,7 @@ def test_different_values_have_different_forms():
         pytest.param(float("nan"), -np.float64("nan"), id="every NaN"),
         pytest.param({"a": 1, "b": 2}, {"b": 2, "a": 1}, id="order of a dict"),
         pytest.param(OrderedDict(b=2, a=1), {"a": 1, "b": 2}, id="kind of a dict"),
+        pytest.param(pd.Timedelta("1s"), timedelta(seconds=1), id="kind of a duration"),
         pytest.param(Point(1, 2), (1, 2), id="named tuple"),
         pytest.param({3, 1, 2}, frozenset([2, 3, 1]), id="order and kind of a set"),
         pytest.param(bytearray(b"x"), b"x", id="bytearray"),

@@ -100,6 +100,8 @@ def test_another_parameter_or_input_is_computed(project, call):
         ("ARRAY.reshape(4, 5)[:, :3]", "np.repeat(ARRAY.reshape(4, 5)[:, :3], 2, axis=1)[:, ::2]"),
         ("(FRAME, 1)", "[FRAME, 1]"),
         ("{'a': 1, 'b': 2}", "{'b': 2, 'a': 1}"),
+        ("file('may.csv')", "file('june.csv')"),
+        ("noon('Europe/Paris')", "noon('Europe/Berlin')"),
         ("('a', 'b')", "urllib.parse.DefragResult('a', 'b')"),
         ("Holder(FRAME).told", "Holder(FRAME[['t', 'a']]).told"),
     ],
@@ -109,8 +111,15 @@ def test_what_a_function_can_tell_and_no_digest_does_is_computed(project, one, o
     steps = project.module(
         TEXT
         + """
-    import urllib.parse
+    import datetime, urllib.parse, zoneinfo
     import polars as pl
+
+    def file(name):
+        path = Path(".relineage", name)  # which git ignores
+        path.write_text("a,b\\n1,2\\n")
+        return path
+
+    def noon(zone): return datetime.datetime(2026, 1, 1, 12, tzinfo=zoneinfo.ZoneInfo(zone))
 
     @lineage.step(cache=True)
     def told(data):
