@@ -5,7 +5,7 @@ run inside of it has read or written (rule R5). What is said of the content is d
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -47,15 +47,17 @@ class Declaration:
     outer_runs: frozenset[str]
 
 
-def make_entry(
+def make_entries(
     said: Declaration,
     description: Description,
     known_objects: KnownObjects,
     standard: StandardFacets,
     producer: str,
     keep: Keep,
-) -> Entry:
-    """The entry of a declaration; the object is remembered under its name."""
+) -> tuple[Entry, ...]:
+    """The entry of a declaration; the object is remembered under its name. What an inner run has written under another
+    name is read from there as well, else nobody would know where it comes from.
+    """
     recognised_by = description.digest if description.distinctive else None
     known = known_objects.find(said.data, recognised_by) if said.data is not None else None
     same_content = known is not None and known.digest == description.digest
@@ -89,7 +91,7 @@ def make_entry(
     if description.rows is not None or description.size is not None:
         counted = standard.statistics(said.direction, description.rows, description.size)
         io_facets[f"{said.direction}Statistics"] = counted
-    return Entry(
+    entry = Entry(
         direction=said.direction,
         name=name,
         role=said.role,
@@ -99,6 +101,22 @@ def make_entry(
         whole=whole,
         io_facets=io_facets,
     )
+    if original is None or known is None or known.name == name or "symlinks" in whole:
+        return (entry,)
+    if said.direction == "input" or known.version is None:
+        return (entry,)
+    facets = {**description.facets, "version": standard.version(known.version)}
+    source = replace(
+        entry,
+        direction="input",
+        name=known.name,
+        version=known.version,
+        facets=fit_dataset(facets, keep),
+        whole=facets,
+        io_facets={"relineage_io": io_facet("input", said.role, instant, origin, producer)},
+        asked=False,
+    )
+    return source, entry
 
 
 def _name(said: Declaration, known: Known | None) -> DatasetName:

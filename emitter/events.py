@@ -48,6 +48,7 @@ class Entry:
         facets: Dataset facets, each at most 64 kB.
         whole: The same before they were cut to size.
         io_facets: Input or output facets.
+        asked: Whether it counts for what was asked for; not what an inner run has made.
     """
 
     direction: str
@@ -58,6 +59,7 @@ class Entry:
     facets: Facets
     whole: Facets
     io_facets: Facets
+    asked: bool = True
 
     @property
     def size_bytes(self) -> int:
@@ -300,7 +302,7 @@ def identity_of(
         return [
             Part(role=entry.role, digest=entry.digest, name=entry.name.name)
             for entry in entries
-            if entry.direction == direction
+            if entry.direction == direction and entry.asked
         ]
 
     return identify(

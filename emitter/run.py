@@ -19,7 +19,7 @@ from .clock import new_run_id
 from .cost import Meter
 from .datasets import Description, describe, undigested, with_modality
 from .endings import ending_of, message_of
-from .entries import Declaration, make_entry
+from .entries import Declaration, make_entries
 from .errors import RunStateError
 from .events import TERMINAL, Call, Entry, RunFacts, document
 from .guard import Stopwatch, warn
@@ -314,10 +314,11 @@ class Run:
             description = known or self._described(data, mode or lineage.settings.digest, store, direction)
             if modality is not None:
                 description = with_modality(description, modality)
-            entry = make_entry(said, description, KNOWN, lineage.standard, lineage.producer, self._keep)
+            entries = make_entries(said, description, KNOWN, lineage.standard, lineage.producer, self._keep)
             with self._lock:
                 self._gaps.remove(gap)
-                self._entries.setdefault(entry.key, entry)  # said again: the first instant holds
+                for entry in entries:
+                    self._entries.setdefault(entry.key, entry)  # said again: the first instant holds
                 # What is stored and named by no event is tidied away after a day; the run may take longer.
                 if tell:
                     self._tell(at_once=description.facets["relineage_content"].get("stored") is not None)

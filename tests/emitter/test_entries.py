@@ -238,6 +238,25 @@ def test_an_outer_run_that_hands_on_what_its_inner_run_wrote_says_so(lineage, fo
     assert (named(outer_write), version(outer_write)) == (named(inner_write), version(inner_write))
 
 
+def test_what_an_inner_run_made_is_read_where_the_outer_one_hands_it_on_under_another_name(lineage, folder):
+    keys = []
+    for rows in (20, 30):
+        with lineage.run("pipeline", seed=1) as pipeline:
+            with lineage.run("train") as train:
+                model = train.output(np.arange(float(rows)), role="model")
+            pipeline.output(model, name="models/m", role="best")
+        keys.append(last(folder, "pipeline")["run"]["facets"]["relineage_step"])
+
+    [made], [handed_on] = last(folder, "train")["outputs"], last(folder, "pipeline")["outputs"]
+    [read] = last(folder, "pipeline")["inputs"]
+    assert handed_on["name"] == "models/m"
+    assert (named(read), version(read)) == (named(made), version(made))
+    assert (io(read, "input")["role"], io(read, "input")["origin"]) == ("best", "forwarded")
+    assert io(read, "input")["instant"] == io(made)["instant"]
+    assert keys[0]["task"] == keys[1]["task"]  # it is nothing that was asked for
+    assert keys[0]["outcome"] != keys[1]["outcome"]
+
+
 def test_what_is_handed_on_counts_in_the_outer_runs_task_and_outcome(lineage, folder):
     keys = []
     for rows in (20, 30):

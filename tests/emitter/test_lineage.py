@@ -489,7 +489,7 @@ def test_what_could_not_be_recorded_makes_the_task_unknown(lineage, folder, monk
 
     with lineage.run("train") as run:
         with monkeypatch.context() as patched:
-            patched.setattr("relineage.emitter.run.make_entry", broken)
+            patched.setattr("relineage.emitter.run.make_entries", broken)
             data = frame()
             assert run.input(data, role="train") is data
         run.output(frame(30))
