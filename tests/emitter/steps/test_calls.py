@@ -6,6 +6,31 @@ from step_events import content, parameters, roles, step_of
 from relineage.emitter import RelineageWarning
 
 
+@pytest.mark.parametrize("handed", [True, False], ids=["handed over", "not handed over"])
+def test_a_thread_is_within_the_run_whose_context_it_is_handed(project, handed):
+    steps = project.module(
+        """
+    import contextvars
+    from concurrent.futures import ThreadPoolExecutor
+
+    @lineage.step
+    def fold(seed): return np.random.default_rng(seed).normal(size=9)
+
+    def validate(handed):
+        with lineage.run("validate", seed=1) as run, ThreadPoolExecutor(1) as pool:
+            within = contextvars.copy_context().run if handed else lambda function, *arguments: function(*arguments)
+            return pool.submit(within, fold, run.seed("fold 0")).result()
+    """
+    )
+    one, again = steps.validate(handed), steps.validate(handed)
+
+    assert one.tolist() == again.tolist()
+    first, second = project.ends("fold")
+    assert ("parent" in first["run"]["facets"]) == handed
+    entropies = [event["run"]["facets"]["relineage_seeds"]["entropy"] for event in (first, second)]
+    assert (entropies[0] == entropies[1]) == handed
+
+
 def test_a_call_is_a_run_with_its_data_as_inputs_and_the_rest_as_parameters(project):
     steps = project.module("""
         @lineage.step
