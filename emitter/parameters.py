@@ -9,10 +9,11 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .stand_ins import stand_in
+from .stand_ins import plain_attributes, stand_in
 from .values import NoFormError, Record, canonical, record_of, text, type_name
 
 _REDACTED = "[redacted]"
+_DEEPEST_OBJECTS = 4  # one within another
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,4 +110,9 @@ def _told(name: str, value: object, depth: int = 0, *, hiding: bool = True, stan
         return type(value)(told("", item) for item in value)  # type: ignore[attr-defined,call-arg]
     if (record := record_of(value)) is not None:
         return Record(record.kind, {key: told(key, item) for key, item in record.fields.items()})
-    return stand_in(value) if standing else value
+    if not standing:
+        return value
+    if depth < _DEEPEST_OBJECTS and (fields := plain_attributes(value)) is not None:
+        kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        return Record(kind, {key: told(key, item) for key, item in fields.items()})
+    return stand_in(value)

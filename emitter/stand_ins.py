@@ -5,9 +5,10 @@
 | a function or class that a module holds | its name, `module:qualified.name`; its code counts with the step's |
 | a partial function of one | that, and what it was given |
 | a generator of numbers (numpy's, Python's, torch's) | its kind and its state when the call begins |
+| an object of a class of one's own | its attributes, where these are few and plain: a configuration, say |
 
-Decides that nothing else has one: a lambda, a function in a function and an object of a class of one's own can be told
-by no name. Libraries that the caller did not import are not imported here.
+Decides that nothing else has one: a lambda and a function in a function can be told by no name, and what an object of
+somebody else's holds is not known. Libraries that the caller did not import are not imported here.
 """
 
 import functools
@@ -15,9 +16,13 @@ import sys
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
+from .capture.local import is_own_class
 from .values import Named, NoFormError, Record, canonical
 
 _DIGEST_HEX = 32
+_MOST_ITEMS = 1_000  # of an attribute
+_MOST_ARRAY_BYTES = 1 << 16
+_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})
 
 
 def stand_in(value: object) -> object:
@@ -35,6 +40,38 @@ def stand_in(value: object) -> object:
         name = _name_of(value)
         return value if name is None else Named("class" if isinstance(value, type) else "function", name)
     return _generator(value) or value
+
+
+def plain_attributes(value: object) -> dict[str, object] | None:
+    """The attributes of an object of the user's own; null if it may hold more than these, or they are many."""
+    kind = type(value)
+    if isinstance(value, type) or kind in _PLAIN or not is_own_class(kind):
+        return None
+    if any(getattr(kind, name) is not getattr(object, name) for name in _REDUCING):
+        return None
+    try:
+        reduced: Any = object.__reduce_ex__(value, 2)
+    except (TypeError, ValueError):  # something lies in memory that is no attribute
+        return None
+    _, _, state, items, pairs = reduced
+    if items is not None or pairs is not None:
+        return None
+    found: dict[str, object] = {}
+    for part in state if isinstance(state, tuple) else (state,):
+        found |= part or {}
+    return found if all(map(_is_short, found.values())) else None
+
+
+# Whoever says himself what an object consists of may leave attributes out.
+_REDUCING = ("__reduce_ex__", "__reduce__", "__getstate__")
+
+
+def _is_short(value: Any) -> bool:
+    if isinstance(value, list | tuple | dict | set | frozenset):
+        held = value.values() if isinstance(value, dict) else value
+        return len(value) <= _MOST_ITEMS and _PLAIN.issuperset(map(type, held))
+    numpy = sys.modules.get("numpy")
+    return numpy is None or not isinstance(value, numpy.ndarray) or value.nbytes <= _MOST_ARRAY_BYTES
 
 
 def _name_of(value: Any) -> str | None:

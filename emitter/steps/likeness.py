@@ -12,6 +12,7 @@ from inspect import BoundArguments
 from pathlib import PurePath
 from typing import Any
 
+from ..stand_ins import plain_attributes
 from . import form_frames
 from .arguments import PLAIN_TYPES, attributes
 from .content import has_content
@@ -47,6 +48,8 @@ def _seen(value: Any) -> list[Any]:
         return [kind, [_seen(one) for one in value]]
     if (told := form_frames.seen_of(value) or _layout(value)) is not None:
         return [kind, told]
+    if (held := plain_attributes(value)) is not None:
+        return [kind, [[name, _seen(one)] for name, one in held.items()]]
     if isinstance(value, PurePath):  # a function may take a month from it
         return [kind, str(value)]
     return [kind, getattr(value, "fold", 0), str(getattr(value, "tzinfo", None))]

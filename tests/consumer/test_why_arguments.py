@@ -25,7 +25,12 @@ def greatest_error(truth, told):
     return abs(truth - told).max()
 
 
-def pipeline(lineage, *, model=Ridge, metric=mean_absolute_error, seed=1, own=3, before=2):
+class Config:
+    def __init__(self, scale):
+        self.scale = scale
+
+
+def pipeline(lineage, *, model=Ridge, scale=1.0, metric=mean_absolute_error, seed=1, own=3, before=2):
     """A fit, and noise from a generator of its own and from one of the run's."""
 
     @lineage.step
@@ -33,11 +38,16 @@ def pipeline(lineage, *, model=Ridge, metric=mean_absolute_error, seed=1, own=3,
         return {"score": float(metric(y, model().fit(x, y).predict(x)))}
 
     @lineage.step
+    def scaled(x, config):
+        return x * config.scale
+
+    @lineage.step
     def noise(rng, size):
         return rng.normal(size=size)
 
     with lineage.run("around", seed=seed) as run:
         fit(X, Y, model, metric)
+        scaled(X, Config(scale))
         generator = np.random.default_rng(own)
         generator.normal(size=before)
         noise(generator, 5)
@@ -66,6 +76,7 @@ def why(folder, job, call, *variants):
     [
         pytest.param({"model": LinearRegression}, "fit", 0, ["parameter model"], id="class"),
         pytest.param({"metric": mean_squared_error}, "fit", 0, ["parameter metric"], id="function"),
+        pytest.param({"scale": 2.0}, "scaled", 0, ["parameter config"], id="object"),
         pytest.param({"own": 4}, "noise", 0, ["parameter rng"], id="generator with another seed"),
         pytest.param({"before": 1}, "noise", 0, ["parameter rng"], id="generator that was used before"),
         pytest.param({"seed": 2}, "noise", 1, ["seed"], id="generator of a run with another seed"),

@@ -27,6 +27,37 @@ class Folds(Loader):
     pass
 
 
+class Config:
+    def __init__(self, rate, inner=None):
+        self.rate, self.inner, self.layers = rate, inner, [1, 2]
+
+
+class Slots:
+    __slots__ = ("rate",)
+
+    def __init__(self, rate):
+        self.rate = rate
+
+
+class Chance(random.Random):
+    pass
+
+
+class Texts(list):
+    pass
+
+
+class Sparing(Config):
+    def __getstate__(self):
+        return {}
+
+
+def circle():
+    config = Config(1)
+    config.inner = config
+    return config
+
+
 def drawn(generator, times=1):
     for _ in range(times):
         generator.random()
@@ -45,7 +76,9 @@ DIFFERENT = [
     np.random.Generator(np.random.Philox(1)), np.random.RandomState(1), np.random.RandomState(2),
     drawn(np.random.RandomState(1)), random.Random(1), random.Random(2), drawn(random.Random(1)),
     np.random.SeedSequence(1), np.random.SeedSequence(2), [double], [len], {"loss": double}, {"loss": len},
-    f"{__name__}:double",
+    f"{__name__}:double", Config(1), Config(1.0), Config(2), Config(1, Config(1)), Config(1, Config(2)),
+    Config(1, double), Config(1, len), Config(np.arange(3)), Config(np.arange(4)), Slots(1), Slots(2),
+    Loader(), Folds(),
 ]  # fmt: skip
 
 
@@ -54,6 +87,9 @@ def test_what_differs_has_another_form_and_is_shown_as_something_else():
 
     assert len(set(forms)) == len(DIFFERENT)
     assert len({shown(value) for value in DIFFERENT}) == len(DIFFERENT)
+    assert shown(Config(1, Slots(2))) == (
+        f"{__name__}.Config: {{'rate': 1, 'inner': {{'rate': 2}}, 'layers': [1, 2]}}"
+    )
     assert shown(Ridge) == "class: sklearn.linear_model._ridge:Ridge"
     assert shown(double) == f"function: {__name__}:double"
     assert shown(np.random.default_rng(1)).startswith("numpy.random.Generator: PCG64 in state ")
@@ -65,6 +101,18 @@ def test_what_is_the_same_has_the_same_form_and_holds_no_secret(value):
 
     assert parameters_of({"it": other}) == parameters_of({"it": value})
     assert not holds_secret("it", value)
+
+
+def test_of_an_objects_secrets_nothing_is_told():
+    class Login:
+        def __init__(self, password):
+            self.password = password
+
+    one, other = (parameters_of({"login": Login(password)}) for password in ("a", "b"))
+
+    assert one == other
+    assert "[redacted]" in one.shown[0].text
+    assert holds_secret("login", Login("a"))
 
 
 def test_a_generator_is_not_moved():
@@ -85,7 +133,12 @@ def test_a_generator_is_not_moved():
         pytest.param(Loader().of.__func__, id="function behind a class method"),
         pytest.param([].append, id="method of an object"),
         pytest.param(random.SystemRandom(), id="generator without a state"),
-        pytest.param(Loader(), id="object"),
+        pytest.param(object(), id="object of another's class"),
+        pytest.param(Chance(1), id="object that holds more than attributes"),
+        pytest.param(Sparing(1), id="object that says itself what it is"),
+        pytest.param(Config(object()), id="object that holds another's"),
+        pytest.param(Config(list(range(2000))), id="object that holds much"),
+        pytest.param(circle(), id="object that holds itself"),
         pytest.param(functools.partial(lambda x: x, 1), id="partial of a lambda"),
     ],
 )

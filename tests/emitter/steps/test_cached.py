@@ -694,6 +694,35 @@ def test_a_function_that_is_an_argument_is_part_of_the_recipe_with_its_code(proj
         assert project.ran == ["apply"] * (2 if factor == "2" else 1)
 
 
+def test_an_object_that_is_an_argument_is_part_of_the_recipe_as_far_as_a_function_can_tell(project):
+    text = """
+    class Config:
+        def __init__(self, **told): self.told = told
+        def rate(self): return 2
+
+    @lineage.step(cache=True)
+    def scale(config, array):
+        note("scale")
+        return array * config.rate(), list(config.told)
+    """
+
+    def called(text):
+        steps = project.module(text)
+        for told in ({"a": 1, "b": 2}, {"a": 1, "b": 3}, {"b": 3, "a": 1}):
+            for _ in range(2):
+                array, names = steps.scale(steps.Config(**told), steps.np.arange(20.0))
+            assert names == list(told)
+        return array[1]
+
+    assert called(text) == 2
+    assert called(text) == 2
+    assert len(project.ran) == 3
+    assert (
+        called(text.replace("return 2", "return 30")) == 30
+    )  # of another length, or Python takes the old bytecode
+    assert len(project.ran) == 3
+
+
 def test_a_generator_that_is_an_argument_counts_by_its_state(project):
     steps = project.module(FUNCTIONS.replace("import given_functions", ""))
     rng, array = steps.np.random.default_rng(1), steps.np.arange(20.0)
