@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from inspect import BoundArguments, Parameter
 
+from ..capture.local import is_our_class
 from ..values import NoFormError, canonical
 from .content import has_content
 from .results import as_state, members
@@ -106,6 +107,10 @@ def _slots(kind: type) -> tuple[str, ...]:
 
 
 def _sort(found: Arguments, name: str, value: object, said: Said, parameter: str, depth: int) -> None:
+    if is_our_class(
+        type(value)
+    ):  # a run that is handed on, to record metrics: it is no part of what was asked for
+        return
     if parameter in said.params:
         found.parameters[name] = value
     elif value is not None and (parameter in said.inputs or is_data(value)):

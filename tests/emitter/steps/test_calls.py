@@ -441,3 +441,27 @@ def test_a_run_whose_steps_have_seeds_of_their_own_has_drawn_nothing_for_them(pr
 
     told = [one["library"] for one in project.end("outer")["run"]["facets"]["relineage_seeds"]["libraries"]]
     assert told == ["random", "numpy", "run:derived"]
+
+
+def test_a_run_that_is_handed_over_or_kept_is_no_parameter(project):
+    steps = project.module(
+        """
+    class Trainer:
+        def __init__(self, rate, run): self.rate, self.run = rate, run
+        @lineage.step
+        def fit(self, array):
+            self.run.metric("loss", 0.5)
+            return array * self.rate
+
+    @lineage.step
+    def score(array, run=None, home=None): return array.sum()
+    """
+    )
+    with steps.lineage.run("train", seed=1) as run:
+        made = steps.Trainer(2.0, run).fit(steps.np.arange(20.0))
+        steps.score(made, run=run, home=steps.lineage)
+
+    for job, given in (("Trainer.fit", {"self.rate": ("float", "2.0")}), ("score", {})):
+        [event] = project.ends(job)
+        assert parameters(event) == given
+        assert "missing" not in step_of(event)
