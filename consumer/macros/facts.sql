@@ -79,6 +79,11 @@ create or replace macro store.files_not_kept(not_covered) as
     list_transform(list_filter(from_json(not_covered, '["VARCHAR"]'), lambda one: contains(one, ': in use, ')),
                    lambda one: {file: split_part(one, ': in use, ', 1), digest: nullif(regexp_extract(one, '\((b3-bytes1:[0-9a-f]{64})\)$', 1), '')});
 
+-- The arguments of a program, without its own name; null where there are none. Those of a notebook's kernel name a new file each time.
+create or replace macro store.arguments_text(argv) as
+    case when not regexp_matches(argv[1], 'ipykernel|kernel_launcher') then
+        nullif(array_to_string(list_transform(argv[2:], lambda one: case when one = '' or contains(one, ' ') then '''' || one || '''' else one end), ' '), '') end;
+
 -- What the runs in `asked` (run_id) say of where they ran, without what differs from one run to the next: (run_id, key, said).
 create or replace macro store.settings_said(asked) as table (
     with wanted as materialized (select unnest(list(distinct run_id)) as run_id from query_table(asked) where run_id is not null),
@@ -92,7 +97,7 @@ create or replace macro store.settings_said(asked) as table (
     -- By their place in the table, so that only these bodies are read.
     latest as (select p.run_id, p.key, f.body from place p join store.facet f on f.rowid = p.row)
     select run_id, key,
-           case key when 'relineage_environment' then body ->> ['$.python', '$.platform', '$.cpu', '$.gpus', '$.packages', '$.code.snapshot', '$.code.commit', '$.code.dirty', '$.code.notCovered']
+           case key when 'relineage_environment' then body ->> ['$.python', '$.platform', '$.cpu', '$.gpus', '$.packages', '$.code.snapshot', '$.code.commit', '$.code.dirty', '$.code.notCovered', '$.argv']
                     when 'relineage_seeds' then body ->> ['$.switches']
                     when 'processing_engine' then body ->> ['$.name', '$.version']
                     when 'sourceCodeLocation' then body ->> ['$.version']
@@ -108,7 +113,8 @@ create or replace macro store.setting_items(told) as table (
             {what: 'platform', key: '', value: said[2]},
             {what: 'cpu', key: '', value: said[3]},
             {what: 'gpu', key: '', value: nullif(array_to_string(from_json(said[4], '["VARCHAR"]'), ', '), '')},
-            {what: 'commit', key: '', value: store.tree_text(said[6], said[7], try_cast(said[8] as boolean))}
+            {what: 'commit', key: '', value: store.tree_text(said[6], said[7], try_cast(said[8] as boolean))},
+            {what: 'command line', key: '', value: store.arguments_text(from_json(said[10], '["VARCHAR"]'))}
         ]) as i from query_table(told) where key = 'relineage_environment'
         union all
         select setting, 'relineage_environment', {what: 'package', key: p.key, value: p.value}

@@ -1,14 +1,15 @@
 """The original and its replay in one database, where they can be asked together.
 
 Decides that the replay's events are read as if it had happened where the original did: paths by their old names, and
-the code, which was the snapshot by construction, as the original says it. The database lives in memory and is gone
+the code, which was the snapshot by construction, and the command line, which was the recorded one, as the original says
+them. The database lives in memory and is gone
 afterwards: a replay never becomes the writer of anybody's data.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,9 @@ def joined(run: Recorded, events: Path, where: Places, folder: Path) -> Iterator
     # A message may hold no line break: JSON as it came may.
     originals = [json.dumps(json.loads(body)) for body in run.events]
     (folder / "original.ndjson").write_text("".join(f"{line}\n" for line in originals), "utf-8")
-    code = _code_said(originals)
+    same = _same_by_construction(originals)
     replayed = [
-        json.dumps(_as_then(json.loads(line), where, code))
+        json.dumps(_as_then(json.loads(line), where, same))
         for file in sorted(events.glob("*.ndjson"))
         for line in file.read_text("utf-8").splitlines()
     ]
@@ -65,22 +66,22 @@ def causes_between(connection: engine.DuckDBPyConnection, a: str, b: str) -> tup
         return ()
 
 
-def _code_said(events: Sequence[str]) -> Any:
-    """What the original's events say of the repository."""
+def _same_by_construction(events: Sequence[str]) -> dict[str, Any]:
+    """What the original's events say of the repository and the command line."""
     for line in reversed(events):
-        code = json.loads(line).get("run", {}).get("facets", {}).get("relineage_environment", {}).get("code")
-        if code is not None:
-            return code
-    return None
+        said = json.loads(line).get("run", {}).get("facets", {}).get("relineage_environment", {})
+        if said.get("code") is not None:
+            return {key: said[key] for key in ("code", "argv") if key in said}
+    return {}
 
 
-def _as_then(event: Any, where: Places, code: Any) -> Any:
+def _as_then(event: Any, where: Places, same: Mapping[str, Any]) -> Any:
     event = _renamed(event, where)
     facets = event.get("run", {}).get("facets", {})
     if isinstance(environment := facets.get("relineage_environment"), dict):
-        environment.pop("code", None)
-        if code is not None:
-            environment["code"] = code
+        for key in ("code", "argv"):
+            environment.pop(key, None)
+        environment |= same
     event.get("job", {}).get("facets", {}).pop("sourceCodeLocation", None)
     return event
 

@@ -218,6 +218,33 @@ CASES = {
         b=Plan(environ={"OMP_NUM_THREADS": "8"}, effect={"train": 1e-9}),
         causes=[("switch OMP_NUM_THREADS", "train-model")],
     ),
+    # How it was called
+    "an argument of the command line that is no parameter": Case(
+        b=Plan(effect={"train": 0.5}),
+        adapt_a=environment(argv=["/a/train.py", "--rate", "1"]),
+        adapt=environment(argv=["/b/train.py", "--rate", "2"]),
+        causes=[("command line", "train-model")],
+        values=("--rate 1", "--rate 2"),
+    ),
+    "non-determinism of two scripts without arguments": Case(
+        b=Plan(effect={"train": 1e-12}),
+        adapt_a=environment(argv=["/a/train.py"]),
+        adapt=environment(argv=["/b/train.py"]),
+        causes=[("non-determinism", "train-model")],
+    ),
+    "non-determinism in a notebook, whose kernel is another one each time": Case(
+        b=Plan(effect={"train": 1e-12}),
+        adapt_a=environment(argv=["/a/ipykernel_launcher.py", "-f", "/a/kernel-1.json"]),
+        adapt=environment(argv=["/a/ipykernel_launcher.py", "-f", "/a/kernel-2.json"]),
+        causes=[("non-determinism", "train-model")],
+    ),
+    "a parameter, and the argument that brought it": Case(
+        b=Plan(C=2.0),
+        adapt_a=environment(argv=["/a/train.py", "1.0"]),
+        adapt=environment(argv=["/a/train.py", "2.0"]),
+        causes=[("parameter C", "train-model")],
+        also=[("command line", "train-model")],
+    ),
     # Code
     "the code of the steps": Case(
         code=edited("frame * 2.0", "frame * 2.5"), causes=[("code", "encode")], also=[("code", "train-model")]

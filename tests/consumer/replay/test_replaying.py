@@ -127,6 +127,20 @@ def test_a_generator_without_a_seed_is_told_with_the_first_tensor_that_differs(p
     assert [cause.what for cause in verdict.causes] == ["non-determinism"]
 
 
+def test_an_argument_that_has_moved_for_the_replay_is_no_cause(project, tmp_path: Path) -> None:
+    project.write(
+        train="""
+with lineage.run("train", seed=1) as run:
+    run.input(Path(sys.argv[1].partition("=")[2]), role="raw")
+    run.output(np.random.default_rng().random(9), name="m")
+"""
+    )
+    (tmp_path / "raw.csv").write_text("a\n1\n")
+    project.run("train.py", f"--raw={tmp_path / 'raw.csv'}")
+
+    assert [cause.what for cause in project.replay("m").causes] == ["non-determinism"]
+
+
 def test_within_a_tolerance_it_is_reproduced_and_the_tolerance_is_said(project) -> None:
     project.write(train=UNSEEDED)
     project.run("train.py")
