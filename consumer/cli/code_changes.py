@@ -2,8 +2,8 @@
 
 Decides which two states of the code are compared (the snapshots, else the commits of clean work trees), in which
 repository (the one around a folder, else the one that the runs name, if it is there), and that a commit of no code is
-no cause. Leaves to the macro `why` where the code is named at all. Git is only asked: no hooks, no external
-diff, no fetch.
+no cause: of prose, or of what runs have written, which is data. Leaves to the macro `why` where the code is named at
+all. Git is only asked: no hooks, no external diff, no fetch.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Change:
         lines: the first changes of the first of them.
         unknown: why there are none.
         not_kept: files that one of the two runs had loaded and that are in neither state.
+        written: those of the files that runs are known to have written.
     """
 
     a: str | None = None
@@ -57,11 +58,15 @@ class Change:
     lines: tuple[Lines, ...] = ()
     unknown: str | None = None
     not_kept: tuple[str, ...] = ()
+    written: frozenset[str] = frozenset()
 
     @property
-    def is_prose(self) -> bool:
-        """Whether only files differ that no run executes."""
-        return self.unknown is None and not any(map(_holds_code, self.files))
+    def holds_no_code(self) -> bool:
+        """Whether only files differ that no run executes: prose, and what runs have written. A program that one of them
+        has written may be run by the next.
+        """
+        executed = (file for file in self.files if file not in self.written or file.endswith(".py"))
+        return self.unknown is None and not any(map(_holds_code, executed))
 
 
 _Key = tuple[str | None, str | None]
@@ -104,8 +109,9 @@ def code_changes(
             told.get(two or "", nothing),
         )
         if (a, b) not in known:
-            named_by_runs = [] if elsewhere else [Path(path) for path in (root, other_root) if path]
-            known[a, b] = _change(a, b, [*repositories, *named_by_runs])
+            roots = [path for path in (root, other_root) if path]
+            change = _change(a, b, [*repositories, *([] if elsewhere else map(Path, roots))])
+            known[a, b] = replace(change, written=_written(change.files, roots, connection))
         result[one, two] = replace(known[a, b], not_kept=_unsure(lost, other_lost))
     return result
 
@@ -121,7 +127,7 @@ def without_prose(causes: Sequence[Cause], changes: Mapping[_Key, Change]) -> li
     result = []
     for cause in causes:
         change = changes.get((cause.run_a, cause.run_b))
-        if cause.grade == "cause" and cause.what == "commit" and change is not None and change.is_prose:
+        if cause.grade == "cause" and cause.what == "commit" and change is not None and change.holds_no_code:
             if change.not_kept:
                 lost = f"code in use was not kept: {', '.join(change.not_kept)}"
                 result.append(replace(cause, what="unknown", a=lost, b=None, grade="unknown"))
@@ -131,6 +137,22 @@ def without_prose(causes: Sequence[Cause], changes: Mapping[_Key, Change]) -> li
         result.append(cause)
     ordered = sorted(result, key=lambda cause: ("cause", "unknown", "also").index(cause.grade))
     return [replace(cause, rank=rank) for rank, cause in enumerate(ordered, start=1)]
+
+
+def _written(
+    files: Sequence[str], roots: Sequence[str], connection: duckdb.DuckDBPyConnection
+) -> frozenset[str]:
+    """Of files in a work tree those that a run has written, itself or in a folder."""
+    places = {
+        file: {
+            f"{root}/{part}" for root in roots for part in (file, *map(str, PurePosixPath(file).parents[:-1]))
+        }
+        for file in files
+    }
+    paths = sorted(set().union(*places.values()))
+    rows = connection.execute(named("code")["written_files"], {"paths": paths}).fetchall() if paths else []
+    written = {path for (path,) in rows}
+    return frozenset(file for file in files if places[file] & written)
 
 
 def _unsure(

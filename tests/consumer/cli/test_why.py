@@ -90,20 +90,48 @@ def test_a_commit_of_prose_alone_is_no_cause(project: Path, relineage: Run) -> N
     assert "PYTHONHASHSEED = random" in said
 
 
+@pytest.mark.parametrize(
+    ("written", "file", "causes"),
+    [
+        ("run.output(Path('out.txt'), name='notes')", "out.txt", ["non-determinism"]),
+        ("run.output(Path('out'), role='folder')", "out/a.txt", ["non-determinism"]),
+        ("None", "out.txt", ["commit"]),  # nobody says that it is data: the run may have read it
+        ("run.output(Path('out.py'), name='notes')", "out.py", ["commit"]),  # and that it may have run
+    ],
+)
+def test_what_runs_have_written_beside_the_code_is_no_code(
+    written: str, file: str, causes: list[str], folder: Path, relineage: Run
+) -> None:
+    """A work tree where results are not ignored is another one in each run."""
+    git(folder, "init", "--quiet")
+    (folder / ".gitignore").write_text("noise.txt\n.relineage\n")
+    (folder / "out").mkdir()
+    script = SCRIPT.replace(
+        "    run.output(", f"    Path('{file}').write_text(str(noise))\n    {written}\n    run.output("
+    )
+    commit(folder, train_py=script)
+    for noise in ("0", "1", "2"):
+        (folder / "noise.txt").write_text(noise)
+        execute(folder)
+    found = relineage("why", "model", "--json").json
+    assert [one["what"] for one in found if one["grade"] == "cause"] == causes
+    assert "commit" in [one["what"] for one in found]
+
+
 UNSEEN = """
-import sys
+import os
 import numpy as np
 import pandas as pd
 from relineage.emitter import Lineage
 
 lineage = Lineage(namespace="n", environ={})
-FRAME = pd.DataFrame({"a": range(9)}) * len(sys.argv[1])
+FRAME = pd.DataFrame({"a": range(9)}) * len(os.environ["WORD"])
 
 @lineage.step(seed=1, names={"output": "made"})
 def make(token):
     return FRAME + len(token)
 
-make(sys.argv[1])
+make(os.environ["WORD"])
 """
 
 
@@ -112,7 +140,8 @@ def test_what_is_in_no_digest_is_named_where_nothing_else_explains_a_difference(
 ) -> None:
     (folder / "make.py").write_text(UNSEEN)
     for secret in ("aaaa", "bbbbbb"):
-        subprocess.run([sys.executable, "make.py", secret], cwd=folder, env=process_environment(), check=True)
+        environment = process_environment() | {"WORD": secret}
+        subprocess.run([sys.executable, "make.py"], cwd=folder, env=environment, check=True)
     said = relineage("why", "made").out
     assert said.startswith(" 1  non-determinism in make\n")
     assert "in no digest, and may differ" in said
