@@ -8,8 +8,9 @@ of it, is decided by the consumer's `replay`.
 The plan is a JSON object: `home`, the folder that stands for `.relineage`; `runs`, a list of `{namespace, job, ordinal,
 entropy}`, where the ordinal counts the runs of that namespace and job that the process has begun, from 0, and the
 entropy is hexadecimal; `foreign`, folders and files that are not to be changed, nor Python code to be loaded from;
-`own`, what in these may be; `call`, one call of a step that is repeated by itself (`repeating.py`): what the plan says
-of its run then holds whatever seed it would have had among others, and `given` says whether somebody chose it.
+`own`, what in these may be; `call`, one call of a step that is repeated by itself (`repeating.py`), a function below
+its folder `code`: what the plan says of its run then holds whatever seed it would have had among others, and `given`
+says whether somebody chose it.
 """
 
 import io

@@ -20,6 +20,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from .. import engine
+from ...emitter.capture.environment import ALLOWED_VARIABLES
 from ..ask import question_errors
 from ..display import printable
 from ..home import EVENTS, find_home
@@ -164,7 +165,9 @@ def _ask_first(runs: Sequence[Recorded]) -> None:
         )
     click.echo("relineage: this runs recorded code, with your rights:", err=True)
     for run in runs:
-        what = " ".join(run.command) or f"{run.namespace}/{run.job}"
+        # Any of these may decide what is run: LD_PRELOAD, PATH.
+        set_ = [f"{name}={value}" for name, value in run.variables.items() if name not in ALLOWED_VARIABLES]
+        what = " ".join([*set_, *run.command]) or f"{run.namespace}/{run.job}"
         code = (run.snapshot or run.commit or "unknown")[:12]
         click.echo(f"  {printable(what)} (code {printable(code)})", err=True)
     click.confirm("Run it?", abort=True, err=True)

@@ -34,8 +34,8 @@ class Call:
         """What it read that was a file, and is put where its path says."""
         return tuple(one for one in self.inputs if one.carrier is None)
 
-    def as_plan(self, where: Places, objects: Store | None, folder: Path) -> dict[str, Any]:
-        """For the plan of the replay; data is taken out of the store into a folder.
+    def as_plan(self, where: Places, objects: Store | None, folder: Path, code: Path) -> dict[str, Any]:
+        """For the plan of the replay, whose code is in a folder; data is taken out of the store into another one.
 
         Raises:
             StoreError: It is not there, or not what it says.
@@ -48,7 +48,12 @@ class Call:
             else:
                 file = _fetched(one, objects, folder / str(number))
             inputs.append({"name": one.role, "file": str(file), "carrier": one.carrier})
-        return {"callable": self.callable, "inputs": inputs, "parameters": list(self.parameters)}
+        return {
+            "callable": self.callable,
+            "inputs": inputs,
+            "parameters": list(self.parameters),
+            "code": str(code),
+        }
 
 
 def call_of(run: Recorded, run_id: str, objects: Store | None) -> Call | None:
@@ -59,6 +64,8 @@ def call_of(run: Recorded, run_id: str, objects: Store | None) -> Call | None:
     inputs = tuple(one for one in run.read if one.run_id == run_id)
     parameters = run.parameters
     if parameters is None:
+        return None
+    if not all(isinstance(one.get(key), str) for one in parameters for key in ("name", "type", "value")):
         return None
     roles = [one.role for one in inputs] + [one["name"] for one in parameters]
     if not all(role.isidentifier() for role in roles) or len(set(roles)) < len(roles):

@@ -205,7 +205,7 @@ def _ran(
         else:
             said |= {
                 "runs": of_call(call.member),
-                "call": call.as_plan(where, means.objects, folder / "inputs"),
+                "call": call.as_plan(where, means.objects, folder / "inputs", checkout),
             }
         plan = write_plan(folder / "plan", said)
         python, lacking = Path(sys.executable), list[str]()

@@ -53,7 +53,8 @@ def test_at_a_terminal_it_asks_and_says_what_would_be_run(
 ) -> None:
     import pty
 
-    project.run("train.py", "--epochs", "3")
+    (project.folder / "openlineage.yml").write_text("facets: {environment_variables: [FACTOR]}\n")
+    project.run("train.py", "--epochs", "3", FACTOR="2")
     master, slave = pty.openpty()
     with open(master, "wb", buffering=0) as keyboard, open(slave, "rb", buffering=0) as terminal:
         keyboard.write(f"{answer}\n".encode())
@@ -64,7 +65,7 @@ def test_at_a_terminal_it_asks_and_says_what_would_be_run(
 
     assert done.returncode == code
     assert b"relineage: this runs recorded code, with your rights:\n" in done.stderr
-    assert b"  train.py --epochs 3 (code " in done.stderr
+    assert b"  FACTOR=2 train.py --epochs 3 (code " in done.stderr
     assert (b"reproduced" in done.stdout) == (answer == "y")
 
 

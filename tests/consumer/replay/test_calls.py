@@ -3,10 +3,14 @@ say of them what they say of a step.
 """
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from replay_projects import Project
+
+from relineage.consumer.replay.closure import Wanted, replay_closure
 
 STEPS = """
 def scale(data, path, factor, columns):
@@ -75,6 +79,20 @@ def test_what_is_no_function_of_a_module_is_replayed_with_its_program(ran: Proje
 
     verdict = ran.replay("scaled")
 
+    assert (verdict.verdict, verdict.notes) == ("bitwise", ())
+
+
+def test_nothing_but_a_function_of_the_recorded_code_is_called_by_itself(
+    ran: Project, tmp_path: Path
+) -> None:
+    """Events are anybody's: whoever agrees to a replay agrees to run the code of the snapshot."""
+    as_steps(ran, "os:system")
+    parameters = ({"name": "command", "type": "str", "value": f"touch {tmp_path / 'made'}"},)
+    run = replace(ran.recorded("scaled"), parameters=parameters, read=())
+
+    [verdict] = replay_closure([Wanted(run=run, run_ids=(run.run_id,))], ran.means())
+
+    assert not (tmp_path / "made").exists()
     assert (verdict.verdict, verdict.notes) == ("bitwise", ())
 
 
