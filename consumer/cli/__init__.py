@@ -1,7 +1,8 @@
 """The command `relineage`: one file a command, each imported when it is called.
 
 Decides which commands there are, and what errors look like: one line that begins with `relineage:` on standard error
-and exit code 2, so that code 1 always means that a command has found something. Answers go to standard output, words
+and exit code 2, so that code 1 always means that a command has found something; so it is with mistakes of ours, too,
+but for the one line. Answers go to standard output, words
 about them to standard error. What a command does is decided in its file; importing this package imports nothing but
 click, so that `relineage digest` works where only the emitter is installed.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
@@ -124,6 +126,13 @@ def _run(arguments: Sequence[str] | None) -> int:
         return ERROR
     except ConsumerError as error:
         _complain("\n".join(printable(line) for line in str(error).split("\n")))
+        return ERROR
+    except Exception as error:
+        # Code 1, with which Python ends, would say that something was found.
+        if "duckdb" not in type(error).__module__:
+            traceback.print_exc()
+            return ERROR
+        _complain(f"the database gives no answer: {printable(str(error).partition(chr(10))[0])}")
         return ERROR
     return code if isinstance(code, int) else 0
 

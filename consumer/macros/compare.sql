@@ -1,9 +1,12 @@
 -- Can it be made again, what differs between two runs, and why two results differ.
 
--- A seed as people write it, where it is short enough to have been written by people.
+-- A seed as people write it: in decimal where people may have written it, else hex; what is no number as it is.
+create or replace macro store.entropy_text(entropy, given) as
+    case when length(entropy) <= 16 then coalesce(try_cast('0x' || entropy as ubigint)::varchar, entropy) else entropy end || case when given then '' else ' (drawn)' end;
+
+-- That of a run's relineage_seeds.
 create or replace macro store.seed_text(seeds_body) as
-    case when length(seeds_body ->> '$.entropy') <= 16 then ('0x' || (seeds_body ->> '$.entropy'))::ubigint::varchar else seeds_body ->> '$.entropy' end
-    || case when try_cast(seeds_body ->> '$.given' as boolean) then '' else ' (drawn)' end;
+    store.entropy_text(seeds_body ->> '$.entropy', coalesce(try_cast(seeds_body ->> '$.given' as boolean), false));
 
 -- What is known of a run beside its inputs and outputs: (run_id, what, key, value, setting). `setting` tells where it ran
 -- from what it did.

@@ -10,10 +10,6 @@ create or replace macro store.has_drawn(libraries) as
 create or replace macro store.only_names_things(used) as
     list_bool_and(list_transform(used, lambda u: regexp_matches(u, '^(uuid|secrets|os\.urandom|os\.getrandom)')));
 
--- A seed as people write it: in decimal where people may have written it, else hex.
-create or replace macro store.entropy_text(entropy, given) as
-    case when length(entropy) <= 16 then ('0x' || entropy)::ubigint::varchar else entropy end || case when given then '' else ' (drawn)' end;
-
 -- What the runs in `asked` (run_id) were asked to do and with which chance: one row a run, or several equal ones where an
 -- event was delivered more than once. Of those without relineage_step the parameters are what executionParameters says.
 create or replace macro store.facts_of(asked) as table (

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +144,7 @@ def read_run(connection: engine.DuckDBPyConnection, run_id: str) -> Recorded:
     environment, _ = _facet(run, "environment", folder)
     parameters = _rows(connection, "parameters", {"run_id": run_id})
     if "details" in step:
-        parameters = sorted(objects(step.get("parameters")), key=itemgetter("name"))
+        parameters = sorted(objects(step.get("parameters")), key=lambda one: str(one.get("name")))
     variables = {row["name"]: row["value"] for row in _rows(connection, "variables", {"run_id": run_id})}
     return Recorded(
         run_id=run_id,
@@ -163,8 +162,8 @@ def read_run(connection: engine.DuckDBPyConnection, run_id: str) -> Recorded:
         not_covered=tuple(run["not_covered"] or ()),
         repository=run["repository"],
         python=run["python"],
-        packages=dict(environment.get("packages") or {}),
-        callable=step.get("callable"),
+        packages=_texts_by_name(environment.get("packages")),
+        callable=_text(step.get("callable")),
         variables=variables,
         members=members,
         parameters=tuple(parameters) if all_parameters else None,
@@ -223,6 +222,16 @@ def _facet(row: Mapping[str, Any], name: str, folder: Path | None) -> tuple[dict
     key = f"relineage_{name}"
     facets, complete = whole({key: json.loads(row[name] or "{}")}, folder, named_by=key)
     return facets[key], complete
+
+
+def _text(value: object) -> str | None:
+    """A text; null for anything else, as events are anybody's."""
+    return value if isinstance(value, str) else None
+
+
+def _texts_by_name(value: object) -> dict[str, str]:
+    items = value.items() if isinstance(value, dict) else ()
+    return {name: text for name, text in items if isinstance(text, str)}
 
 
 def _paths(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -114,6 +114,23 @@ def test_a_file_that_is_no_database_is_one_line(tmp_path: Path, relineage: Calla
     assert len(said.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("line", ["verify models/fraud", "why models/fraud", "replay models/fraud --yes"])
+def test_a_damaged_database_is_an_error_and_no_answer(
+    line: str, asked: Path, tmp_path: Path, relineage: Callable[..., Any]
+) -> None:
+    """It was a traceback, with which Python ends by code 1: `verify` had failed, `why` had found a difference."""
+    assert relineage("runs").code == 0
+    data = bytearray((asked / ".relineage" / "lineage.duckdb").read_bytes())
+    data[16_384:] = bytes(byte ^ 0xFF for byte in data[16_384:])  # behind the headers
+    file = tmp_path / "x.duckdb"
+    file.write_bytes(data)
+
+    said = relineage(*line.split(), "--database", file)
+
+    assert (said.code, said.out, len(said.err.splitlines())) == (2, "", 1)
+    assert said.err.startswith("relineage: the database gives no answer: ")
+
+
 @pytest.mark.parametrize("most_bytes", [8_192, 300_000], ids=["header", "tables"])
 def test_a_full_disk_is_one_line_and_the_next_question_begins_anew(
     folder: Path, tell: Callable[..., Any], most_bytes: int

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +108,33 @@ def test_a_program_gets_utf_8(folder: Path, tell: Callable[..., Any], relineage:
 )
 def test_what_does_not_print_is_shown_as_an_escape(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+ODD = [
+    {"relineage_seeds": {"entropy": "zz", "given": True}},
+    {"relineage_seeds": {"entropy": ""}},
+    {"relineage_seeds": {"entropy": [1]}},
+    {"relineage_environment": {"python": 3, "packages": [1], "command": ["x.py"], "code": {"commit": "-h"}}},
+    {"relineage_step": {"callable": 5, "parameters": [{"name": 1}, {}], "code": [], "details": 7}},
+]
+
+
+def test_what_no_facet_of_ours_would_say_is_an_answer_or_an_error_and_no_crash(
+    folder: Path, tell: Callable[..., Any], relineage: Callable[..., Any]
+) -> None:
+    base = {"_producer": "https://example.com/tests", "_schemaURL": "https://example.com/schema"}
+    ids = [f"0199a000-0000-7000-8000-00000000000{number}" for number in range(len(ODD))]
+    for run_id, facets in zip(ids, ODD, strict=True):
+        run = {"runId": run_id, "facets": {key: base | facet for key, facet in facets.items()}}
+        tell(folder, "odd", 1, writes=[("made", run_id)], run=run)
+
+    for one, other in pairwise(ids):
+        for code, *arguments in (
+            (1, "verify", f"run:{one}"),
+            (1, "why", f"run:{one}", f"run:{other}"),
+            (1, "diff", f"run:{one}", f"run:{other}"),
+            (0, "show", f"run:{one}"),
+            (2, "replay", f"run:{one}", "--yes"),
+        ):
+            said = relineage(*arguments)
+            assert (said.code, "Traceback" in said.err) == (code, False), said
