@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .git import GitError, git, has_commit
+from .whole import spoilt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +57,21 @@ def submodules(repository: Path, commit: str, *, settings: bool = True) -> list[
     return [Submodule(path=path, folder=root / path, commit=kept.split()[2]) for kept, _, path in modules]
 
 
-def lacks(repository: Path, commit: str) -> list[str]:
-    """What is lacking of the submodules of a commit, and of theirs.
+def lacks(repository: Path, commit: str, *, deep: bool = False) -> list[str]:
+    """What is lacking of a commit, of its submodules, and of theirs.
+
+    Args:
+        repository: It has the commit.
+        commit: Its id.
+        deep: As for `spoilt`.
 
     Raises:
         GitError: git does not tell them.
     """
+    wrong = spoilt(repository, commit, deep=deep)
+    if wrong is not None:
+        return [wrong]
     found = []
     for one in submodules(repository, commit):
-        found += lacks(one.folder, one.commit) if one.is_here() else [one.lack]
+        found += lacks(one.folder, one.commit, deep=deep) if one.is_here() else [one.lack]
     return found

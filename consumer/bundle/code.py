@@ -21,6 +21,7 @@ from typing import IO
 
 from ..errors import BundleError
 from ..git import NO_GIT, GitError, NoGit, git, refusal
+from ..whole import spoilt
 
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 REF = "refs/relineage/"
@@ -124,12 +125,11 @@ def _pack(ids: list[str], form: str, repositories: Sequence[Path], into: Path, p
 
 def _is_whole(bare: Path, commit: str, packed: Packed) -> bool:
     """Whether all files of a commit can be had; of what is left out by design it is noted that it is."""
-    try:
-        _git(bare, "rev-list", "--objects", "--quiet", commit)
-        listed = _git(bare, "ls-tree", "-r", "-z", commit)
-    except GitError:
-        packed.missing[commit] = "its files are not all in the repository: a partial clone?"
+    wrong = spoilt(bare, commit, deep=True, settings=False)
+    if wrong is not None:
+        packed.missing[commit] = wrong
         return False
+    listed = _git(bare, "ls-tree", "-r", "-z", commit)
     modules = [line.partition("\t")[2] for line in listed.split("\0") if line.startswith("160000 ")]
     if modules:
         packed.missing[commit] = f"its submodules are not in the bundle: {', '.join(modules)}"

@@ -78,7 +78,7 @@ def with_evidence(
     data = _data(hops, models, reach)
     filled = {
         "inputs_unchanged": {run_id: worst(list(found.values())) for run_id, found in data.items()},
-        "code_reachable": _code_reachable(run_ids, connection, folder, objects)
+        "code_reachable": _code_reachable(run_ids, connection, folder, objects, deep)
         if packed is None
         else _code_in_bundle(run_ids, connection, packed, objects),
         "weights_known": _weights(models, data),
@@ -177,7 +177,11 @@ def _in_this_work_tree(path: str, *, roots: Iterable[str], here: Path) -> list[s
 
 
 def _code_reachable(
-    run_ids: Sequence[str], connection: engine.DuckDBPyConnection, folder: Path, objects: Objects | None
+    run_ids: Sequence[str],
+    connection: engine.DuckDBPyConnection,
+    folder: Path,
+    objects: Objects | None,
+    deep: bool,
 ) -> dict[str, Finding]:
     rows = connection.execute(named("evidence")["code"], {"run_ids": run_ids}).fetchall()
     repositories = Repositories()
@@ -195,7 +199,7 @@ def _code_reachable(
             else:
                 other = repositories.at(Path(root)) if root and os.path.isdir(root) else None  # noqa: PTH112
                 places = [one for one in (here, other) if one is not None]
-                found[key] = _in_git(places, commit, snapshot, dirty, recorded_in, root, folder)
+                found[key] = _in_git(places, commit, snapshot, dirty, recorded_in, root, folder, deep)
                 refused = repositories.refusal(folder) or (repositories.refusal(Path(root)) if root else None)
                 if found[key].status != "passed" and refused is not None:
                     found[key] = Finding("unknown", f"it cannot be looked for: {refused}")
@@ -272,17 +276,23 @@ def _in_git(
     recorded_in: str | None,
     recorded_root: str | None,
     folder: Path,
+    deep: bool,
 ) -> Finding:
     if not places:
         return Finding("unknown", f"{folder} is in no git repository")
     asked = [("snapshot", snapshot)] if snapshot is not None else []
     if commit is not None and (snapshot is None or dirty is False):
         asked.append(("commit", commit))  # of a clean work tree: the same files
+    there = []
     for name, wanted in asked:
         for place in places:
             # What other producers call a commit may be anything, an option of git too.
             if _COMMIT.fullmatch(wanted) and has_commit(place.root, wanted):
-                return _with_submodules(place.root, wanted, f"{name} {wanted[:12]} is in {place.root}")
+                there.append(_whole(place.root, wanted, f"{name} {wanted[:12]} is in {place.root}", deep))
+                if there[-1].status == "passed":
+                    return there[-1]
+    if there:
+        return there[0]
     name, wanted = asked[0]
     root = places[0].root
     if not _COMMIT.fullmatch(wanted):
@@ -296,9 +306,9 @@ def _in_git(
     return Finding("unknown", f"{name} {wanted[:12]} is not in {root}, which may be another repository")
 
 
-def _with_submodules(root: Path, commit: str, said: str) -> Finding:
+def _whole(root: Path, commit: str, said: str, deep: bool) -> Finding:
     try:
-        missing = lacks(root, commit)
+        missing = lacks(root, commit, deep=deep)
     except GitError as error:
         return Finding("unknown", str(error))
     return Finding("failed", f"{said}, but {missing[0]}") if missing else Finding("passed", said)

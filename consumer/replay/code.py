@@ -19,6 +19,7 @@ from ...emitter.errors import StoreError
 from ...emitter.store import Store
 from ..git import GitError, git, has_commit, refusal
 from ..submodules import submodules
+from ..whole import spoilt
 from .recorded import Recorded
 from .verdicts import NotReplayed
 
@@ -58,13 +59,17 @@ def find_code(run: Recorded, repositories: Sequence[Path], objects: Store | None
         wanted.append(run.commit)
     if not wanted:
         raise NotReplayed(_unknown_code(run))
+    wrong = None
     for commit in wanted:
         if _COMMIT.fullmatch(commit) is None:  # what other producers call a commit may be an option of git
             continue
         for folder in repositories:
             if has_commit(folder, commit):
-                return Source(snapshot=commit, repository=folder)
-    raise NotReplayed(_not_here(run, wanted[0], repositories))
+                reason = spoilt(folder, commit, deep=True)
+                if reason is None:
+                    return Source(snapshot=commit, repository=folder)
+                wrong = wrong or f"its code, {commit[:12]}, is in {folder}, but {reason}"
+    raise NotReplayed(wrong or _not_here(run, wanted[0], repositories))
 
 
 @contextmanager
@@ -104,6 +109,8 @@ def _check_out(repository: Path, commit: str, folder: Path, trees: ExitStack) ->
     lacking = []
     for one in submodules(repository, commit):
         if one.is_here():
+            if (wrong := spoilt(one.folder, one.commit, deep=True)) is not None:
+                raise GitError(f"its submodule {one.path} is in {one.folder}, but {wrong}")
             lacking += _check_out(one.folder, one.commit, folder / one.path, trees)
         else:
             lacking.append(one.lack)

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,15 @@ def git(folder: Path, *arguments: str) -> str:
         ["git", *identity, "-C", str(folder), *arguments], capture_output=True, text=True, check=True
     )
     return done.stdout.strip()
+
+
+def change_object(folder: Path, name: str, old: bytes, new: bytes) -> None:
+    """Change a loose object of git; it stays under its id, which git does not compare when it reads it."""
+    file = folder / ".git" / "objects" / name[:2] / name[2:]
+    data = zlib.decompress(file.read_bytes())
+    assert (data.count(old), len(old)) == (1, len(new))
+    file.chmod(0o600)
+    file.write_bytes(zlib.compress(data.replace(old, new)))
 
 
 def pipeline(folder: Path, *, seed: int = 42, rows: int = 40) -> None:

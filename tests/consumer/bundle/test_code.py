@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cli_projects import git
+from cli_projects import change_object, git
 
 from relineage.consumer.bundle.code import pack, unpack
 from relineage.consumer.errors import BundleError
@@ -145,6 +145,17 @@ def test_a_commit_whose_files_are_not_all_there_is_told(project: Path, into: Pat
 
     assert packed.commits == []
     assert "partial clone" in packed.missing[wanted]
+
+
+def test_a_commit_whose_files_are_not_its_own_is_told(project: Path, into: Path) -> None:
+    """Whoever got it would refuse the whole bundle."""
+    wanted = commit(project, "a", "text")
+    change_object(project, git(project, "rev-parse", "HEAD:a"), b"text", b"tixt")
+
+    packed = pack([wanted], [project], into)
+
+    assert packed.commits == []
+    assert packed.missing[wanted].startswith("a is not what its id, ")
 
 
 def test_submodules_are_told(project: Path, into: Path) -> None:

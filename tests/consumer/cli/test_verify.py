@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_projects import git, pipeline, process_environment
+from cli_projects import change_object, git, pipeline, process_environment
 
 
 @pytest.fixture
@@ -314,6 +314,29 @@ def test_a_commit_that_its_own_repository_lost_fails(repository: Path, status: C
 
     assert verdict == "failed"
     assert "perhaps git fetch brings it" in reason
+
+
+def test_a_commit_whose_files_are_not_all_there_cannot_be_reached(
+    repository: Path, status: Callable[..., Any]
+) -> None:
+    name = git(repository, "rev-parse", "HEAD:train.py")
+    (repository / ".git" / "objects" / name[:2] / name[2:]).unlink()
+
+    verdict, reason = status("train", "code_reachable")
+
+    assert verdict == "failed"
+    assert f"but train.py, {name[:12]}, is not there" in reason
+
+
+def test_code_that_was_changed_among_git_s_objects_is_found_by_looking_deep(
+    repository: Path, status: Callable[..., Any]
+) -> None:
+    change_object(repository, git(repository, "rev-parse", "HEAD:train.py"), b"seed=1", b"seed=2")
+
+    assert status("train", "code_reachable")[0] == "passed"
+    verdict, reason = status("train", "code_reachable", "--deep")
+    assert verdict == "failed"
+    assert "but train.py is not what its id, " in reason
 
 
 def test_outside_of_any_repository_the_code_is_unknown(

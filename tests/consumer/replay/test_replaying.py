@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cli_projects import git
+from cli_projects import change_object, git
 from replay_projects import HEAD
 
 from relineage.emitter.digests.closeness import Tolerance
@@ -53,6 +53,34 @@ def test_the_code_that_ran_is_replayed_whatever_the_work_tree_holds_now(project)
     (project.folder / "train.py").write_text("neither is this committed")
 
     assert project.replay("models/m").verdict == "bitwise"
+
+
+def test_code_that_was_changed_among_git_s_objects_is_not_run(project, tmp_path: Path) -> None:
+    """git does not compare what it reads with its id: another program would be called non-determinism."""
+    project.write(
+        train="""
+with lineage.run("train") as run:
+    run.output(np.array([1.5]), name="m")
+"""
+    )
+    project.run("train.py")
+    git(
+        project.folder,
+        "clone",
+        "--quiet",
+        "--mirror",
+        "--no-hardlinks",
+        str(project.folder),
+        str(tmp_path / "sound"),
+    )
+    snapshot = project.recorded("m").snapshot
+    change_object(project.folder, git(project.folder, "rev-parse", f"{snapshot}:train.py"), b"1.5", b"2.5")
+
+    verdict = project.replay("m")
+
+    assert verdict.verdict == "not replayed"
+    assert f"is in {project.folder}, but train.py is not what its id, " in verdict.reason
+    assert project.replay("m", repositories=[tmp_path / "sound"]).verdict == "bitwise"
 
 
 def test_submodules_are_checked_out_too_or_told_to_be_missing(project, tmp_path: Path) -> None:
