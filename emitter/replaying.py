@@ -31,10 +31,11 @@ VARIABLE = "RELINEAGE_REPLAY"
 REPORT = "touched.txt"
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-# Audit events whose first arguments are paths that would be changed: how many of them.
+# Audit events with arguments that are paths which would be changed: at which places.
 _CHANGING = {
-    "os.remove": 1, "os.rename": 2, "os.rmdir": 1, "os.mkdir": 1, "os.truncate": 1, "os.chmod": 1, "os.chown": 1,
-    "os.utime": 1, "os.link": 2, "shutil.rmtree": 1, "sqlite3.connect": 1,
+    "os.remove": (0,), "os.rename": (0, 1), "os.rmdir": (0,), "os.mkdir": (0,), "os.truncate": (0,), "os.chmod": (0,),
+    "os.chown": (0,), "os.utime": (0,), "os.link": (0, 1), "os.symlink": (1,), "shutil.rmtree": (0,),
+    "sqlite3.connect": (0,),
 }  # fmt: skip
 
 
@@ -106,19 +107,26 @@ class _Empty(io.RawIOBase):
 
 
 def _hook(plan: Plan, report: int) -> Callable[[str, tuple[Any, ...]], None]:
-    def foreign(path: object) -> str | None:
+    # A folder may have several names, by links: each path is looked at as it was named, and where it leads.
+    theirs, ours = ({*some, *map(os.path.realpath, some)} for some in (plan.foreign, plan.own))
+
+    def foreign(path: object, *, opened: bool) -> str | None:
         if not isinstance(path, str | bytes | os.PathLike):  # a number is a file that is open already
             return None
         absolute = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - Path.absolute keeps ".."
-        if not any(_below(absolute, one) for one in plan.foreign):
-            return None
-        return None if any(_below(absolute, one) for one in plan.own) else absolute
+        folder, name = os.path.split(absolute)
+        # What is removed is a link itself, not what it leads to.
+        leads = os.path.realpath(absolute) if opened else os.path.join(os.path.realpath(folder), name)  # noqa: PTH118
+        for one in (absolute, leads):
+            if any(_below(one, place) for place in theirs) and not any(_below(one, place) for place in ours):
+                return one
+        return None
 
     def note(what: str, path: str) -> None:
         os.write(report, f"{what} {path}\n".encode("utf-8", "surrogateescape"))
 
-    def refuse(path: object) -> None:
-        if (absolute := foreign(path)) is not None:
+    def refuse(path: object, *, opened: bool = False) -> None:
+        if (absolute := foreign(path, opened=opened)) is not None:
             if "__pycache__" not in absolute:  # Python's own wish, and it goes on without
                 note("changed", absolute)
             raise PermissionError(f"a replay may not change {absolute}")
@@ -127,12 +135,12 @@ def _hook(plan: Plan, report: int) -> Callable[[str, tuple[Any, ...]], None]:
         if event == "open":
             path, _, flags = arguments
             if isinstance(flags, int) and flags & _WRITING:
-                refuse(path)
-            elif str(path).endswith((".py", ".pyc")) and (absolute := foreign(path)) is not None:
+                refuse(path, opened=True)
+            elif str(path).endswith((".py", ".pyc")) and (absolute := foreign(path, opened=True)) is not None:
                 note("loaded", absolute)
         elif event in _CHANGING:
-            for path in arguments[: _CHANGING[event]]:
-                refuse(path)
+            for place in _CHANGING[event]:
+                refuse(arguments[place])
 
     return hook
 

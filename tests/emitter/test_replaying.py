@@ -130,6 +130,10 @@ FORBIDDEN = {
     "link": "__import__('os').link({there}, 'mine-too')",
     "sqlite": "__import__('sqlite3').connect({there})",
     "truncate": "__import__('os').truncate({there}, 0)",
+    "symlink": "__import__('os').symlink('mine', {folder} + '/new')",
+    "by another name": "open('../another-name/file', 'w')",
+    "remove by another name": "__import__('os').remove('../another-name/file')",
+    "through a link": "open('leads-there', 'w')",
 }
 
 
@@ -139,6 +143,8 @@ def test_what_is_foreign_is_not_changed(way: str, replayed: Callable[..., Any], 
     theirs.mkdir()
     (theirs / "file").write_text("as it was")
     (tmp_path / "job" / "mine").write_text("mine")
+    (tmp_path / "another-name").symlink_to(theirs)
+    (tmp_path / "job" / "leads-there").symlink_to(theirs / "file")
     text = FORBIDDEN[way].format(there=repr(str(theirs / "file")), folder=repr(str(theirs)))
 
     done = replayed(text, foreign=[str(theirs)], check=False)
