@@ -52,7 +52,17 @@ def joined(run: Recorded, events: Path, where: Places, folder: Path) -> Iterator
 
 def setting_differences(connection: engine.DuckDBPyConnection, a: str, b: str) -> tuple[str, ...]:
     """What differs between the settings of two runs, one a line: `package numpy: 2.4.1 → 2.4.2`."""
-    rows = connection.execute(named("replay")["setting"], {"a": a, "b": b}).fetchall()
+    return _differences(connection, a, b, setting=True)
+
+
+def asked_differences(connection: duckdb.DuckDBPyConnection, a: str, b: str) -> tuple[str, ...]:
+    """What differs between what two runs were asked for: operation, code, parameters, seeds."""
+    return _differences(connection, a, b, setting=False)
+
+
+def _differences(connection: duckdb.DuckDBPyConnection, a: str, b: str, *, setting: bool) -> tuple[str, ...]:
+    values = {"a": a, "b": b, "setting": setting}
+    rows = connection.execute(named("replay")["differences"], values).fetchall()
     return tuple(
         f"{f'{what} {key}'.strip()}: {then or 'none'} → {now or 'none'}" for what, key, then, now in rows
     )

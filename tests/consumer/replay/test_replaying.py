@@ -1,5 +1,6 @@
 """Jobs that ran, done again: what is said of each, and what is left of the replay."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -167,6 +168,33 @@ with lineage.run("train", seed=1) as run:
     project.run("train.py", f"--raw={tmp_path / 'raw.csv'}")
 
     assert [cause.what for cause in project.replay("m").causes] == ["non-determinism"]
+
+
+def test_what_was_recorded_otherwise_than_it_was_done_is_told_of_a_run_that_is_reproduced(project) -> None:
+    """The outputs are the same: that what is told of the way to them is not, nobody would see."""
+    project.write(
+        train="""
+with lineage.run("train", seed=3, params={"rate": 0.5}) as run:
+    run.input("a text that is long enough" * 9, role="text")
+    run.output(np.arange(9.0), name="m")
+"""
+    )
+    project.run("train.py")
+    assert project.replay("m").notes == ()
+    digest = next(one for each in project.recorded("m").read for one in each.digests)
+    for file in (project.folder / ".relineage" / "events").glob("*.ndjson"):
+        text = (
+            file.read_text().replace(digest, digest[:-8] + "0" * 8).replace('"entropy":"3"', '"entropy":"4"')
+        )
+        file.write_text(re.sub(r'("value": ?")0\.5"', r'\g<1>0.75"', text))
+
+    verdict = project.replay("m")
+
+    assert verdict.verdict == "bitwise"
+    assert [one.partition(" done: ")[2].partition(":")[0] for one in verdict.notes] == [
+        "parameter rate", "seed", "input text",
+    ]  # fmt: skip
+    assert "recorded otherwise than done: parameter rate: float: 0.75 → float: 0.5" in verdict.notes
 
 
 def test_within_a_tolerance_it_is_reproduced_and_the_tolerance_is_said(project) -> None:
