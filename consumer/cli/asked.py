@@ -8,6 +8,7 @@ looked at, and its own code and contents stand for them.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -25,6 +26,7 @@ from ..consume import take_in
 from ..display import printable
 from ..errors import BundleError
 from ..home import DATABASE, find_home
+from ..named import named
 from ..store import Store
 from .session import question
 from .subject import looks_like_a_file, meant
@@ -32,6 +34,8 @@ from .subject import looks_like_a_file, meant
 if TYPE_CHECKING:
     from ...emitter.store import Store as Objects
     from ..bundle.opening import Bundle
+
+log = logging.getLogger("relineage")
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,7 @@ def asked(
                 whole.append(bundle.manifest.of.x)
             else:
                 whole.append(_brought(database, x, store, folder, by_content_only=by_content_only))
+        _warn_of_two_stories(store, xs)
         yield Asked(store, whole, bundles)
 
 
@@ -219,6 +224,16 @@ def _brought(database: Path | None, x: str, store: Store, folder: Path, *, by_co
             closure.close()
     take_in(store, [events])
     return closure.of.x
+
+
+def _warn_of_two_stories(store: Store, xs: Sequence[str]) -> None:
+    """Who brings two records of one run, and not the same, must know: the answer mixes them."""
+    runs = [run_id for (run_id,) in store.connection.execute(named("closure")["told_otherwise"]).fetchall()]
+    if runs:
+        more = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
+        log.warning(
+            "%s tell of run %s%s otherwise: one of the records was changed", " and ".join(xs), runs[0], more
+        )
 
 
 def _bring_details(source: Path | None, target: Path, digests: Sequence[str]) -> None:

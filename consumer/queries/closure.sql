@@ -208,3 +208,15 @@ left join store.dataset_alias a on a.dataset_key = t.dataset_key
 join store.dataset d on d.dataset_key = coalesce(a.canonical_key, t.dataset_key)
 left join store.version v on v.version_key = t.version_key
 where t.writer_run_id is not null;
+
+-- name: told_otherwise
+-- Runs of which the files of two folders tell events each that the other has not: who has less of a run has a part of it.
+with said as (
+    select distinct run_id, regexp_replace(source, '/[^/]*$', '') as folder, event_digest from store.event where run_id is not null
+),
+alone as (
+    select run_id, any_value(folder) as folder
+    from said semi join (select run_id from said group by run_id having count(distinct folder) > 1) using (run_id)
+    group by run_id, event_digest having count(*) = 1
+)
+select run_id::varchar from alone group by run_id having count(distinct folder) > 1 order by run_id;

@@ -398,6 +398,30 @@ def test_why_asks_two_bundles_or_a_bundle_and_the_database(
     assert relineage("why", folder / "42.lineage", folder / "42.lineage").code == 0
 
 
+def test_two_records_of_one_run_that_are_not_the_same_are_told(
+    made_project: Path, tmp_path: Path, relineage: Relineage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bundle is not signed: only who has another record of the run can see that one was changed."""
+    folders = [tmp_path / name for name in ("one", "changed", "begun")]
+    for folder in folders:
+        (folder / ".relineage").mkdir(parents=True)
+        shutil.copytree(made_project / ".relineage" / "events", folder / ".relineage" / "events")
+    for file in (folders[1] / ".relineage" / "events").glob("*.ndjson"):
+        file.write_text(file.read_text().replace('"entropy":"1"', '"entropy":"2"'))
+    for file in (folders[2] / ".relineage" / "events").glob("*.ndjson"):  # the last event is missing
+        file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    for folder in folders:
+        monkeypatch.chdir(folder)
+        assert relineage("bundle", "job:load", "-o", "x.lineage").code in (0, 1)
+    one, changed, begun = (folder / "x.lineage" for folder in folders)
+
+    said = relineage("why", one, changed)
+    assert f"relineage: {one} and {changed} tell of run " in said.err
+    assert "otherwise: one of the records was changed" in said.err
+    for other in (one, begun):
+        assert "otherwise" not in relineage("why", one, other).err
+
+
 CACHED = """
 import sys
 import numpy as np
