@@ -106,11 +106,11 @@ select body::varchar as body from events where run_id in (select unnest($run_ids
 
 -- name: differences
 -- What differs between the settings of two runs, but for the code, which is the same by construction; or, without
--- $setting, between what they were asked for. What `run_diff` says of them, which takes seven times as long since it
--- compares all else as well.
+-- $setting, between what they were asked for, but for seeds, which are told by what the run around derives them from. What
+-- `run_diff` says of them, which takes seven times as long since it compares all else as well.
 with fact as materialized (
     select run_id, what, key, string_agg(value, ', ' order by value) as value
-    from store.run_fact where run_id in ($a, $b) and setting = $setting and what not in ('commit', 'code') group by all
+    from store.run_fact where run_id in ($a, $b) and setting = $setting and what not in ('commit', 'code', 'seed') group by all
 )
 select coalesce(f.what, g.what) as what, coalesce(f.key, g.key) as key, f.value as a, g.value as b
 from (from fact where run_id = $a) f full join (from fact where run_id = $b) g on g.what = f.what and g.key = f.key

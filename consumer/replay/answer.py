@@ -56,7 +56,7 @@ def setting_differences(connection: engine.DuckDBPyConnection, a: str, b: str) -
 
 
 def asked_differences(connection: duckdb.DuckDBPyConnection, a: str, b: str) -> tuple[str, ...]:
-    """What differs between what two runs were asked for: operation, parameters, seeds."""
+    """What differs between what two runs were asked for: operation and parameters."""
     return _differences(connection, a, b, setting=False)
 
 

@@ -287,6 +287,8 @@ def _judged(one: Member, run: Recorded, ran: _Ran, means: Means) -> Replayed:
 def _not_as_recorded(one: Member, other: Member, run: Recorded, ran: _Ran) -> list[str]:
     """What is recorded of a run otherwise than its replay has said it: what it was asked for, and what it read."""
     told = list(asked_differences(ran.connection, one.run_id, other.run_id))
+    if one.entropy is not None and other.entropy is not None and one.entropy != other.entropy:
+        told.append(f"seed: {one.entropy} → {other.entropy}")
     then = _digests_by_role(run.read, one.run_id)
     now = _digests_by_role(read_inputs(ran.connection, [other.run_id]), other.run_id)
     told += [
