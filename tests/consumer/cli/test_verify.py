@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -428,6 +429,40 @@ def test_a_commit_that_is_an_option_of_git_is_never_given_to_git(
 
     assert checks["code_reachable"]["status"] == "unknown"
     assert checks["code_reachable"]["reason"].endswith("could not be asked for --output=pwned")
+
+
+CACHED = """
+from relineage.emitter import Lineage
+@Lineage(namespace="fraud", store=True).step(names={"output": "models/fraud"}, cache=True, seed=1)
+def fit(rate):
+    return {"n": [rate * n for n in range(99)]}
+fit(0.5)
+"""
+
+
+def test_the_run_that_computed_what_came_from_the_cache_is_looked_at_as_well(
+    repository: Path, relineage: Callable[..., Any]
+) -> None:
+    (repository / "train.py").write_text(CACHED)
+    git(repository, "commit", "--quiet", "--all", "-m", "a step")
+    events = repository / ".relineage" / "events"
+    shutil.rmtree(events)
+    run_again(repository)
+    computed = list(events.iterdir())
+    run_again(repository)
+
+    rows = relineage("verify", "models/fraud", "--format", "json").json
+    assert [(row["job_name"], row["check_name"]) for row in rows] == 2 * [
+        ("fit", row["check_name"]) for row in rows[: len(rows) // 2]
+    ]
+
+    for file in computed:
+        file.unlink()
+    (repository / ".relineage" / "lineage.duckdb").unlink()
+    rows = relineage("verify", "models/fraud", "--format", "json").json
+    lost = {row["status"] for row in rows if row["job_name"] is None}
+    assert lost == {"unknown"}
+    assert "nothing is known of it" in relineage("verify", "models/fraud").out
 
 
 def test_a_verdict_fits_one_screen_and_ends_with_its_sum(
