@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +40,9 @@ def joined(run: Recorded, events: Path, where: Places, folder: Path) -> Iterator
     (folder / "original.ndjson").write_text("".join(f"{line}\n" for line in originals), "utf-8")
     same = _same_by_construction(originals)
     replayed = [
-        json.dumps(_as_then(json.loads(line), where, same))
+        json.dumps(_as_then(event, where, same))
         for file in sorted(events.glob("*.ndjson"))
-        for line in file.read_text("utf-8").splitlines()
+        for event in _events_in(file)
     ]
     (folder / "replay.ndjson").write_text("".join(f"{line}\n" for line in replayed), "utf-8")
     with Store.open() as store:
@@ -74,6 +74,15 @@ def causes_between(connection: engine.DuckDBPyConnection, a: str, b: str) -> tup
         return tuple(Ask(connection).why(f"run:{a}", f"run:{b}"))
     except QuestionError:
         return ()
+
+
+def _events_in(file: Path) -> Iterator[Any]:
+    """The events of a file, but for a line that was not finished when its process was ended."""
+    for line in file.read_bytes().split(
+        b"\n"
+    ):  # JSON may hold what str.splitlines takes for the end of a line
+        with suppress(ValueError):
+            yield json.loads(line)
 
 
 def _same_by_construction(events: Sequence[str]) -> dict[str, Any]:

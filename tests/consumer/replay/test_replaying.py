@@ -156,6 +156,27 @@ def test_a_generator_without_a_seed_is_told_with_the_first_tensor_that_differs(p
     assert [cause.what for cause in verdict.causes] == ["non-determinism"]
 
 
+def test_a_replay_reads_events_with_every_character_and_those_before_a_sudden_end(project) -> None:
+    project.write(
+        train="""
+import os, signal
+with lineage.run("train", params={"text": "\\u2028 \\x85 \\x0c"}) as run:
+    run.output(np.random.random(9), name="m")
+lineage.close()
+if os.environ.get("RELINEAGE_REPLAY"):
+    file = next((Path(os.environ["RELINEAGE_REPLAY"]).parents[1] / "home" / "events").glob("*.ndjson"))
+    with file.open("a") as half:
+        half.write('{"eventType": "COMP')
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    )
+    project.run("train.py")
+
+    verdict = project.replay("m")
+
+    assert (verdict.verdict, verdict.notes) == ("bitwise", ("the program was ended by signal 9",))
+
+
 def test_an_argument_that_has_moved_for_the_replay_is_no_cause(project, tmp_path: Path) -> None:
     project.write(
         train="""
