@@ -42,7 +42,7 @@ select run_id, 'platform', '', platform, true from environments
 union all
 select run_id, 'cpu', '', cpu, true from environments
 union all
-select run_id, 'engine', '', concat_ws(' ', engine, engine_version), true from environments
+select run_id, 'engine', '', concat_ws(' ', engine, engine_version), true from environments where engine is not null and (engine <> 'python' or python is null)
 union all
 select run_id, 'package', p.key, p.value, true from (select run_id, unnest(map_entries(packages)) as p from environments)
 union all

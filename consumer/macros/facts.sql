@@ -120,7 +120,11 @@ create or replace macro store.setting_items(told) as table (
         from (select setting, unnest(store.files_not_kept(said[9])) as f from query_table(told) where key = 'relineage_environment')
         where f.digest is not null
         union all
-        select setting, key, {what: 'engine', key: '', value: nullif(concat_ws(' ', said[1], said[2]), '')} from query_table(told) where key = 'processing_engine'
+        -- That of a Python program is Python, which has its own line.
+        select setting, key, {what: 'engine', key: '', value: nullif(concat_ws(' ', said[1], said[2]), '')}
+        from (from query_table(told) where key = 'processing_engine') e
+        anti join (select setting from query_table(told) where key = 'relineage_environment' and said[1] is not null) p
+            on p.setting = e.setting and e.said[1] = 'python'
         union all
         select setting, 'environmentVariables', {what: 'variable', key: v.name, value: v.value}
         from (select setting, unnest(from_json(said[1], '[{"name": "VARCHAR", "value": "VARCHAR"}]')) as v from query_table(told) where key = 'environmentVariables')

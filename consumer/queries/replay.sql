@@ -115,7 +115,8 @@ with fact as materialized (
 select coalesce(f.what, g.what) as what, coalesce(f.key, g.key) as key, f.value as a, g.value as b
 from (from fact where run_id = $a) f full join (from fact where run_id = $b) g on g.what = f.what and g.key = f.key
 where f.value is distinct from g.value
-order by what, key;
+-- What only one of them has is the less likely to matter.
+order by f.value is null or g.value is null, what, key;
 
 -- name: run_of
 -- The run that x stands for: itself, the latest of a job, or the writer of a version or content.

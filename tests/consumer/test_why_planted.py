@@ -39,6 +39,13 @@ def environment(**changes: Any) -> Adapt:
     return adapt
 
 
+def another_python(event: Event) -> None:
+    """Say the version of Python wherever it is said."""
+    environment(python="3.99.0")(event)
+    assert event["run"]["facets"]["processing_engine"]["name"] == "python"
+    event["run"]["facets"]["processing_engine"]["version"] = "3.99.0"
+
+
 UPGRADE = environment(packages={"numpy": "9.9.9"})
 COMMITTED = environment(code={"commit": "c" * 40, "dirty": False, "snapshot": None})
 
@@ -206,7 +213,7 @@ CASES = {
         also=[("package numpy", "load")],
     ),
     "the version of Python": Case(
-        b=Plan(effect={"train": 1e-9}), adapt=environment(python="3.99.0"), causes=[("python", "train-model")]
+        b=Plan(effect={"train": 1e-9}), adapt=another_python, causes=[("python", "train-model")]
     ),
     "the machine": Case(
         b=Plan(effect={"encode": 1e-9}),
