@@ -46,6 +46,9 @@ def print_causes(
         for one in causes
         if one.grade != "also" or one.what != "input" or (one.run_a, one.run_b, one.role) not in inside
     ]
+    # All runs of a process have its command line: it is told of the first.
+    lines = {(one.what, one.a, one.b): one for one in reversed(told) if one.what == "command line"}
+    told = [one for one in told if one.grade != "also" or lines.get((one.what, one.a, one.b), one) is one]
     for place, cause in enumerate(told[:MOST_CAUSES]):
         if cause.grade == "also" and (place == 0 or told[place - 1].grade != "also"):
             console.print(Text("    besides, with no need to explain it:", style="dim"))

@@ -118,6 +118,31 @@ def test_what_runs_have_written_beside_the_code_is_no_code(
     assert "commit" in [one["what"] for one in found]
 
 
+TWO_RUNS = """
+import sys
+import numpy as np
+from relineage.emitter import Lineage
+
+lineage = Lineage(namespace="n", environ={})
+with lineage.run("load", seed=int(sys.argv[1])) as run:
+    made = run.output(np.random.random(9), name="made")
+with lineage.run("train", seed=1) as run:
+    run.output(run.input(made, role="made") * 2, name="model")
+"""
+
+
+def test_the_command_line_of_a_process_is_told_of_one_of_its_runs(folder: Path, relineage: Run) -> None:
+    (folder / "two.py").write_text(TWO_RUNS)
+    for seed in ("1", "2"):
+        subprocess.run([sys.executable, "two.py", seed], cwd=folder, env=process_environment(), check=True)
+
+    said = relineage("why", "model").out
+    assert said.startswith(" 1  seed in load\n")
+    assert said.count("command line in ") == 1
+    causes = relineage("why", "model", "--json").json
+    assert sorted(one["job_name"] for one in causes if one["what"] == "command line") == ["load", "train"]
+
+
 UNSEEN = """
 import os
 import numpy as np
