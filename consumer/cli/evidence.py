@@ -195,7 +195,7 @@ def _code_reachable(
         key = tuple(code)
         if key not in found:
             if snapshot is not None and snapshot.startswith("b3-"):
-                found[key] = _in_store(snapshot, objects)
+                found[key] = _in_store(snapshot, objects, deep)
             else:
                 other = repositories.at(Path(root)) if root and os.path.isdir(root) else None  # noqa: PTH112
                 places = [one for one in (here, other) if one is not None]
@@ -217,7 +217,7 @@ def _code_in_bundle(
     result = {}
     for run_id, _, commit, snapshot, dirty, _ in rows:
         if snapshot is not None and snapshot.startswith("b3-"):
-            result[run_id] = _in_store(snapshot, objects)
+            result[run_id] = _in_store(snapshot, objects, deep=True)
             continue
         asked = [snapshot] if snapshot is not None else []
         asked += [commit] if commit is not None and (snapshot is None or dirty is False) else []
@@ -254,13 +254,15 @@ def _without_submodules(commit: str, repository: Path) -> Finding:
     )
 
 
-def _in_store(digest: str, objects: Objects | None) -> Finding:
-    """Whether the sources of a run are in the store; each file is there, and the list of them is what it was."""
+def _in_store(digest: str, objects: Objects | None, deep: bool) -> Finding:
+    """Whether the sources of a run are in the store; each file is there, and the list of them is what it was, or each
+    file, too, where all is to be looked at.
+    """
     known = objects.find(digest) if objects is not None else None
     if objects is None or known is None:
         return Finding("unknown", f"its sources {digest} are not in this store; perhaps in another")
     try:
-        objects.check(known, files=False)
+        objects.check(known, files=deep)
     except Damaged as damaged:
         return Finding("failed", str(damaged))
     except (StoreError, OSError) as error:

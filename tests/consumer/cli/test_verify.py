@@ -404,8 +404,12 @@ def test_outside_of_git_the_sources_are_looked_for_in_the_store(
 
     assert status("train", "code_recorded") == ("passed", f"snapshot {digest}")
     assert status("train", "code_reachable") == ("passed", f"its sources {digest} are in the store")
-    for file in (folder / ".relineage" / "store" / "objects" / "b3-bytes1").glob("*/*"):
-        file.unlink()
+    [source] = (folder / ".relineage" / "store" / "objects" / "b3-bytes1").glob("*/*")
+    source.chmod(0o600)
+    source.write_text(SCRIPT.replace("seed=1", "seed=2"))
+    assert status("train", "code_reachable")[0] == "passed"
+    assert status("train", "code_reachable", "--deep")[0] == "failed"
+    source.unlink()
     assert status("train", "code_reachable")[0] == "failed"
     listed.unlink()
     assert status("train", "code_reachable") == (
