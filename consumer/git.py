@@ -21,10 +21,11 @@ NO_GIT = "git is not installed here"
 SECONDS = 1200.0
 _GRACE_SECONDS = 1.0
 _ADVICE = "git config --global --add safe.directory"
-# A repository may come from anywhere: monitor and hooks are programs that its configuration names.
+# A repository may come from anywhere: monitor and hooks are programs that its configuration names. A work tree of a
+# replay is whole, whatever part of its files somebody looks at.
 _SETTINGS = (
     f"core.hooksPath={os.devnull}", "core.fsmonitor=false", "transfer.fsckObjects=true", "gc.auto=0",
-    "protocol.allow=never", "core.quotePath=false",
+    "protocol.allow=never", "core.quotePath=false", "core.sparseCheckout=false",
 )  # fmt: skip
 
 

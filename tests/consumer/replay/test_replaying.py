@@ -84,6 +84,25 @@ with lineage.run("train") as run:
     assert project.replay("m", repositories=[tmp_path / "sound"]).verdict == "bitwise"
 
 
+def test_the_code_is_checked_out_whole_where_only_a_part_of_it_is_looked_at(project) -> None:
+    (project.folder / "lib").mkdir()
+    (project.folder / "lib" / "parts.py").write_text("VALUE = 3.5\n")
+    project.write(
+        train="""
+import lib.parts
+with lineage.run("train") as run:
+    run.output(np.array([lib.parts.VALUE]), name="m")
+"""
+    )
+    project.run("train.py")
+    git(project.folder, "sparse-checkout", "set", "elsewhere")
+    assert not (project.folder / "lib").exists()
+
+    assert project.replay("m").verdict == "bitwise"
+    assert not (project.folder / "lib").exists()
+    assert git(project.folder, "status", "--porcelain") == ""
+
+
 def test_submodules_are_checked_out_too_or_told_to_be_missing(project, tmp_path: Path) -> None:
     """They were empty folders, and the replay said that a module is not there."""
     part = tmp_path / "part"
