@@ -139,7 +139,7 @@ create or replace macro reproducibility(x) as table (
                list_transform(list_filter(e.not_covered, lambda u: contains(u, ': in use, ')), lambda u: regexp_replace(u, ' \(b3-bytes1:[0-9a-f]{64}\)$', '')) as lacking,
                s.body as seeds, p.body as step,
                regexp_extract_all(p.body ->> '$.missing', 'parameter ''([^'']*)'': ', 1) as objects,  -- whose values may hold anything
-               from_json(json_extract(s.body, '$.uncovered'), '["VARCHAR"]') as uncovered,
+               from_json(json_extract(s.body, '$.uncovered'), '["VARCHAR"]') as uncovered, nullif(json_type(s.body, '$.uncovered'), 'NULL') as uncovered_type,
                -- What may have been used but nobody looked does not fail the check.
                list_filter(from_json(json_extract(s.body, '$.uncovered'), '["VARCHAR"]'), lambda u: not starts_with(u, 'not observed: ')) as used,
                store.switches_off(s.body) as off
@@ -187,10 +187,11 @@ create or replace macro reproducibility(x) as table (
             {place: 5, check_name: 'code_reachable', status: 'unknown',
              reason: case when coalesce(snapshot, commit) is null then 'no commit is known' else 'needs the repository: relineage verify looks' end},
             {place: 6, check_name: 'seeds_complete',
-             status: case when seeds is null then 'unknown' when len(used) > 0 then 'failed'
-                          when len(uncovered) > 0 or len(off) > 0 then 'unknown' else 'passed' end,
+             status: case when coalesce(seeds ->> '$.entropy', '') = '' then 'unknown' when len(used) > 0 then 'failed'
+                          when len(uncovered) > 0 or len(off) > 0 or uncovered_type <> 'ARRAY' then 'unknown' else 'passed' end,
              reason: case
-                 when seeds is null then 'no seed is recorded'
+                 when coalesce(seeds ->> '$.entropy', '') = '' then 'no seed is recorded'
+                 when uncovered_type <> 'ARRAY' then 'what no seed covers is told in no known form'
                  when len(used) > 0 then 'not covered: ' || array_to_string(used, '; ')
                  else case when try_cast(seeds ->> '$.given' as boolean) then 'seed was given' else 'seed was drawn and recorded' end
                       || coalesce('; ' || nullif(array_to_string(uncovered, '; '), ''), '')

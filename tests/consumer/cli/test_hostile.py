@@ -138,3 +138,22 @@ def test_what_no_facet_of_ours_would_say_is_an_answer_or_an_error_and_no_crash(
         ):
             said = relineage(*arguments)
             assert (said.code, "Traceback" in said.err) == (code, False), said
+
+
+@pytest.mark.parametrize(
+    "seeds",
+    [{}, {"given": True}, {"entropy": "", "given": True}, {"entropy": "5", "uncovered": "os.urandom"}],
+)
+def test_a_seed_that_is_not_there_is_not_complete(
+    seeds: dict[str, Any], folder: Path, tell: Callable[..., Any], relineage: Callable[..., Any]
+) -> None:
+    base = {"_producer": "https://example.com/tests", "_schemaURL": "https://example.com/schema"}
+    run = {"runId": "0199a000-0000-7000-8000-00000000000a", "facets": {"relineage_seeds": base | seeds}}
+    tell(folder, "train", 1, writes=[("model", "1")], run=run)
+
+    [status] = [
+        row["status"]
+        for row in relineage("verify", "model", "--format", "json").json
+        if row["check_name"] == "seeds_complete"
+    ]
+    assert status == "unknown"
