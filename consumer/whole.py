@@ -36,7 +36,7 @@ def spoilt(repository: Path, commit: str, *, deep: bool, settings: bool = True) 
                 parts.append((path, name))
         given = "".join(f"{name}\n" for _, name in parts)
         with tempfile.TemporaryFile() as told:
-            how = "--batch" if deep else "--batch-check"
+            how = "--batch" if deep else "--batch-check=%(objectname)"
             git(repository, "cat-file", how, given=given, into=told, settings=settings)
             told.seek(0)
             return next((wrong for part, name in parts if (wrong := _wrong(part, name, told, deep))), None)
