@@ -75,10 +75,17 @@ create or replace macro store.files_not_kept(not_covered) as
     list_transform(list_filter(from_json(not_covered, '["VARCHAR"]'), lambda one: contains(one, ': in use, ')),
                    lambda one: {file: split_part(one, ': in use, ', 1), digest: nullif(regexp_extract(one, '\((b3-bytes1:[0-9a-f]{64})\)$', 1), '')});
 
--- The arguments of a program, without its own name; null where there are none. Those of a notebook's kernel name a new file each time.
-create or replace macro store.arguments_text(argv) as
+-- What of an argument may be a path: all of it, or what stands behind `=`, without dots before it; null if it does not look like one.
+create or replace macro store.path_word(argument) as
+    nullif(regexp_extract(argument, '^(?:-[^=]*=)?(?:\.{0,2}/)*(.*/.*|.*\.[A-Za-z]\w*)$', 1), '');
+
+-- The arguments of a program, without its own name; null where there are none. Of `paths` it does not matter how they are called. Those of
+-- a notebook's kernel name a new file each time.
+create or replace macro store.arguments_text(argv, paths) as
     case when not regexp_matches(argv[1], 'ipykernel|kernel_launcher') then
-        nullif(array_to_string(list_transform(argv[2:], lambda one: case when one = '' or contains(one, ' ') then '''' || one || '''' else one end), ' '), '') end;
+        nullif(array_to_string(list_transform(argv[2:], lambda one:
+            case when list_contains(paths, store.path_word(one)) then regexp_extract(one, '^-[^=]*=') || '…'
+                 when one = '' or contains(one, ' ') then '''' || one || '''' else one end), ' '), '') end;
 
 -- What the runs in `asked` (run_id) say of where they ran, without what differs from one run to the next: (run_id, key, said).
 create or replace macro store.settings_said(asked) as table (
@@ -103,15 +110,24 @@ create or replace macro store.settings_said(asked) as table (
 
 -- That, taken apart, for `told` (setting, key, said): (setting, what, key, value).
 create or replace macro store.setting_items(told) as table (
-    with item as materialized (
+    -- Files that are recorded count by what they hold: as inputs and outputs.
+    with word as (
+        select distinct store.path_word(unnest(from_json(said[10], '["VARCHAR"]')[2:])) as word from query_table(told) where key = 'relineage_environment'
+    ),
+    recorded_path as materialized (
+        select list(word) as paths
+        from word semi join (select name from store.dataset where namespace = 'file') d
+            on split_part(d.name, '/', -1) = split_part(word.word, '/', -1) and ends_with(d.name, '/' || word.word)
+    ),
+    item as materialized (
         select setting, key as facet, unnest([
             {what: 'python', key: '', value: said[1]},
             {what: 'platform', key: '', value: said[2]},
             {what: 'cpu', key: '', value: said[3]},
             {what: 'gpu', key: '', value: nullif(array_to_string(from_json(said[4], '["VARCHAR"]'), ', '), '')},
             {what: 'commit', key: '', value: store.tree_text(said[6], said[7], try_cast(said[8] as boolean))},
-            {what: 'command line', key: '', value: store.arguments_text(from_json(said[10], '["VARCHAR"]'))}
-        ]) as i from query_table(told) where key = 'relineage_environment'
+            {what: 'command line', key: '', value: store.arguments_text(from_json(said[10], '["VARCHAR"]'), coalesce(paths, []))}
+        ]) as i from query_table(told) cross join recorded_path where key = 'relineage_environment'
         union all
         select setting, 'relineage_environment', {what: 'package', key: p.key, value: p.value}
         from (select setting, unnest(map_entries(from_json(said[5], '"MAP(VARCHAR, VARCHAR)"'))) as p from query_table(told) where key = 'relineage_environment')

@@ -239,6 +239,19 @@ CASES = {
         adapt=environment(argv=["/b/train.py"]),
         causes=[("non-determinism", "train-model")],
     ),
+    "non-determinism where recorded files are named in another way": Case(
+        b=Plan(effect={"train": 1e-12}),
+        adapt_a=environment(argv=["/a/train.py", "raw.csv", "--labels=labels.csv", "-v"]),
+        adapt=environment(argv=["/b/train.py", "../labels.csv", "--labels=./labels.csv", "-v"]),
+        causes=[("non-determinism", "train-model")],
+    ),
+    "another file that nobody has recorded": Case(
+        b=Plan(effect={"train": 0.5}),
+        adapt_a=environment(argv=["/a/train.py", "raw.csv", "weights/1.csv"]),
+        adapt=environment(argv=["/b/train.py", "raw.csv", "weights/2.csv"]),
+        causes=[("command line", "train-model")],
+        values=("… weights/1.csv", "… weights/2.csv"),
+    ),
     "non-determinism in a notebook, whose kernel is another one each time": Case(
         b=Plan(effect={"train": 1e-12}),
         adapt_a=environment(argv=["/a/ipykernel_launcher.py", "-f", "/a/kernel-1.json"]),
