@@ -21,7 +21,7 @@ from ..errors import QuestionError
 from ..named import named
 from ..store import Store
 from .places import Places
-from .recorded import Recorded
+from .recorded import Input, Member, Recorded, read_inputs
 
 
 @contextmanager
@@ -55,9 +55,36 @@ def setting_differences(connection: engine.DuckDBPyConnection, a: str, b: str) -
     return _differences(connection, a, b, setting=True)
 
 
-def asked_differences(connection: duckdb.DuckDBPyConnection, a: str, b: str) -> tuple[str, ...]:
-    """What differs between what two runs were asked for: operation and parameters."""
-    return _differences(connection, a, b, setting=False)
+def not_as_recorded(
+    connection: duckdb.DuckDBPyConnection, one: Member, other: Member, read: Sequence[Input]
+) -> list[str]:
+    """What is recorded of a run otherwise than its replay has said it: what it was asked for, and what it read.
+
+    Args:
+        connection: Of the database with both.
+        one: The original.
+        other: The replay.
+        read: What the runs of the original's process have read.
+    """
+    told = list(_differences(connection, one.run_id, other.run_id, setting=False))
+    if one.entropy is not None and other.entropy is not None and one.entropy != other.entropy:
+        told.append(f"seed: {one.entropy} → {other.entropy}")
+    then = _digests_by_role(read, one.run_id)
+    now = _digests_by_role(read_inputs(connection, [other.run_id]), other.run_id)
+    told += [
+        f"input {role or 'without a role'}: {min(then[role])} → {min(now[role])}"
+        for role in sorted(then.keys() & now.keys())
+        if then[role] and now[role] and not then[role] & now[role]
+    ]
+    return [f"recorded otherwise than done: {difference}" for difference in told]
+
+
+def _digests_by_role(read: Sequence[Input], run_id: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for one in read:
+        if one.run_id == run_id:
+            found.setdefault(one.role, set()).update(one.digests)
+    return found
 
 
 def _differences(connection: duckdb.DuckDBPyConnection, a: str, b: str, *, setting: bool) -> tuple[str, ...]:

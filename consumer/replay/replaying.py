@@ -25,7 +25,7 @@ from ...emitter.store import Store, open_store
 from .. import engine
 from ..chance import chances_of
 from ..named import named
-from .answer import asked_differences, causes_between, joined, setting_differences
+from .answer import causes_between, joined, not_as_recorded, setting_differences
 from .calls import Call, call_of
 from .code import Source, checked_out, cut_links, find_code
 from .command import drawn, folder_of, moved_command, of_call, program_of, script_folder, variables_for
@@ -35,7 +35,7 @@ from .inputs import put_inputs
 from .outcome import compare_outputs, pairs
 from .places import Places, below, places
 from .process import Ended, Say, guard_beside, run_process, write_plan
-from .recorded import Input, Member, Output, Recorded, read_inputs, read_members, read_outputs
+from .recorded import Member, Output, Recorded, read_members, read_outputs
 from .verdicts import NotReplayed, Replayed, verdict_of
 
 REPEATING = "relineage.emitter.repeating"
@@ -266,7 +266,7 @@ def _judged(one: Member, run: Recorded, ran: _Ran, means: Means) -> Replayed:
         notes.append(f"the original run did not complete: it is {one.state}")
     differ = verdict == "not reproduced"
     if not differ:  # what is recorded may be another story that ends alike
-        notes += _not_as_recorded(one, other, run, ran)
+        notes += not_as_recorded(ran.connection, one, other, run.read)
     causes = causes_between(ran.connection, one.run_id, other.run_id) if differ else ()
     return Replayed(
         run_id=one.run_id,
@@ -282,29 +282,6 @@ def _judged(one: Member, run: Recorded, ran: _Ran, means: Means) -> Replayed:
         notes=tuple(notes),
         new_run_id=other.run_id,
     )
-
-
-def _not_as_recorded(one: Member, other: Member, run: Recorded, ran: _Ran) -> list[str]:
-    """What is recorded of a run otherwise than its replay has said it: what it was asked for, and what it read."""
-    told = list(asked_differences(ran.connection, one.run_id, other.run_id))
-    if one.entropy is not None and other.entropy is not None and one.entropy != other.entropy:
-        told.append(f"seed: {one.entropy} → {other.entropy}")
-    then = _digests_by_role(run.read, one.run_id)
-    now = _digests_by_role(read_inputs(ran.connection, [other.run_id]), other.run_id)
-    told += [
-        f"input {role or 'without a role'}: {min(then[role])} → {min(now[role])}"
-        for role in then.keys() & now.keys()
-        if then[role] and now[role] and not then[role] & now[role]
-    ]
-    return [f"recorded otherwise than done: {difference}" for difference in told]
-
-
-def _digests_by_role(read: Sequence[Input], run_id: str) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for one in read:
-        if one.run_id == run_id:
-            found.setdefault(one.role, set()).update(one.digests)
-    return found
 
 
 def _not_covered(run: Recorded) -> list[str]:
