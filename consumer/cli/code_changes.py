@@ -140,7 +140,7 @@ def without_prose(causes: Sequence[Cause], changes: Mapping[_Key, Change]) -> li
 
 
 def _written(
-    files: Sequence[str], roots: Sequence[str], connection: duckdb.DuckDBPyConnection
+    files: Sequence[str], roots: Sequence[str], connection: engine.DuckDBPyConnection
 ) -> frozenset[str]:
     """Of files in a work tree those that a run has written, itself or in a folder."""
     places = {

@@ -19,8 +19,8 @@ import click
 from rich.padding import Padding
 from rich.text import Text
 
-from .. import engine
 from ...emitter.capture.environment import ALLOWED_VARIABLES
+from .. import engine
 from ..ask import question_errors
 from ..display import printable
 from ..home import EVENTS, find_home

@@ -8,6 +8,10 @@ create or replace macro store.entropy_text(entropy, given) as
 create or replace macro store.seed_text(seeds_body) as
     store.entropy_text(seeds_body ->> '$.entropy', coalesce(try_cast(seeds_body ->> '$.given' as boolean), false));
 
+-- Of a run's relineage_step the parameters of which only the type is recorded, as they are no plain values: two of them may differ unseen.
+create or replace macro store.formless_parameters(step_body) as
+    regexp_extract_all(step_body ->> '$.missing', 'parameter ''([^'']*)'': ', 1);
+
 -- What is known of a run beside its inputs and outputs: (run_id, what, key, value, setting). `setting` tells where it ran
 -- from what it did.
 create or replace view store.run_fact as
@@ -138,7 +142,7 @@ create or replace macro reproducibility(x) as table (
         select i.run_id, i.depth, r.job_name, q.* exclude (run_id), e.commit, e.dirty, e.snapshot, e.not_covered, e.python, e.packages, e.engine,
                list_transform(list_filter(e.not_covered, lambda u: contains(u, ': in use, ')), lambda u: regexp_replace(u, ' \(b3-bytes1:[0-9a-f]{64}\)$', '')) as lacking,
                s.body as seeds, p.body as step,
-               regexp_extract_all(p.body ->> '$.missing', 'parameter ''([^'']*)'': ', 1) as objects,  -- whose values may hold anything
+               store.formless_parameters(p.body) as objects,
                from_json(json_extract(s.body, '$.uncovered'), '["VARCHAR"]') as uncovered, nullif(json_type(s.body, '$.uncovered'), 'NULL') as uncovered_type,
                -- What may have been used but nobody looked does not fail the check.
                list_filter(from_json(json_extract(s.body, '$.uncovered'), '["VARCHAR"]'), lambda u: not starts_with(u, 'not observed: ')) as used,

@@ -273,9 +273,9 @@ create or replace macro store.setting_differences(pairs) as table (
                       when 'code' then value_a is not null and value_b is not null else true end
 );
 
--- Files that one of two runs in `pairs` (run_a, run_b) had loaded and its snapshot does not hold, where nobody can say whether they were the
--- same: (run_a, run_b, files).
-create or replace macro store.code_not_kept(pairs) as table (
+-- What may have differed between the runs in `pairs` (run_a, run_b) without a trace: files that one of them had loaded and its snapshot does not
+-- hold, where nobody can say whether they were the same; and parameters of which only the type is recorded. (run_a, run_b, files, parameters).
+create or replace macro store.not_recorded(pairs) as table (
     with run as materialized (select run_a as run_id from query_table(pairs) union select run_b from query_table(pairs)),
     loaded as (
         select run_id, unnest(store.files_not_kept(json_extract(body, '$.code.notCovered')), recursive := true)
@@ -284,8 +284,13 @@ create or replace macro store.code_not_kept(pairs) as table (
     unsure as (
         select p.run_a, p.run_b, l.file from query_table(pairs) p join loaded l on l.run_id in (p.run_a, p.run_b)
         group by p.run_a, p.run_b, l.file having count(l.digest) < 2
+    ),
+    formless as (
+        select p.run_a, p.run_b, unnest(store.formless_parameters(s.body)) as parameter
+        from query_table(pairs) p join store.last_said('run', ['relineage_step']) s on s.run_id in (p.run_a, p.run_b)
     )
-    select run_a, run_b, string_agg(file, ', ' order by file) as files from unsure group by run_a, run_b
+    select run_a, run_b, string_agg(distinct file, ', ' order by file) as files, string_agg(distinct parameter, ', ' order by parameter) as parameters
+    from (select run_a, run_b, file, null as parameter from unsure union all select run_a, run_b, null, parameter from formless) group by run_a, run_b
 );
 
 -- What an input is called: by its role, by its name too where the role is not its alone.

@@ -154,7 +154,7 @@ create or replace macro store.causes(a, b, targets, ends, insides, reorders, dif
            coalesce(missing, run_a::varchar), case when missing is null then run_b::varchar end, null
     from (
         select u.*, case when not known then 'no digest of what it wrote' when not recorded then 'nothing is recorded of its parameters and code'
-                         when not covered then 'code in use was not kept: ' || l.files end as missing
+                         else coalesce(case when not covered then 'code in use was not kept: ' || l.files end, 'only the type is known of parameter ' || l.parameters) end as missing
         from query_table(unexplained) u left join query_table(lost) l on l.run_a = u.run_a and l.run_b = u.run_b
     )
     union all
@@ -232,7 +232,7 @@ create or replace macro why(a, b) as table (
     inside as materialized (from store.inside_differences('raw')),
     ground as materialized (from store.explanations('start', 'judged', 'level', 'silent', 'side', 'own', 'reordered', 'place')),
     unexplained as materialized (from store.unexplained_pairs('ground')),
-    lost as materialized (from store.code_not_kept('unexplained')),
+    lost as materialized (from store.not_recorded('unexplained')),
     cause as materialized (
         from store.causes(a, b, 'target', 'raw', 'inside', 'reordered', 'own', 'place', 'besides', 'ground', 'unexplained', 'lost')
     ),

@@ -220,12 +220,12 @@ create temp table ground as from store.explanations('start', 'judged', 'level', 
 create temp table unexplained as from store.unexplained_pairs('ground');
 
 -- name: lost
--- Code in use there that was not kept.
-create temp table lost as from store.code_not_kept('unexplained');
+-- What is not recorded there.
+create temp table lost as from store.not_recorded('unexplained');
 
 -- name: nothing_lost
 -- None, where there is nothing to look at.
-create temp table if not exists lost (run_a uuid, run_b uuid, files varchar);
+create temp table if not exists lost (run_a uuid, run_b uuid, files varchar, parameters varchar);
 
 -- name: cause
 -- What is told.

@@ -56,7 +56,7 @@ def setting_differences(connection: engine.DuckDBPyConnection, a: str, b: str) -
 
 
 def not_as_recorded(
-    connection: duckdb.DuckDBPyConnection, one: Member, other: Member, read: Sequence[Input]
+    connection: engine.DuckDBPyConnection, one: Member, other: Member, read: Sequence[Input]
 ) -> list[str]:
     """What is recorded of a run otherwise than its replay has said it: what it was asked for, and what it read.
 
@@ -87,7 +87,7 @@ def _digests_by_role(read: Sequence[Input], run_id: str) -> dict[str, set[str]]:
     return found
 
 
-def _differences(connection: duckdb.DuckDBPyConnection, a: str, b: str, *, setting: bool) -> tuple[str, ...]:
+def _differences(connection: engine.DuckDBPyConnection, a: str, b: str, *, setting: bool) -> tuple[str, ...]:
     values = {"a": a, "b": b, "setting": setting}
     rows = connection.execute(named("replay")["differences"], values).fetchall()
     return tuple(

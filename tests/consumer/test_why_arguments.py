@@ -30,7 +30,16 @@ class Config:
         self.scale = scale
 
 
-def pipeline(lineage, *, model=Ridge, scale=1.0, metric=mean_absolute_error, seed=1, own=3, before=2):
+class Large:
+    """More than is looked at in an object that is a parameter."""
+
+    def __init__(self, factor):
+        self.factors = np.full(100_000, factor)
+
+
+def pipeline(
+    lineage, *, model=Ridge, scale=1.0, metric=mean_absolute_error, seed=1, own=3, before=2, factor=1.0
+):
     """A fit, and noise from a generator of its own and from one of the run's."""
 
     @lineage.step
@@ -42,12 +51,17 @@ def pipeline(lineage, *, model=Ridge, scale=1.0, metric=mean_absolute_error, see
         return x * config.scale
 
     @lineage.step
+    def weighed(x, large):
+        return x * large.factors[0]
+
+    @lineage.step
     def noise(rng, size):
         return rng.normal(size=size)
 
     with lineage.run("around", seed=seed) as run:
         fit(X, Y, model, metric)
         scaled(X, Config(scale))
+        weighed(X, Large(factor))
         generator = np.random.default_rng(own)
         generator.normal(size=before)
         noise(generator, 5)
@@ -94,3 +108,14 @@ def test_the_code_of_another_function_is_told_besides(tmp_path, monkeypatch):
     told = why(tmp_path, "fit", 0, {"metric": mean_error}, {"metric": greatest_error})
 
     assert [(one.what, one.grade) for one in told] == [("parameter metric", "cause"), ("code", "also")]
+
+
+def test_an_object_of_which_only_the_type_is_recorded_may_have_been_another(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    [told] = why(tmp_path, "weighed", 0, {}, {"factor": 2.0})
+
+    assert (told.what, told.grade, told.a) == (
+        "unknown",
+        "unknown",
+        "only the type is known of parameter large",
+    )
