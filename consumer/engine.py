@@ -2,7 +2,7 @@
 
 All of that is in its compiled module. The package around it adds relations and expressions in Python, of which nothing
 here makes use, and whose import takes 0.1 s: too much of a question that is typed. So it is imported only where Arrow
-tables are handed over (`Store.ingest`), as it is the package that tells the compiled module how to read them.
+tables go in or out, which it tells the compiled module how to do.
 """
 
 try:
@@ -52,4 +52,10 @@ __all__ = [
     "__version__",
     "connect",
     "extract_statements",
+    "use_arrow",
 ]
+
+
+def use_arrow() -> None:
+    """Before connections are handed Arrow tables, or asked for them."""
+    import duckdb  # noqa: F401

@@ -179,8 +179,7 @@ class Store:
         return Transaction(self.connection)
 
     def _store(self, staged: Staged) -> None:
-        import duckdb  # noqa: F401 - see engine.py: without it, Arrow tables are not read
-
+        engine.use_arrow()
         relations = {"message": staged.message, "letter": staged.letter, "moved": staged.moved}
         for name, table in relations.items():
             self.connection.register(name, table)

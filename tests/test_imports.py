@@ -19,7 +19,7 @@ MAY_IMPORT = {
         "yaml",  # comes with openlineage-python, whose settings it reads
         "pandas", "polars", "sklearn", "scipy", "torch", "safetensors", "pyspark", "py4j", "fsspec", "ml_dtypes",
     },
-    "consumer": {"facets", "consumer", "pydantic", "duckdb", "kafka", "pyarrow", "pandas", "numpy"},
+    "consumer": {"facets", "consumer", "pydantic", "duckdb", "_duckdb", "kafka", "pyarrow", "pandas", "numpy"},
     "consumer/serve": {"facets", "consumer", "pydantic", "duckdb", "pyarrow", "starlette", "uvicorn"},
     "consumer/cli": {
         "facets", "consumer", "emitter", "pydantic", "duckdb", "kafka", "pyarrow", "pandas", "click", "rich",

@@ -135,6 +135,7 @@ class Closure:
 
         Not by one sorted query, for which the database would hold all of them.
         """
+        engine.use_arrow()
         listed = self._cursor.sql(self._statements["events"]).to_arrow_table()
         places: list[int] = []
         size = 0

@@ -89,6 +89,7 @@ def test_functions_of_each_kind_are_called_to_their_end(kind: str, tmp_path: Pat
         "runs": [{"namespace": "s", "job": "f", "ordinal": 0, "entropy": "7", "given": True}],
         "call": {
             "callable": "steps:f", "inputs": [], "parameters": [{"name": "n", "type": "int", "value": "3"}],
+            "code": str(tmp_path),
         },
     }  # fmt: skip
     (tmp_path / "plan.json").write_text(json.dumps(plan))
