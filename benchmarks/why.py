@@ -153,7 +153,7 @@ def heap(side: int, alpha: str) -> Iterator[bytes]:
 def layers(side: int) -> Iterator[bytes]:
     """Layers of steps of another producer, which names no roles; one of the raw tables is another one on each side."""
     draw = random.Random(5)
-    below = [("raw/0", digest("table", "raw", side))]
+    below = [("raw/0", digest("table", "raw", 0, side))]
     below += [(f"raw/{place}", digest("table", "raw", place)) for place in range(1, WIDE)]
     for layer in range(LAYERS):
         above = []
