@@ -101,9 +101,9 @@ def make_entries(
         whole=whole,
         io_facets=io_facets,
     )
-    if original is None or known is None or known.name == name or "symlinks" in whole:
+    if original is None or known is None or known.version is None:
         return (entry,)
-    if said.direction == "input" or known.version is None:
+    if said.direction == "input" or known.name == name or "symlinks" in whole:
         return (entry,)
     facets = {**description.facets, "version": standard.version(known.version)}
     source = replace(

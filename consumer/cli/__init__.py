@@ -2,9 +2,9 @@
 
 Decides which commands there are, and what errors look like: one line that begins with `relineage:` on standard error
 and exit code 2, so that code 1 always means that a command has found something; so it is with mistakes of ours, too,
-but for the one line. Answers go to standard output, words
-about them to standard error. What a command does is decided in its file; importing this package imports nothing but
-click, so that `relineage digest` works where only the emitter is installed.
+but for the one line. Answers go to standard output, words about them to standard error. What a command does is decided
+in its file; importing this package imports nothing but click, so that `relineage digest` works where only the emitter
+is installed.
 """
 
 from __future__ import annotations

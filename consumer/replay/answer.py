@@ -2,8 +2,7 @@
 
 Decides that the replay's events are read as if it had happened where the original did: paths by their old names, and
 the code, which was the snapshot by construction, and the command line, which was the recorded one, as the original says
-them. The database lives in memory and is gone
-afterwards: a replay never becomes the writer of anybody's data.
+them. The database lives in memory and is gone afterwards: a replay never becomes the writer of anybody's data.
 """
 
 from __future__ import annotations
@@ -105,9 +104,8 @@ def causes_between(connection: engine.DuckDBPyConnection, a: str, b: str) -> tup
 
 def _events_in(file: Path) -> Iterator[Any]:
     """The events of a file, but for a line that was not finished when its process was ended."""
-    for line in file.read_bytes().split(
-        b"\n"
-    ):  # JSON may hold what str.splitlines takes for the end of a line
+    # JSON may hold what str.splitlines takes for the end of a line.
+    for line in file.read_bytes().split(b"\n"):
         with suppress(ValueError):
             yield json.loads(line)
 

@@ -107,10 +107,8 @@ def _slots(kind: type) -> tuple[str, ...]:
 
 
 def _sort(found: Arguments, name: str, value: object, said: Said, parameter: str, depth: int) -> None:
-    if is_our_class(
-        type(value)
-    ):  # a run that is handed on, to record metrics: it is no part of what was asked for
-        return
+    if is_our_class(type(value)):
+        return  # a run that is handed on, to record metrics: it is no part of what was asked for
     if parameter in said.params:
         found.parameters[name] = value
     elif value is not None and (parameter in said.inputs or is_data(value)):
