@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_QUERIES = Path(__file__).with_name("queries")
 
 
 @cache
@@ -23,7 +24,7 @@ def named(topic: str) -> Mapping[str, str]:
         FileNotFoundError: There is no such file.
         ValueError: Two statements of it have one name.
     """
-    text = (files(__package__) / "queries" / f"{topic}.sql").read_text("utf-8")
+    text = (_QUERIES / f"{topic}.sql").read_text("utf-8")
     _, *parts = _NAME.split(text)
     found = dict(zip(parts[::2], parts[1::2], strict=True))
     if len(found) < len(parts) // 2:

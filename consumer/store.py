@@ -14,12 +14,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from . import blank, engine
+from . import engine
 from .errors import DatabaseBusy, DatabaseUnreadable
 from .ingest.batch import Batch, Staged
 from .named import named
@@ -62,7 +61,7 @@ _EMPTY_BYTES = 3 * 4096  # DuckDB's three headers
 @cache
 def text(path: str) -> str:
     """One of our SQL files."""
-    return (files(__package__) / path).read_text("utf-8")
+    return (Path(__file__).parent / path).read_text("utf-8")
 
 
 @cache
@@ -193,6 +192,8 @@ class Store:
 
     def _begin_with_a_blank(self) -> None:
         """Copy all tables, views and macros, or leave them to `_migrate`, which takes thirty times as long."""
+        from . import blank  # seldom needed
+
         paths = (*(f"migrations/{name}" for name in MIGRATIONS), *DEFINITIONS)
         try:
             blank.copy_into(self.connection, blank.file(digest_of(paths), _make_blank))

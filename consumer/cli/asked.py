@@ -1,20 +1,19 @@
 """What a question is put to, where X, or the database, may be a bundle.
 
 Decides what a bundle means on the command line: as X the thing that it is of, asked among its own events; as
-`--database` a database like any other, in which X is looked for. Of two things of which one is a bundle, both are
-brought into one database, with all that belongs to each. A bundle's paths are those of another machine: they are not
-looked at, and its own code and contents stand for them.
+`--database` a database like any other, in which X is looked for. A bundle's paths are those of another machine: they
+are not looked at, and its own code and contents stand for them. Leaves two things of which one is a bundle to
+together.py.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import shutil
-import tempfile
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,11 +21,9 @@ import click
 
 from .. import engine
 from ..bundle.mark import is_bundle
-from ..consume import take_in
 from ..display import printable
 from ..errors import BundleError
-from ..home import DATABASE, find_home
-from ..named import named
+from ..home import find_home
 from ..store import Store
 from .session import question
 from .subject import looks_like_a_file, meant
@@ -34,8 +31,6 @@ from .subject import looks_like_a_file, meant
 if TYPE_CHECKING:
     from ...emitter.store import Store as Objects
     from ..bundle.opening import Bundle
-
-log = logging.getLogger("relineage")
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,9 @@ class Asked:
         """
         if not self.bundles:
             return None
-        if shutil.which("git") is None:
+        from shutil import which
+
+        if which("git") is None:
             return []
         return [repository for bundle in self.bundles for repository in bundle.repositories]
 
@@ -115,6 +112,25 @@ def asked(
     Raises:
         ConsumerError: It cannot be opened, or one of the things is unknown, or several.
     """
+    with _importing("rich.console", "rich.table"), _asked(database, xs, by_content_only, names_pass) as found:
+        yield found
+
+
+@contextmanager
+def _importing(*modules: str) -> Iterator[None]:
+    """What shows the answer is imported meanwhile: the database takes longer."""
+    thread = threading.Thread(target=lambda: [import_module(name) for name in modules])
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+@contextmanager
+def _asked(
+    database: Path | None, xs: Sequence[str], by_content_only: bool, names_pass: bool
+) -> Iterator[Asked]:
     files = [_bundle(x) for x in xs]
     if not any(files):
         if database is None or not is_bundle(database):
@@ -135,20 +151,10 @@ def asked(
         return
     if database is not None and all(files):
         raise click.UsageError("a bundle is its own database: leave --database out")
-    from ..bundle.opening import unpack
+    from .together import together
 
-    with ExitStack() as stack:
-        store, folder = stack.enter_context(_fresh())
-        bundles, whole = [], []
-        for x, file in zip(xs, files, strict=True):
-            if file is not None:
-                bundle = stack.enter_context(unpack(file, store, folder))
-                bundles.append(bundle)
-                whole.append(bundle.manifest.of.x)
-            else:
-                whole.append(_brought(database, x, store, folder, by_content_only=by_content_only))
-        _warn_of_two_stories(store, xs)
-        yield Asked(store, whole, bundles)
+    with together(database, xs, files, by_content_only=by_content_only) as (store, known_as, bundles):
+        yield Asked(store, known_as, bundles)
 
 
 def work_tree(folder: Path) -> Path:
@@ -191,61 +197,3 @@ def _refuse_what_can_only_be_a_bundle(xs: Sequence[str]) -> None:
         raise BundleError(
             f"{printable(x)} is no bundle, and there is no .relineage here or above that could know it"
         )
-
-
-@contextmanager
-def _fresh() -> Iterator[tuple[Store, Path]]:
-    with tempfile.TemporaryDirectory(prefix="relineage-") as name:
-        folder = Path(name)
-        with Store.open(folder / DATABASE) as store:
-            yield store, folder
-
-
-def _brought(database: Path | None, x: str, store: Store, folder: Path, *, by_content_only: bool) -> str:
-    """Take what belongs to x over into another database; what it is called there."""
-    from ..bundle.archive import EVENTS
-    from ..bundle.closure import Closure
-
-    with asked(database, x, by_content_only=by_content_only) as own:
-        try:
-            closure = Closure(own.connection, own.x[0])
-        except BundleError:
-            raise BundleError(f"no run is known that made {printable(x)}") from None
-        try:
-            events = Path(tempfile.mkdtemp(dir=folder))
-            with (events / EVENTS).open("wb") as lines:
-                for event in closure.events():
-                    if event.is_line:
-                        lines.write(event.body + b"\n")
-                    else:
-                        (events / f"{event.digest}.json").write_bytes(event.body)
-            _bring_details(own.store.folder(), folder, closure.details())
-        finally:
-            closure.close()
-    take_in(store, [events])
-    return closure.of.x
-
-
-def _warn_of_two_stories(store: Store, xs: Sequence[str]) -> None:
-    """Who brings two records of one run, and not the same, must know: the answer mixes them."""
-    runs = [run_id for (run_id,) in store.connection.execute(named("closure")["told_otherwise"]).fetchall()]
-    if runs:
-        more = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
-        log.warning(
-            "%s tell of run %s%s otherwise: one of the records was changed", " and ".join(xs), runs[0], more
-        )
-
-
-def _bring_details(source: Path | None, target: Path, digests: Sequence[str]) -> None:
-    """What did not fit into events lies beside each database."""
-    (target / "objects").mkdir(exist_ok=True)
-    for digest in digests:
-        name = f"{digest}.json"
-        kept = None if source is None else source / "objects" / name
-        if (
-            kept is not None
-            and "/" not in name
-            and kept.is_file()
-            and not (target / "objects" / name).exists()
-        ):
-            (target / "objects" / name).write_bytes(kept.read_bytes())

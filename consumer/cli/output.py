@@ -17,16 +17,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich import box
-from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from ..display import printable
+
+if TYPE_CHECKING:  # it takes 0.04 s to import, which asked.py does meanwhile
+    from rich.console import Console
+    from rich.table import Table
 
 SECTION_ROWS = 20
 # A column as narrow as this is not broken at all, and no other one is made narrower: one letter a line is no table.
@@ -57,6 +56,8 @@ def terminal(*, at_least: int = 0) -> Console:
     Args:
         at_least: What needs more columns gets them, and the terminal breaks the lines: nothing is cut.
     """
+    from rich.console import Console
+
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_COLUMNS
     console = Console(width=width, markup=False, emoji=False, highlight=False)
     console.width = max(console.width, at_least)
@@ -71,6 +72,9 @@ def print_json(value: object) -> None:
 
 def calm_table() -> Table:
     """Two spaces between columns, one line under the head, nothing else."""
+    from rich import box
+    from rich.table import Table
+
     return Table(
         box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0), header_style="bold"
     )
@@ -78,6 +82,9 @@ def calm_table() -> Table:
 
 def print_table(section: Section) -> None:
     """A section for people, its title only if it has one."""
+    from rich.cells import cell_len
+    from rich.text import Text
+
     table = calm_table()
     table.show_header = any(section.columns)
     cells = [[shown(value) for value in row] for row in section.rows]

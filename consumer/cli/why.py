@@ -17,7 +17,6 @@ from ..display import printable
 from ..errors import QuestionError
 from ..named import named
 from .asked import asked
-from .causes import print_causes
 from .code_changes import code_changes, without_prose
 from .output import print_json
 from .session import database_option, format_option
@@ -50,6 +49,8 @@ def command(a: str, b: str | None, format_: str, as_json: bool, database: Path |
     elif not causes:
         click.echo("relineage: they do not differ, as far as is recorded", err=True)
     else:
+        from .causes import print_causes  # which needs rich
+
         print_causes(causes, changes, chances)
     return 1 if causes else 0
 
