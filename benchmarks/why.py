@@ -115,7 +115,9 @@ def message(
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def deep(side: int, changed: Collection[int], folder: str = "deep") -> Iterator[bytes]:
+def deep(
+    side: int, changed: Collection[int], folder: str = "deep", steps: int = DEEP, chains: int = CHAINS
+) -> Iterator[bytes]:
     """Chains of steps that end in one model; of those `changed` the raw data is another one on each side."""
 
     def table(chain: int, step: int) -> tuple[str, str]:
@@ -123,13 +125,13 @@ def deep(side: int, changed: Collection[int], folder: str = "deep") -> Iterator[
             "table", chain, step, side if chain in changed else 0
         )
 
-    for step in range(DEEP):
-        for chain in range(CHAINS):
+    for step in range(steps):
+        for chain in range(chains):
             read, write = table(chain, step), table(chain, step + 1)
-            yield message(side, step * CHAINS + chain, f"step-{step}", [read], write, step)
-    ends = [table(chain, DEEP) for chain in range(CHAINS)]
+            yield message(side, step * chains + chain, f"step-{step}", [read], write, step)
+    ends = [table(chain, steps) for chain in range(chains)]
     model = (f"{folder}/model", digest("tensors", side))
-    yield message(side, DEEP * CHAINS, "fit", ends, model, DEEP)
+    yield message(side, steps * chains, "fit", ends, model, steps)
 
 
 def deep_one(side: int) -> Iterator[bytes]:
@@ -230,12 +232,13 @@ def measure(kafka: str) -> Iterator[tuple[str, str, str]]:
 
 def _measure(folder: Path) -> Iterator[tuple[str, str, str]]:
     top = DEEP * CHAINS
-    two, pair, chains, folders, layered, tree = (
-        folder / f"{name}.duckdb" for name in ("two", "pair", "chains", "folders", "layered", "tree")
+    two, pair, loop, chains, folders, layered, tree = (
+        folder / f"{name}.duckdb" for name in ("two", "pair", "loop", "chains", "folders", "layered", "tree")
     )
     executions = {
         two: (deep_one(1), deep_one(2)),
         pair: (deep(1, ONE), deep(2, NONE)),
+        loop: (deep(1, (0,), steps=top, chains=1), deep(2, NONE, steps=top, chains=1)),
         chains: (deep(1, ALL), deep(2, ALL), deep(3, ONE), deep(4, NONE), deep(5, NONE)),
         folders: (deep(1, ONE, "runs/1"), deep(2, NONE, "runs/2")),
         layered: (layers(1), layers(2)),
@@ -248,6 +251,7 @@ def _measure(folder: Path) -> Iterator[tuple[str, str, str]]:
     questions = (
         (two, 0, (("in a store of two runs (DuckDB plans the question)", 1, 2),)),
         (pair, top, (("one raw input differs, 1,000 steps up", 1, 2),)),
+        (loop, top, (("one raw input differs, 100,000 steps up", 1, 2),)),
         (
             chains,
             top,

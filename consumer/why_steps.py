@@ -8,6 +8,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from . import engine
+from .deep_pairs import guess_deep_pairs
 from .named import named
 
 # Each of these steps with the one without whose rows it has nothing to say.
@@ -36,6 +37,8 @@ NEEDS = MappingProxyType(
         "reordered": "silent",
         "inside": "raw",
         "lost": "unexplained",
+        "way": "shallow",
+        "far_way": "deeper",
     }
 )
 
@@ -59,4 +62,6 @@ def take_steps(cursor: engine.DuckDBPyConnection, a: str, b: str) -> engine.Duck
         found = cursor.execute(statement, {"a": a, "b": b} if "$a" in statement else None)
         if name != "why":
             rows[name] = sum(row[0] for row in found.fetchall())
+        if name == "deeper" and rows[name]:
+            guess_deep_pairs(cursor)
     return found

@@ -71,12 +71,30 @@ comment on view store.served_run is 'Runs that were answered from a cache.';
 comment on column store.served_run.run_id is 'The run.';
 comment on column store.served_run.served_from is 'The run that computed what it handed out.';
 
--- Pairs of runs that look like counterparts, found quickly: (run_a, run_b, depth). Versions and their `twins` (store.twin) alone decide
--- here, one read a role, or a role and dataset, on each side; what several names or positions say is left out. `why` checks the guess.
--- There may be 1,000 steps one after the other, so each is two joins: with what the reads hold, and with the runs that made it, `serving`
--- (store.served_run) for those that were answered from a cache. What the two runs of a pair have read in a role comes as rows of one `slot`,
--- which the recursion itself makes one row of: its counterparts.
-create or replace macro store.guessed_pairs(starts, twins, serving) as table (
+-- What runs have read, with what it holds as one number (store.twin); and what runs have written, with who made it: for those that were
+-- answered from a cache (store.served_run) the run that computed it.
+create or replace macro store.read_contents(twins) as table (
+    select r.*, coalesce(t.content, hash(r.version_key)) as content
+    from store.read r left join query_table(twins) t on t.version_key = r.version_key where r.holds
+);
+create or replace macro store.write_makers(serving) as table (
+    select o.*, coalesce(s.served_from, o.run_id) as writer
+    from store.write o left join query_table(serving) s on s.run_id = o.run_id where o.holds
+);
+
+-- Rule R6 as one number: the least is the write that was seen; what is forwarded or late comes after all others.
+create or replace macro store.seen_distance(read_at, written_at, origin) as
+    abs(epoch_us(written_at) - epoch_us(read_at)) + if(written_at > read_at, 1::bigint << 60, 0) + if(origin = 'forwarded', 1::bigint << 61, 0);
+
+-- So many levels the command and Python follow in SQL: it takes as long as fetching what 100,000 runs have read (deep_pairs.py).
+create or replace macro store.deepest_guess() as 2000;
+
+-- Pairs of runs that look like counterparts, found quickly: (run_a, run_b, depth), no deeper than `deepest`, if given. Versions and their
+-- `twins` (store.twin) alone decide here, one read a role, or a role and dataset, on each side; what several names or positions say is left
+-- out. `why` checks the guess. There may be 1,000 steps one after the other, so each is two joins: with what the reads hold, and with the runs
+-- that made it. What the two runs of a pair have read in a role comes as rows of one `slot`, which the recursion itself makes one row of: its
+-- counterparts. deep_pairs.py does the same.
+create or replace macro store.guessed_pairs(starts, twins, serving, deepest) as table (
     with recursive step(slot, run_a, run_b, role, depth, content_a, last_a, content_b, last_b, writer_a, writer_b, distance_a, distance_b)
         using key (slot, min(depth), min(content_a), max(last_a), min(content_b), max(last_b),
                    arg_min(writer_a, distance_a), arg_min(writer_b, distance_b), min(distance_a), min(distance_b)) as (
@@ -88,20 +106,17 @@ create or replace macro store.guessed_pairs(starts, twins, serving) as table (
         from (
             select p.run_a, p.run_b, p.depth, if(p.role is null, hash(r.role), null) as role, r.run_id <> p.run_a as of_b,
                    hash(p.run_a, p.run_b, r.role, if(p.role is null, null, r.dataset_key)) as slot,
-                   r.content, o.writer,
-                   -- Rule R6 as one number: what is forwarded or late comes after all others.
-                   abs(epoch_us(o.written_at) - epoch_us(r.read_at)) + if(o.written_at > r.read_at, 1::bigint << 60, 0) + if(o.origin = 'forwarded', 1::bigint << 61, 0) as distance
+                   r.content, o.writer, store.seen_distance(r.read_at, o.written_at, o.origin) as distance
             from (
                 -- Where they are counterparts, on to the runs that wrote them; where there are several, once more by dataset.
                 select writer_a as run_a, writer_b as run_b, depth + 1 as depth, null as role, unnest([writer_a, writer_b]) as run_id
                 from step where content_a = last_a and content_b = last_b and content_a <> content_b and writer_a <> writer_b
+                    and (deepest is null or depth < deepest)
                 union all
                 select run_a, run_b, depth, role, unnest([run_a, run_b]) from step where role is not null and (content_a <> last_a or content_b <> last_b)
             ) p
-            join (select r.*, coalesce(t.content, hash(r.version_key)) as content
-                  from store.read r left join query_table(twins) t on t.version_key = r.version_key where r.holds) r on r.run_id = p.run_id
-            join (select o.*, coalesce(s.served_from, o.run_id) as writer
-                  from store.write o left join query_table(serving) s on s.run_id = o.run_id where o.holds) o on o.version_key = r.version_key
+            join store.read_contents(twins) r on r.run_id = p.run_id
+            join store.write_makers(serving) o on o.version_key = r.version_key
             where o.run_id <> r.run_id and (p.role is null or hash(r.role) = p.role)
         )
     )

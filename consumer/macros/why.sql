@@ -175,15 +175,16 @@ create or replace macro store.told_causes(causes, pairs) as table (
     group by c.grade, c.weight, j.name, c.role, c.what, c.value_a, c.value_b, c.tail
 );
 
--- And ranked, each with the way from it to the result.
-create or replace macro store.ranked_causes(told, pairs) as table (
-    with shown as materialized (select distinct first.run_a as run_a, first.run_b as run_b from query_table(told)),
-    way as materialized (from store.ways('shown', pairs))
+-- The pairs in which they arose.
+create or replace macro store.pairs_shown(told) as table (select distinct first.run_a as run_a, first.run_b as run_b from query_table(told));
+
+-- And ranked, each with the way from it to the result, of `ways` (store.ways).
+create or replace macro store.ranked_causes(told, ways) as table (
     select row_number() over (order by t.grade, t.first.nearness, t.weight, t.what, t.role, w.text, t.first) as rank,
            t.job_name, t.role, t.what, t.value_a as a, t.value_b as b,
            case when t.tail is null then w.text when w.run_a is null then t.tail else concat_ws(' ← ', w.text, t.job_name, t.tail) end as path,
            ['cause', 'unknown', 'also'][t.grade + 1] as grade, t.first.run_a::varchar as run_a, t.first.run_b::varchar as run_b, t.runs
-    from query_table(told) t left join way w on w.run_a = t.first.run_a and w.run_b = t.first.run_b
+    from query_table(told) t left join query_table(ways) w on w.run_a = t.first.run_a and w.run_b = t.first.run_b
     order by rank
 );
 
@@ -193,7 +194,7 @@ create or replace macro why(a, b) as table (
     start as materialized (from store.first_pairs('target')),
     serving as materialized (from store.served_run),
     twin as materialized (from store.twin),
-    guess as materialized (from store.guessed_pairs('start', 'twin', 'serving')),
+    guess as materialized (from store.guessed_pairs('start', 'twin', 'serving', null)),
     reading as materialized (from store.reads_of('guess')),
     twin_read as materialized (from store.twins_read('reading', 'twin')),
     unsure as materialized (from store.versions_unsure('twin_read')),
@@ -236,8 +237,10 @@ create or replace macro why(a, b) as table (
     cause as materialized (
         from store.causes(a, b, 'target', 'raw', 'inside', 'reordered', 'own', 'place', 'besides', 'ground', 'unexplained', 'lost')
     ),
-    told as materialized (from store.told_causes('cause', 'pair'))
-    from store.ranked_causes('told', 'pair')
+    told as materialized (from store.told_causes('cause', 'pair')),
+    shown as materialized (from store.pairs_shown('told')),
+    way as materialized (from store.ways('shown', 'pair'))
+    from store.ranked_causes('told', 'way')
 );
 
 comment on macro table why is 'Why two results differ: first causes, ranked, and what else differs.';

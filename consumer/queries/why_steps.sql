@@ -35,7 +35,15 @@ create temp view if not exists twin as select null::uuid as version_key, null::u
 
 -- name: guess
 -- The runs to compare, guessed.
-create temp table guess as from store.guessed_pairs('start', 'twin', 'serving');
+create temp table guess as from store.guessed_pairs('start', 'twin', 'serving', store.deepest_guess());
+
+-- name: deeper
+-- Whether there is more: then it is guessed in Python (deep_pairs.py).
+create temp table deeper as select run_a from guess where depth = store.deepest_guess();
+
+-- name: shallow
+-- Or not.
+create temp table shallow as select 1 where not exists (from deeper);
 
 -- name: reading
 -- What they have read.
@@ -236,6 +244,18 @@ from store.causes($a, $b, 'target', 'raw', 'inside', 'reordered', 'own', 'place'
 -- The same only once.
 create temp table told as from store.told_causes('cause', 'pair');
 
+-- name: shown
+-- In which pairs.
+create temp table shown as from store.pairs_shown('told');
+
+-- name: way
+-- From there to the result.
+create temp table way as from store.ways('shown', 'pair');
+
+-- name: far_way
+-- Which may be far.
+create temp table way as from store.far_ways('shown', 'pair');
+
 -- name: why
 -- First causes, ranked.
-from store.ranked_causes('told', 'pair');
+from store.ranked_causes('told', 'way');

@@ -20,9 +20,8 @@ def test_each_name_stands_for_one_statement_and_a_sentence(topic: str) -> None:
 
 
 def test_a_name_cannot_stand_twice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "queries").mkdir()
-    (tmp_path / "queries" / "twice.sql").write_text("-- name: a\nselect 1;\n-- name: a\nselect 2;\n")
-    monkeypatch.setattr(module, "files", lambda _: tmp_path)
+    (tmp_path / "twice.sql").write_text("-- name: a\nselect 1;\n-- name: a\nselect 2;\n")
+    monkeypatch.setattr(module, "_QUERIES", tmp_path)
 
     with pytest.raises(ValueError, match="two statements have one name"):
         named("twice")
