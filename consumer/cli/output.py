@@ -32,6 +32,7 @@ SECTION_ROWS = 20
 UNBROKEN_COLUMNS = 12
 _FILE = re.compile(r"(?:^|(?<= ))file/(?=/)")
 _DIGEST = re.compile(r"b3-[a-z0-9]+:[0-9a-f]{64}")
+_json_text = json.JSONEncoder(ensure_ascii=False).encode
 # Wide enough for anything: a pipe or a file has no edge at which to break lines.
 _PIPE_COLUMNS = 4000
 
@@ -66,8 +67,7 @@ def terminal(*, at_least: int = 0) -> Console:
 
 def print_json(value: object) -> None:
     """One JSON document in UTF-8; times in ISO 8601 with Z, what is no number (NaN) as text, bytes in base64."""
-    text = json.dumps(_plain(value), ensure_ascii=False, indent=2, allow_nan=False)
-    click.echo(text.encode("utf-8", "backslashreplace"))
+    click.echo(_json(value, "\n").encode("utf-8", "backslashreplace"))
 
 
 def calm_table() -> Table:
@@ -198,21 +198,31 @@ def duration(began: datetime | None, ended: datetime | None) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat() + ("Z" if value.tzinfo is None else "")
-    if isinstance(value, (date, time)):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
+def _json(value: object, line_break: str) -> str:
+    """As `json.dumps` with an indentation of 2, which is only quick without one."""
+    if isinstance(value, str):
+        return _json_text(value)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return int.__repr__(value)
     if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
+        return float.__repr__(value) if math.isfinite(value) else _json_text(str(value))
+    inner = line_break + "  "
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        members = [f"{_json_text(str(key))}: {_json(one, inner)}" for key, one in value.items()]
+        return f"{{{inner}{f',{inner}'.join(members)}{line_break}}}" if members else "{}"
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    return str(value) if not isinstance(value, Decimal) else format(value, "f")
+        items = [_json(one, inner) for one in value]
+        return f"[{inner}{f',{inner}'.join(items)}{line_break}]" if items else "[]"
+    if isinstance(value, datetime):
+        return _json_text(value.isoformat() + ("Z" if value.tzinfo is None else ""))
+    if isinstance(value, (date, time)):
+        return _json_text(value.isoformat())
+    if isinstance(value, timedelta):
+        return _json(value.total_seconds(), inner)
+    if isinstance(value, bytes):
+        return _json_text(base64.b64encode(value).decode())
+    return _json_text(str(value) if not isinstance(value, Decimal) else format(value, "f"))

@@ -1,10 +1,13 @@
 """`relineage trace`: the tree, its marks, and what programs get."""
 
+import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_projects import command_line
 
 from relineage.consumer.ask import Hop
 from relineage.consumer.cli.tree import Lineage, distinct_digits
@@ -84,6 +87,23 @@ def test_a_run_is_unfolded_once(
     assert tree.count("↑ see above") == 2  # at the second place, and in the legend
 
 
+def test_a_run_that_read_two_of_a_chain_is_unfolded_where_it_comes_first(
+    folder: Path, tell: Callable[..., Any], relineage: Callable[..., Any]
+) -> None:
+    """It said that it is to be seen above, where it stood below."""
+    first, second = ({"runId": f"01a20777-935c-73be-9cd9-00000000000{number}"} for number in (1, 2))
+    tell(folder, "clean", 1, reads=[("raw", "1")], writes=[("a", "1")], run=first)
+    tell(folder, "join", 2, reads=[("a", "1"), ("raw", "1")], writes=[("b", "1")], run=second)
+
+    told = lines(relineage("trace", "raw", "--down").out)
+    joins = [line for line in told if "→ join" in line]
+
+    assert joins[0].startswith("│       └── → join")
+    assert not joins[0].endswith("see above")
+    assert joins[1].endswith("↑ see above")
+    assert sum("n/b@1" in line for line in told) == 1
+
+
 def test_a_cycle_ends_and_is_told(
     folder: Path, tell: Callable[..., Any], relineage: Callable[..., Any]
 ) -> None:
@@ -150,37 +170,71 @@ def test_other_writers_are_followed_on_request(
     assert relineage("trace", "model", "--down", "--all-producers").code == 2
 
 
-def test_a_lineage_deeper_than_the_stack_is_drawn() -> None:
-    def hop(depth: int) -> Hop:
-        return Hop(
-            depth=depth, dataset_namespace="n", dataset_name=f"d{depth}", version="1", digest=None, role="",
-            how="version", also_written_by=None,
-            writer_run_id=f"run-{depth}", writer_job_namespace="n", writer_job_name="j", writer_state="COMPLETE",
-            reader_run_id=f"run-{depth - 1}" if depth else None,
-        )  # fmt: skip
+def hop(depth: int) -> Hop:
+    """Of a chain of runs."""
+    return Hop(
+        depth=depth, dataset_namespace="n", dataset_name=f"d{depth}", version="1", digest=None, role="",
+        how="version", also_written_by=None,
+        writer_run_id=f"run-{depth}", writer_job_namespace="n", writer_job_name="j", writer_state="COMPLETE",
+        reader_run_id=f"run-{depth - 1}" if depth else None,
+    )  # fmt: skip
 
+
+def test_a_lineage_deeper_than_the_stack_goes_straight_down() -> None:
+    """It was a line of 12,000 blanks at the end, 18 MB in all, and took 20 s."""
     lineage = Lineage([hop(depth) for depth in range(3000)], {})
-    tree = lineage.upstream("d0")
 
-    depth = 0
-    while tree.children:
-        [tree] = tree.children
-        depth += 1
-    assert depth == 2999
-    assert lineage.depth == 2999
+    tree = [(guide, "".join(text for text, _ in parts)) for guide, _, parts in lineage.upstream("d0")]
+
+    assert [guide for guide, _ in tree] == ["", *["↓   "] * 2998, "└── "]
+    assert all(text.startswith(f"n/d{depth}@1 ← j (complete) ") for depth, (_, text) in enumerate(tree))
+    assert lineage.legend == {"↓": "what is below it follows at the same indentation"}
 
 
-def test_deep_trees_are_not_squeezed_against_the_edge(
+def test_a_short_history_is_no_history() -> None:
+    lineage = Lineage([hop(depth) for depth in range(12)], {})
+
+    assert [guide for guide, _, _ in lineage.upstream("d0")][-1] == " " * 40 + "└── "
+    assert lineage.legend == {}
+
+
+def test_long_histories_go_straight_down_and_are_not_squeezed_against_the_edge(
     folder: Path, tell: Callable[..., Any], relineage: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("COLUMNS", "60")
     for hour in range(23):
-        tell(folder, f"job-number-{hour}", hour, reads=[(f"d{hour}", "1")], writes=[(f"d{hour + 1}", "1")])
+        reads = [(f"d{hour}", "1"), (f"with a name of many letters/e{hour}", "1")]
+        tell(folder, f"job-number-{hour}", hour, reads=reads, writes=[(f"d{hour + 1}", "1")])
 
-    tree = lines(relineage("trace", "d23").out)
+    up = lines(relineage("trace", "d23").out)
+    down = lines(relineage("trace", "d0", "--down").out)
 
-    assert sum("job-number-" in line for line in tree) == 23
-    assert "n/d1@1 ← job-number-0 (complete)" in tree[22]
+    assert sum("job-number-" in line for line in up) == 23
+    assert up[1].startswith("├── n/with a name of many letters/e22@1  ○ raw source")
+    assert up[2].startswith("↓   n/d22@1 ← job-number-21 (complete)")
+    assert up[44].startswith("↓   n/d1@1 ← job-number-0 (complete)")
+    assert down[1].startswith("↓   → job-number-0 (complete)")
+    assert down[2] == "↓   n/d1@1"
+    assert "└── n/d23@1" in down
+    assert "  ↓: what is below it follows at the same indentation" in up
+    assert "  ↓: what is below it follows at the same indentation" in down
+
+
+def test_the_first_lines_of_a_long_history_are_had_alone(
+    folder: Path, tell: Callable[..., Any], relineage: Callable[..., Any]
+) -> None:
+    for step in range(1500):
+        at = f"2026-01-31T00:{step // 60:02}:{step % 60:02}Z"
+        tell(folder, "step", 0, reads=[(f"d{step}", "1")], writes=[(f"d{step + 1}", "1")], eventTime=at)
+    command = shlex.join(command_line("trace", "d1500"))
+
+    done = subprocess.run(["bash", "-c", f"{command} | head -2"], cwd=folder, capture_output=True, check=True)
+
+    assert [line.partition(" ← ")[0] for line in done.stdout.decode().splitlines()] == [
+        "n/d1500@1",
+        "↓   n/d1499@1",
+    ]
+    assert done.stderr == b""
 
 
 def test_a_program_gets_the_rows_of_the_macro(asked: Path, relineage: Callable[..., Any]) -> None:
