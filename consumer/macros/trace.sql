@@ -110,10 +110,54 @@ create or replace macro store.described(found, links) as table (
     left join also on also.version_key = a.version_key
 );
 
+-- Where a read may lead besides the write of the version that it names (store.cone): (node, onward). The nodes are runs, what links
+-- versions, and, with `all_producers`, versions: so that what many have read and many have written is no pair of each two of them.
+create or replace macro store.detours(links, all_producers) as table (
+    with linked as (select version_key, rank, md5(rank || link)::uuid as node from query_table(links)),
+    linked_write as materialized (select w.version_key, w.run_id, l.node from store.write w join linked l using (version_key) where w.holds),
+    linked_read as materialized (select r.version_key, r.run_id, l.node, l.rank from store.read r join linked l using (version_key) where r.holds)
+    select run_id as node, writer_run_id as onward from store.inferred_read
+    union all
+    select run_id, node from linked_read where rank = 0 or all_producers
+    union all
+    -- Only what no other run has written under this very name is bound by its content.
+    select r.run_id, r.node from linked_read r anti join linked_write w on w.version_key = r.version_key and w.run_id <> r.run_id where r.rank = 1
+    union all
+    select node, run_id from linked_write
+    union all
+    select run_id, version_key from store.read where all_producers and holds
+    union all
+    select run_id, version_key from store.inferred_read where all_producers
+    union all
+    select version_key, run_id from store.write where all_producers and holds
+    union all
+    select version_key, md5(rank || link)::uuid from query_table(links) where all_producers
+);
+
+-- All runs that may be upstream of the runs in `starts` (writer_run_id), and few others. There may be 1,000 steps one after the other, so a step is
+-- two joins with large tables, whose hash tables are built once: of the versions that were read the writes by rule R6 but for several
+-- names and equal contents, for which `detours` (store.detours) take whatever may have been seen. What was, is decided for all reads at once.
+create or replace macro store.cone(starts, detours) as table (
+    with recursive cone(node) as (
+        select distinct writer_run_id from query_table(starts) where writer_run_id is not null
+        union
+        (
+            select min({forwarded: w.origin = 'forwarded', late: w.written_at > r.read_at, distance_us: abs(epoch_us(w.written_at) - epoch_us(r.read_at)), run_id: w.run_id}).run_id
+            from cone c join store.read r on r.run_id = c.node join store.write w on w.version_key = r.version_key
+            where r.holds and w.holds and w.run_id <> r.run_id
+            group by r.rowid
+            union all
+            select d.onward from cone c join query_table(detours) d on d.node = c.node
+        )
+    )
+    select node as run_id from cone
+);
+
 -- With `all_producers`, whoever else wrote what was read is followed too; such a row's `how` is `also`.
 create or replace macro upstream(x, all_producers := false) as table (
     with recursive link as materialized (from store.version_link),
     linked_run as materialized (from store.linked_runs('link')),
+    detour as materialized (from store.detours('link', all_producers)),
     meant as materialized (from store.target(x)),
     start as materialized (
         select dataset_key, version_key, role, null::varchar as how, writer_run_id from meant
@@ -122,45 +166,33 @@ create or replace macro upstream(x, all_producers := false) as table (
         from meant m join store.writers('meant', 'link') w on w.version_key = m.version_key and w.writer_run_id is distinct from m.writer_run_id
         where all_producers
     ),
+    reading as materialized (
+        select r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, 0 as depth
+        from store.cone('start', 'detour') c join store.read r on r.run_id = c.run_id where r.holds
+    ),
+    bound as materialized (
+        select dataset_key, coalesce(version_key, bound_version_key) as version_key, role, how, writer_run_id, run_id as reader_run_id
+        from store.bind('reading', 'link', 'linked_run')
+    ),
+    step as materialized (
+        from bound
+        union all
+        select b.dataset_key, b.version_key, b.role, 'also', w.writer_run_id, b.reader_run_id
+        from bound b join store.writers('bound', 'link') w
+            on w.version_key = b.version_key and w.writer_run_id is distinct from b.writer_run_id and w.writer_run_id <> b.reader_run_id
+        where all_producers
+    ),
     -- Every run found, once, at its least depth: the depth at which it is a writer.
     walk(run_id, depth) using key (run_id, min(depth)) as (
         select distinct writer_run_id, 0 from start where writer_run_id is not null
         union
-        select b.writer_run_id, min(b.depth) + 1
-        from (
-            with frontier as (
-                select r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, w.depth
-                from walk w join store.read r on r.run_id = w.run_id where r.holds
-            ),
-            guess as (
-                select i.writer_run_id, i.version_key, w.depth from walk w join store.inferred_read i on i.run_id = w.run_id
-            ),
-            seen as (select version_key, depth from frontier union all select version_key, depth from guess)
-            select write.writer_run_id as writer_run_id, depth from store.bind_by_version('frontier', 'link', 'linked_run')
-            union all
-            select writer_run_id, depth from guess
-            union all
-            select w.writer_run_id, s.depth from seen s join store.writers('seen', 'link') w on w.version_key = s.version_key where all_producers
-        ) b
-        group by b.writer_run_id
-    ),
-    reading as (
-        select r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, w.depth
-        from walk w join store.read r on r.run_id = w.run_id where r.holds
-    ),
-    bound as (
-        select depth + 1 as depth, dataset_key, coalesce(version_key, bound_version_key) as version_key, role, how, writer_run_id, run_id as reader_run_id
-        from store.bind('reading', 'link', 'linked_run')
+        select s.writer_run_id, w.depth + 1 from walk w join step s on s.reader_run_id = w.run_id where s.writer_run_id is not null
     ),
     found as (
         select 0 as depth, dataset_key, version_key, role, how, writer_run_id, null::uuid as reader_run_id from start
         union all
-        from bound
-        union all
-        select b.depth, b.dataset_key, b.version_key, b.role, 'also', w.writer_run_id, b.reader_run_id
-        from bound b join store.writers('bound', 'link') w
-            on w.version_key = b.version_key and w.writer_run_id is distinct from b.writer_run_id and w.writer_run_id <> b.reader_run_id
-        where all_producers
+        select w.depth + 1, s.dataset_key, s.version_key, s.role, s.how, s.writer_run_id, s.reader_run_id
+        from step s join walk w on w.run_id = s.reader_run_id
     )
     select * from store.described('found', 'link')
     order by depth, dataset_namespace, dataset_name, version, role, reader_run_id, coalesce(how, '') = 'also', writer_run_id
