@@ -18,6 +18,7 @@ DEPTH = 50  # steps, one after the other
 WIDTH = 20  # pipelines of a group, which read from each other
 GROUPS = 200
 BATCH_MESSAGES = 20_000
+CHAIN = 5_000  # runs, one after the other
 REPETITIONS = 5
 BEGIN = datetime(2026, 1, 15, tzinfo=UTC)
 HASH_JOIN = """select count(*) from store.read r join store.write w using (version_key)
@@ -36,18 +37,24 @@ def entry(group: int, step: int, pipeline: int, table: int) -> dict[str, Any]:
     return {"namespace": "lake", "name": name, "facets": {"version": version}}
 
 
-def message(group: int, step: int, pipeline: int) -> bytes:
-    """A step: it reads a table of its own pipeline and one of the next pipeline, and writes two."""
+def message(group: int, step: int, pipeline: int, inputs: list[dict[str, Any]] | None = None) -> bytes:
+    """A step: it reads a table of its own pipeline and one of the next pipeline, unless told, and writes two."""
     neighbour = (pipeline + 1) % WIDTH
     document = {
         "eventType": "COMPLETE",
         "eventTime": (BEGIN + timedelta(minutes=step, seconds=group)).isoformat(),
         "run": {"runId": run_id(group, step, pipeline)},
         "job": {"namespace": "benchmark", "name": f"step-{step}"},
-        "inputs": [entry(group, step - 1, pipeline, 0), entry(group, step - 1, neighbour, 1)],
+        "inputs": inputs or [entry(group, step - 1, pipeline, 0), entry(group, step - 1, neighbour, 1)],
         "outputs": [entry(group, step, pipeline, 0), entry(group, step, pipeline, 1)],
     }
     return json.dumps(document, separators=(",", ":")).encode()
+
+
+def chain() -> list[Message]:
+    """A training loop: each run reads what the one before it wrote."""
+    bodies = [message(0, step, 0, [entry(0, step - 1, 0, 0)]) for step in range(CHAIN)]
+    return [Message(body=body, source="benchmark", offset=offset) for offset, body in enumerate(bodies)]
 
 
 def fill(store: Store) -> None:
@@ -89,6 +96,12 @@ def measure(kafka: str) -> Iterator[tuple[str, str]]:
             values = {"x": run_id(0, 0, 0)}
             planning_ms[macro] = median_ms(partial(ask, store, f"from {macro}($x)", values))
             yield f"{macro} in a store of one run (DuckDB plans the query)", f"{planning_ms[macro]:.0f} ms"
+    with Store.open() as store:
+        store.ingest(Batch(chain()))
+        for macro, step in (("upstream", CHAIN - 1), ("downstream", 0)):
+            took_ms = median_ms(partial(ask, store, f"from {macro}($x)", {"x": run_id(0, step, 0)}))
+            step_us = (took_ms - planning_ms[macro]) / CHAIN * 1000
+            yield (f"{macro} of a chain of {CHAIN:,} runs, beyond planning", f"{step_us:.0f} µs a run")
     with Store.open() as store:
         fill(store)
         rows = partial(ask, store)

@@ -1,6 +1,6 @@
 -- Rule R6: which write each read is taken to have seen, and how that is known.
 --
--- The shapes are chosen for the recursion in trace.sql: there each join with a large table is an inner join on one
+-- The shapes are chosen for the recursion of `why` (store.walked_pairs): there each join with a large table is an inner join on one
 -- key, so that its hash table is built once; what is small (names and contents that link versions) is brought along.
 
 -- What links a version to others: being one version of one dataset under several names (rank 0), or sharing a digest

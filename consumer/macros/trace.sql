@@ -134,6 +134,10 @@ create or replace macro store.detours(links, all_producers) as table (
     select version_key, md5(rank || link)::uuid from query_table(links) where all_producers
 );
 
+-- Of writes of the version that was read the least is the one that was seen, by rule R6.
+create or replace macro store.nearness(w, r) as
+    {forwarded: w.origin = 'forwarded', late: w.written_at > r.read_at, distance_us: abs(epoch_us(w.written_at) - epoch_us(r.read_at)), run_id: w.run_id};
+
 -- All runs that may be upstream of the runs in `starts` (writer_run_id), and few others. There may be 1,000 steps one after the other, so a step is
 -- two joins with large tables, whose hash tables are built once: of the versions that were read the writes by rule R6 but for several
 -- names and equal contents, for which `detours` (store.detours) take whatever may have been seen. What was, is decided for all reads at once.
@@ -142,7 +146,7 @@ create or replace macro store.cone(starts, detours) as table (
         select distinct writer_run_id from query_table(starts) where writer_run_id is not null
         union
         (
-            select min({forwarded: w.origin = 'forwarded', late: w.written_at > r.read_at, distance_us: abs(epoch_us(w.written_at) - epoch_us(r.read_at)), run_id: w.run_id}).run_id
+            select min(store.nearness(w, r)).run_id
             from cone c join store.read r on r.run_id = c.node join store.write w on w.version_key = r.version_key
             where r.holds and w.holds and w.run_id <> r.run_id
             group by r.rowid
@@ -198,20 +202,37 @@ create or replace macro upstream(x, all_producers := false) as table (
     order by depth, dataset_namespace, dataset_name, version, role, reader_run_id, coalesce(how, '') = 'also', writer_run_id
 );
 
--- Who read the writes in `written` (run_id, dataset_key, version_key, depth): the reads bound to just these.
+-- All runs that may be downstream of the runs in `starts` (run_id), and few others; `back`: store.detours the other way round.
+create or replace macro store.cone_below(starts, back) as table (
+    with recursive cone(node) as (
+        select distinct run_id from query_table(starts)
+        union
+        (
+            select r.run_id
+            from cone c join store.write o on o.run_id = c.node join store.read r on r.version_key = o.version_key join store.write w on w.version_key = r.version_key
+            where o.holds and r.holds and w.holds and w.run_id <> r.run_id
+            group by r.rowid, r.run_id, c.node
+            having min(store.nearness(w, r)).run_id = c.node
+            union all
+            select b.onward from cone c join query_table(back) b on b.node = c.node
+        )
+    )
+    select node as run_id from cone
+);
+
+-- Who read the writes in `written` (run_id, dataset_key, version_key): the reads bound to just these.
 create or replace macro store.readers(written, links, linked_runs) as table (
     with wanted as (
-        select unnest([w.version_key, other.version_key]) as version_key, w.depth
+        select unnest([w.version_key, other.version_key]) as version_key
         from query_table(written) w
         left join query_table(links) mine on mine.version_key = w.version_key
         left join query_table(links) other on other.link = mine.link and other.rank = mine.rank and other.version_key <> w.version_key
     ),
     candidate as (
-        select r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, min(w.depth) as depth
+        select distinct r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, 0 as depth
         from wanted w join store.read r on r.version_key = w.version_key where r.holds
-        group by all
     )
-    select run_id, dataset_key, version_key, role, read_at, depth, write.writer_run_id as writer_run_id,
+    select run_id, dataset_key, version_key, role, read_at, write.writer_run_id as writer_run_id,
            write.version_key as bound_version_key, case when write.rank = 1 then 'content' else case when write.late then 'version-late' else 'version' end end as how
     from store.bind_by_version('candidate', links, linked_runs)
 );
@@ -264,33 +285,23 @@ create or replace macro downstream(x) as table (
             or (o.writer_run_id is null and b.writer_run_id is null
                 and (o.version_key = b.version_key or (o.version_key is null and b.version_key is null)))
     ),
-    walk(run_id, depth) using key (run_id, min(depth)) as (
-        select distinct run_id, 0 from first_reader
-        union
-        select b.run_id, min(b.depth) + 1
-        from (
-            with written as (
-                select w.run_id, w.dataset_key, w.version_key, f.depth
-                from walk f join store.write w on w.run_id = f.run_id where w.holds
-            )
-            select r.run_id, r.depth from store.readers('written', 'link', 'linked_run') r
-            join walk f on f.run_id = r.writer_run_id
-            union all
-            select i.run_id, f.depth from walk f join store.inferred_read i on i.writer_run_id = f.run_id
-        ) b
-        group by b.run_id
-    ),
+    back as materialized (select onward as node, node as onward from store.detours('link', false)),
+    below as materialized (from store.cone_below('first_reader', 'back')),
     output as materialized (
-        select w.run_id, w.dataset_key, w.version_key, w.role, f.depth
-        from walk f join store.write w on w.run_id = f.run_id where w.holds
+        select w.run_id, w.dataset_key, w.version_key, w.role from below b join store.write w on w.run_id = b.run_id where w.holds
     ),
-    read_on as (
+    read_on as materialized (
         select writer_run_id, bound_version_key as version_key, null::uuid as dataset_key, run_id, how
         from store.readers('output', 'link', 'linked_run')
         union
         select i.writer_run_id, i.version_key, case when i.version_key is null then coalesce(a.canonical_key, i.dataset_key) end, i.run_id, 'inferred'
-        from store.inferred_read i semi join output on output.run_id = i.writer_run_id
+        from store.inferred_read i semi join below on below.run_id = i.writer_run_id
         left join store.dataset_alias a using (dataset_key)
+    ),
+    walk(run_id, depth) using key (run_id, min(depth)) as (
+        select distinct run_id, 0 from first_reader
+        union
+        select r.run_id, w.depth + 1 from walk w join read_on r on r.writer_run_id = w.run_id
     ),
     found as (
         select 0 as depth, x_dataset_key as dataset_key, coalesce(x_version_key, bound_version_key) as version_key, role, how,
@@ -299,8 +310,8 @@ create or replace macro downstream(x) as table (
         union all
         select 0, dataset_key, version_key, role, null::varchar, writer_run_id, null::uuid from start where not exists (from first_reader)
         union all
-        select o.depth + 1, o.dataset_key, o.version_key, o.role, r.how, o.run_id, r.run_id
-        from output o
+        select w.depth + 1, o.dataset_key, o.version_key, o.role, r.how, o.run_id, r.run_id
+        from output o join walk w on w.run_id = o.run_id
         left join store.dataset_alias a on a.dataset_key = o.dataset_key
         left join read_on r on r.writer_run_id = o.run_id and (
             r.version_key = o.version_key

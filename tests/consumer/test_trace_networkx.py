@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from oracle import Store, downstream_of, upstream_of
 from soak import examples
-from streams import dataset, encode, event, run_id
+from streams import dataset, encode, event, facet, occurrence, run_id
 
 Content = tuple[int, int]
 """A dataset's number and its version's."""
@@ -221,6 +221,52 @@ def test_a_chain_of_ten_thousand_steps_is_followed_to_its_end(new_store: Any) ->
     assert [row[:7] for row in rows if row[7] is None] == [(size, "graph", "d-1", "v0", None, "", "unknown")]
     start = size - 2000
     assert below(store, start) == {start + steps: steps for steps in range(1, 2000)}
+
+
+def test_whatever_a_read_is_bound_by_is_followed_at_any_depth(new_store: Any) -> None:
+    """A chain of runs, each bound to the one before it in another way than that one; beside it others that are not."""
+    size = 24
+    ways = ["version", "content", "alias", "inferred", "version-late", "version"]
+    messages = []
+    for number in range(size):
+        inputs, outputs = [], []
+        for run, entries in ((number, inputs), (number + 1, outputs)):
+            way = ways[run % len(ways)]
+            written, name = entries is outputs, f"{way}{run}"
+            if way == "content":
+                of_content = {"digests": [f"b3-table1:{run:064x}"], "distinctive": True}
+                entries.append(
+                    dataset(("graph", name if written else f"{name} as read"), str(run), **of_content)
+                )
+            elif way == "alias" and not written:
+                link = facet(identifiers=[{"namespace": "graph", "name": name, "type": "TABLE"}])
+                entries.append(dataset(("graph", f"{name} as read"), "v", symlinks=link))
+            else:
+                entries.append(dataset(("graph", name), None if way == "inferred" else "v"))
+        way = ways[(number + 1) % len(ways)]
+        end = 105 + 10 * number + 10 * (way == "version-late")
+        messages.append(encode(event(number, 100 + 10 * number, "START", inputs=tuple(inputs))))
+        messages.append(encode(event(number, end, "COMPLETE", outputs=tuple(outputs))))
+        if way != "version-late":  # it was written before, too, and right after it was read
+            messages.append(encode(event(1000 + number, 1 + number, "COMPLETE", outputs=tuple(outputs))))
+            messages.append(
+                encode(event(3000 + number, 111 + 10 * number, "COMPLETE", outputs=tuple(outputs)))
+            )
+        if way != "inferred":  # and is handed on later
+            io = {"relineage_io": occurrence("", end + 1, "forwarded")}
+            handed_on = tuple(one | {"outputFacets": io} for one in outputs)
+            messages.append(encode(event(2000 + number, end + 1, "COMPLETE", outputs=handed_on)))
+    store: Store = new_store()
+    store.ingest(messages)
+
+    rows = upstream_of(store, run_id(size - 1))
+
+    assert above(store, size - 1) == {size - 1 - depth: depth for depth in range(size)}
+    assert below(store, 0) == {number: number for number in range(1, size)}
+    hows = {"alias": "version"}
+    assert [row[6] for row in sorted(rows)[1:-1]] == [
+        hows.get(ways[run % len(ways)], ways[run % len(ways)]) for run in range(size - 1, 0, -1)
+    ]
 
 
 def test_a_wide_fan_in_and_out_keeps_every_edge(new_store: Any) -> None:
