@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -26,9 +27,9 @@ from ..display import printable
 from ..home import EVENTS, find_home
 from ..named import named
 from ..replay.closure import read_closure, replay_closure, wanted
+from ..replay.means import Means
 from ..replay.record import record
 from ..replay.recorded import Recorded, read_run
-from ..replay.replaying import Means
 from ..replay.verdicts import Replayed
 from .asked import Asked, asked, work_tree
 from .causes import print_causes
@@ -44,6 +45,7 @@ OUTPUT_SIGNS = {
     "unknown": ("?", "yellow"),
 }  # fmt: skip
 SHOWN_SETTINGS = 10
+SHOWN_RUNS = 10  # of one job and verdict
 
 
 @click.command("replay")
@@ -114,19 +116,19 @@ def command(
         if not yes:
             _ask_first([one.run for one in processes])
         stack.enter_context(_ended_by_signals())
-        verdicts = []
+        verdicts: list[Replayed] = []
         home = find_home(Path.cwd())
         if home is None:
             click.echo(
                 "relineage: the replay is not recorded, as there is no .relineage here or above", err=True
             )
         began = datetime.now(UTC)
-        for verdict in replay_closure(processes, means):
-            verdicts.append(verdict)
+        for judged in replay_closure(processes, means):
+            verdicts += judged
             if home is not None:
-                _record(verdict, home / EVENTS, began)
+                _record(judged, home / EVENTS, began)
             if format_ == "table":
-                _print(verdict)
+                _print_process(judged)
             began = datetime.now(UTC)
     if format_ == "json":
         print_json([asdict(one) for one in verdicts])
@@ -173,19 +175,35 @@ def _ask_first(runs: Sequence[Recorded]) -> None:
     click.confirm("Run it?", abort=True, err=True)
 
 
-def _record(verdict: Replayed, events: Path, began: datetime) -> None:
+def _record(judged: Sequence[Replayed], events: Path, began: datetime) -> None:
     try:
-        record(verdict, events, began)
+        record(judged, events, began)
     except OSError as error:
         click.echo(f"relineage: the replay could not be recorded: {printable(str(error))}", err=True)
 
 
-def _print(verdict: Replayed) -> None:
+def _print_process(judged: Sequence[Replayed]) -> None:
+    """Each run, in their order; of many of one job with one verdict only how many, and those that were asked why."""
+    alike = defaultdict[tuple[str | None, ...], list[Replayed]](list)
+    for one in judged:
+        alike[one.job, one.verdict, one.reason if one.verdict == "not replayed" else None].append(one)
+    for group in alike.values():
+        if len(group) <= SHOWN_RUNS:
+            for one in group:
+                _print(one, f"{one.job} {one.run_id}")
+            continue
+        many = f"{group[0].job}, {len(group):,} runs"
+        explained = [one for one in group if one.causes]
+        if not explained:
+            _print(replace(group[0], outputs=()), many)
+        for one in explained:
+            _print(one, f"{many}, such as {one.run_id}")
+
+
+def _print(verdict: Replayed, whose: str) -> None:
     console = terminal()
-    name = printable(f"{verdict.job} {verdict.run_id}")
-    console.print(
-        Text.assemble((_headline(verdict), STYLES.get(verdict.verdict, "bold yellow")), f": {name}")
-    )
+    headline = (_headline(verdict), STYLES.get(verdict.verdict, "bold yellow"))
+    console.print(Text.assemble(headline, f": {printable(whose)}"))
     if verdict.reason is not None:
         console.print(Padding(Text(printable(verdict.reason)), (0, 0, 0, 2), expand=False))
     for one in verdict.outputs:

@@ -104,16 +104,32 @@ order by w.written_at, w.role, w.namespace, w.name, w.version;
 -- The events of some runs, as they came.
 select body::varchar as body from events where run_id in (select unnest($run_ids)) order by event_time, event_digest;
 
+-- name: settings
+-- A key of the setting of each of some runs: of two that have the same, `differences` says nothing.
+with asked as materialized (select unnest($run_ids) as run_id),
+seeds as (select run_id::varchar as run_id, body -> '$.switches' as switches from store.run_facet('relineage_seeds')),
+variables as (select run_id::varchar as run_id, body -> '$.environmentVariables' as variables from store.run_facet('environmentVariables'))
+select a.run_id, md5(row(e.python, e.platform, e.cpu, e.engine, e.engine_version, e.packages, s.switches, v.variables)::varchar)
+from asked a
+left join environments e on e.run_id = a.run_id
+left join seeds s on s.run_id = a.run_id
+left join variables v on v.run_id = a.run_id;
+
 -- name: differences
--- What differs between the settings of two runs, but for the code, which is the same by construction; or, without
--- $setting, between what they were asked for, but for seeds, which are told by what the run around derives them from. What
--- `run_diff` says of them, which takes seven times as long since it compares all else as well.
-with fact as materialized (
+-- What differs between the settings of two runs, those of $a and $b that have the same place, but for the code, which is
+-- the same by construction; or, without $setting, between what they were asked for, but for seeds, which are told by what
+-- the run around derives them from. What `run_diff` says of them, which takes seven times as long since it compares all
+-- else as well.
+with pair as materialized (select unnest($a) as a, unnest($b) as b),
+fact as materialized (
     select run_id, what, key, string_agg(value, ', ' order by value) as value
-    from store.run_fact where run_id in ($a, $b) and setting = $setting and what not in ('commit', 'code', 'seed') group by all
+    from store.run_fact
+    where run_id in (select a from pair union all select b from pair) and setting = $setting and what not in ('commit', 'code', 'seed')
+    group by all
 )
-select coalesce(f.what, g.what) as what, coalesce(f.key, g.key) as key, f.value as a, g.value as b
-from (from fact where run_id = $a) f full join (from fact where run_id = $b) g on g.what = f.what and g.key = f.key
+select coalesce(f.a, g.a) as run_id, coalesce(f.what, g.what) as what, coalesce(f.key, g.key) as key, f.value as a, g.value as b
+from (select p.a, what, key, value from pair p join fact on run_id = p.a) f
+full join (select p.a, what, key, value from pair p join fact on run_id = p.b) g on g.a = f.a and g.what = f.what and g.key = f.key
 where f.value is distinct from g.value
 -- What only one of them has is the less likely to matter.
 order by f.value is null or g.value is null, what, key;

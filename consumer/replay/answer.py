@@ -8,7 +8,7 @@ them. The database lives in memory and is gone afterwards: a replay never become
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -49,49 +49,68 @@ def joined(run: Recorded, events: Path, where: Places, folder: Path) -> Iterator
         yield store.connection
 
 
-def setting_differences(connection: engine.DuckDBPyConnection, a: str, b: str) -> tuple[str, ...]:
-    """What differs between the settings of two runs, one a line: `package numpy: 2.4.1 → 2.4.2`."""
-    return _differences(connection, a, b, setting=True)
+def setting_differences(
+    connection: engine.DuckDBPyConnection, pairs: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
+    """What differs between the settings of runs, by the first of each pair, one a line: `package numpy: 2.4.1 → 2.4.2`.
+
+    The runs of a process have a handful of settings between them: each two are compared once.
+    """
+    rows = connection.execute(named("replay")["settings"], {"run_ids": [*pairs, *pairs.values()]}).fetchall()
+    setting = dict(rows)
+    both = {one: (setting.get(one), setting.get(other)) for one, other in pairs.items()}
+    example = {settings: one for one, settings in both.items()}
+    found = _differences(connection, {one: pairs[one] for one in example.values()}, setting=True)
+    return {one: found.get(example[settings], ()) for one, settings in both.items()}
 
 
 def not_as_recorded(
-    connection: engine.DuckDBPyConnection, one: Member, other: Member, read: Sequence[Input]
-) -> list[str]:
-    """What is recorded of a run otherwise than its replay has said it: what it was asked for, and what it read.
+    connection: engine.DuckDBPyConnection, pairs: Mapping[Member, Member], read: Iterable[Input]
+) -> dict[str, list[str]]:
+    """What is recorded of runs otherwise than their replays have said it: what they were asked for, and what they read.
 
     Args:
         connection: Of the database with both.
-        one: The original.
-        other: The replay.
+        pairs: Each original with its replay.
         read: What the runs of the original's process have read.
     """
-    told = list(_differences(connection, one.run_id, other.run_id, setting=False))
-    if one.entropy is not None and other.entropy is not None and one.entropy != other.entropy:
-        told.append(f"seed: {one.entropy} → {other.entropy}")
-    then = _digests_by_role(read, one.run_id)
-    now = _digests_by_role(read_inputs(connection, [other.run_id]), other.run_id)
-    told += [
-        f"input {role or 'without a role'}: {min(then[role])} → {min(now[role])}"
-        for role in sorted(then.keys() & now.keys())
-        if then[role] and now[role] and not then[role] & now[role]
-    ]
-    return [f"recorded otherwise than done: {difference}" for difference in told]
-
-
-def _digests_by_role(read: Sequence[Input], run_id: str) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for one in read:
-        if one.run_id == run_id:
-            found.setdefault(one.role, set()).update(one.digests)
+    ids = {one.run_id: other.run_id for one, other in pairs.items()}
+    differences = _differences(connection, ids, setting=False)
+    then, now = _digests_by_role(read), _digests_by_role(read_inputs(connection, ids.values()) if ids else ())
+    found = {}
+    for one, other in pairs.items():
+        told = list(differences.get(one.run_id, ()))
+        if one.entropy is not None and other.entropy is not None and one.entropy != other.entropy:
+            told.append(f"seed: {one.entropy} → {other.entropy}")
+        a, b = then.get(one.run_id, {}), now.get(other.run_id, {})
+        told += [
+            f"input {role or 'without a role'}: {min(a[role])} → {min(b[role])}"
+            for role in sorted(a.keys() & b.keys())
+            if a[role] and b[role] and not a[role] & b[role]
+        ]
+        found[one.run_id] = [f"recorded otherwise than done: {difference}" for difference in told]
     return found
 
 
-def _differences(connection: engine.DuckDBPyConnection, a: str, b: str, *, setting: bool) -> tuple[str, ...]:
-    values = {"a": a, "b": b, "setting": setting}
-    rows = connection.execute(named("replay")["differences"], values).fetchall()
-    return tuple(
-        f"{f'{what} {key}'.strip()}: {then or 'none'} → {now or 'none'}" for what, key, then, now in rows
-    )
+def _digests_by_role(read: Iterable[Input]) -> dict[str, dict[str, set[str]]]:
+    """Run → role → digests."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for one in read:
+        found.setdefault(one.run_id, {}).setdefault(one.role, set()).update(one.digests)
+    return found
+
+
+def _differences(
+    connection: engine.DuckDBPyConnection, pairs: Mapping[str, str], *, setting: bool
+) -> dict[str, tuple[str, ...]]:
+    if not pairs:
+        return {}
+    values = {"a": list(pairs), "b": list(pairs.values()), "setting": setting}
+    found: dict[str, tuple[str, ...]] = {}
+    for run_id, what, key, then, now in connection.execute(named("replay")["differences"], values).fetchall():
+        said = f"{f'{what} {key}'.strip()}: {then or 'none'} → {now or 'none'}"
+        found[run_id] = (*found.get(run_id, ()), said)
+    return found
 
 
 def causes_between(connection: engine.DuckDBPyConnection, a: str, b: str) -> tuple[Cause, ...]:

@@ -15,8 +15,9 @@ from pathlib import Path
 from .. import engine
 from ..ask import question_errors
 from ..named import named
+from .means import Means
 from .recorded import Recorded, read_run
-from .replaying import Means, replay_process
+from .replaying import replay_process
 from .verdicts import Replayed
 
 
@@ -35,7 +36,8 @@ def wanted(run: Recorded) -> Wanted:
     for one in run.members:  # in the order in which they began
         if one.outer in within:
             within.add(one.run_id)
-    inner = tuple(one.run_id for one in run.members if one.run_id in within & writers)
+    writing = within & writers
+    inner = tuple(one.run_id for one in run.members if one.run_id in writing)
     return Wanted(run=run, run_ids=(run.run_id,) if run.run_id in writers else inner or (run.run_id,))
 
 
@@ -66,8 +68,8 @@ def read_closure(connection: engine.DuckDBPyConnection, x: str) -> list[Wanted]:
         return found
 
 
-def replay_closure(processes: Sequence[Wanted], means: Means) -> Iterator[Replayed]:
-    """Do processes again in this order, and judge their runs, as each has ended.
+def replay_closure(processes: Sequence[Wanted], means: Means) -> Iterator[list[Replayed]]:
+    """Do processes again in this order, and judge the runs of each as it has ended.
 
     A file that one of them wrote is what its replay made for those that read it; where that failed, it is what was
     recorded.
@@ -84,4 +86,4 @@ def replay_closure(processes: Sequence[Wanted], means: Means) -> Iterator[Replay
             keep = means.keep if means.keep is None or len(processes) == 1 else means.keep / str(number)
             verdicts, made = replay_process(one.run, one.run_ids, replace(means, keep=keep), own, remade)
             remade |= made
-            yield from verdicts
+            yield verdicts

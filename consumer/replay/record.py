@@ -1,4 +1,4 @@
-"""A replay as an event: the run `relineage/replay`, linked to the run that it did again.
+"""Replays as events: of each a run `relineage/replay`, linked to the run that it did again.
 
 Decides that it says nothing about data as inputs or outputs: whoever asks where something comes from meets the original
 and not its repetitions.
@@ -6,6 +6,7 @@ and not its repetitions.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -21,11 +22,11 @@ from .verdicts import Replayed
 NAMESPACE, JOB = "relineage", "replay"
 
 
-def record(replayed: Replayed, events: Path, began: datetime) -> str:
-    """Write the events of a replay into a folder of events; the id of its run.
+def record(replayed: Iterable[Replayed], events: Path, began: datetime) -> None:
+    """Write the events of replays into one file of a folder of events.
 
     Args:
-        replayed: The verdict.
+        replayed: The verdicts on the runs of a process.
         events: Such as `.relineage/events`.
         began: When it began.
 
@@ -34,8 +35,34 @@ def record(replayed: Replayed, events: Path, began: datetime) -> str:
     """
     producer = f"urn:relineage:emitter:{version('relineage')}"
     standard = StandardFacets(producer)
-    run_id = new_run_id()
-    facet = RelineageReplayRunFacet(
+    transport = FileTransport(events, strict=True)
+    # Of two events the later one counts: the end must be that, though the clock was set back meanwhile.
+    end = max(datetime.now(UTC), began + timedelta(microseconds=1))
+    for verdict in replayed:
+        # It failed where it did not take place; that something else came out is what it has found.
+        ended = "FAIL" if verdict.verdict == "not replayed" else "COMPLETE"
+        facets: dict[str, Any] = {"relineage_replay": _facet(verdict).to_wire(producer)}
+        if ended == "FAIL":
+            facets["errorMessage"] = standard.error(verdict.reason or "not replayed", None)
+        run_id = new_run_id()
+        for event_type, instant, said in (("START", began, {}), (ended, end, facets)):
+            transport.emit(
+                {
+                    "eventType": event_type,
+                    "eventTime": iso(instant),
+                    "producer": producer,
+                    "schemaURL": EVENT_SCHEMA,
+                    "run": {"runId": run_id, "facets": said},
+                    "job": {"namespace": NAMESPACE, "name": JOB, "facets": {"jobType": standard.job_type()}},
+                    "inputs": [],
+                    "outputs": [],
+                }
+            )
+    transport.close()
+
+
+def _facet(replayed: Replayed) -> RelineageReplayRunFacet:
+    return RelineageReplayRunFacet(
         original=UUID(replayed.run_id),
         verdict=replayed.verdict,
         reason=replayed.reason,
@@ -53,27 +80,4 @@ def record(replayed: Replayed, events: Path, began: datetime) -> str:
             )
             for one in replayed.outputs
         ),
-    ).to_wire(producer)
-    # It failed where it did not take place; that something else came out is what it has found.
-    ended = "FAIL" if replayed.verdict == "not replayed" else "COMPLETE"
-    facets: dict[str, Any] = {"relineage_replay": facet}
-    if ended == "FAIL":
-        facets["errorMessage"] = standard.error(replayed.reason or "not replayed", None)
-    transport = FileTransport(events, strict=True)
-    # Of two events the later one counts: the end must be that, though the clock was set back meanwhile.
-    end = max(datetime.now(UTC), began + timedelta(microseconds=1))
-    for event_type, instant, said in (("START", began, {}), (ended, end, facets)):
-        transport.emit(
-            {
-                "eventType": event_type,
-                "eventTime": iso(instant),
-                "producer": producer,
-                "schemaURL": EVENT_SCHEMA,
-                "run": {"runId": run_id, "facets": said},
-                "job": {"namespace": NAMESPACE, "name": JOB, "facets": {"jobType": standard.job_type()}},
-                "inputs": [],
-                "outputs": [],
-            }
-        )
-    transport.close()
-    return run_id
+    )

@@ -13,63 +13,29 @@ import site
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ... import emitter
-from ...emitter.digests.closeness import Tolerance
 from ...emitter.errors import StoreError
-from ...emitter.store import Store, open_store
 from .. import engine
-from ..chance import chances_of
 from ..named import named
-from .answer import causes_between, joined, not_as_recorded, setting_differences
+from .answer import joined
 from .calls import Call, call_of
-from .code import Source, checked_out, cut_links, find_code
+from .code import checked_out, cut_links, find_code
 from .command import drawn, folder_of, moved_command, of_call, program_of, script_folder, variables_for
-from .details import OBJECTS
 from .environment import build_environment
 from .inputs import put_inputs
-from .outcome import compare_outputs, pairs
+from .judging import Ran, files_made, judged, not_replayed
+from .means import Means
 from .places import Places, below, places
-from .process import Ended, Say, guard_beside, run_process, write_plan
-from .recorded import Member, Output, Recorded, read_members, read_outputs
-from .verdicts import NotReplayed, Replayed, verdict_of
+from .process import Ended, guard_beside, run_process, write_plan
+from .recorded import Member, Recorded, read_members
+from .verdicts import NotReplayed, Replayed
 
 REPEATING = "relineage.emitter.repeating"
-MOST_NOT_COVERED = 5  # files that are told
-
-
-@dataclass(frozen=True, kw_only=True)
-class Means:
-    """What a replay may use.
-
-    Attributes:
-        repositories: Where commits are looked for, in this order.
-        objects: The store of contents.
-        tolerance: How far apart values may be; null if only equal digests count.
-        tolerance_text: The same as it was asked for.
-        here: Whether recorded paths may be of this machine: the work tree is asked for the code, too, and files are
-            taken from their paths. Else the events are those of a bundle.
-        kept: What `objects` is called.
-        around: A work tree on this machine: what lay in that of the run may be at the same place in this one.
-        environment: Rebuild the recorded packages first; default: this interpreter with what it has.
-        keep: A folder that is not there yet, for the replay's own events and store.
-        say: Gets what the program prints, line by line.
-    """
-
-    repositories: Sequence[Path]
-    objects: Store | None
-    tolerance: Tolerance | None = None
-    tolerance_text: str | None = None
-    here: bool = True
-    kept: str = "the store"
-    around: Path | None = None
-    environment: bool = False
-    keep: Path | None = None
-    say: Say = field(default=lambda line: None)
 
 
 def replay_process(
@@ -113,9 +79,9 @@ def _called(run: Recorded, wanted: Sequence[str], means: Means, folder: Path) ->
     member = replace(call.member, ordinal=0)
     try:
         with _ran(run, means, folder, {}, call) as ran:
-            verdict = _judged(member, run, ran, means)
+            [verdict] = judged([member], run, ran, means)
     except (NotReplayed, StoreError, OSError) as reason:
-        return _not_replayed(member, str(reason), means)
+        return not_replayed(member, str(reason), means)
     if means.keep is not None and verdict.reason is None:
         shutil.copytree(ran.home, means.keep, dirs_exist_ok=True)
     return replace(verdict, notes=(f"{call.callable} was called by itself", *verdict.notes))
@@ -131,35 +97,13 @@ def _replayed_program(
     members = {one.run_id: one for one in run.members}
     try:
         with _ran(run, means, folder, remade) as ran:
-            verdicts = [_judged(members[one], run, ran, means) for one in wanted]
-            made = _files_made(run, ran)
+            verdicts = judged([members[one] for one in wanted], run, ran, means)
+            made = files_made(run, ran)
     except (NotReplayed, StoreError, OSError) as reason:  # a full disk, say
-        return [_not_replayed(members[one], str(reason), means) for one in wanted], {}
+        return [not_replayed(members[one], str(reason), means) for one in wanted], {}
     if means.keep is not None:
         shutil.copytree(ran.home, means.keep, dirs_exist_ok=True)
     return verdicts, made
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Ran:
-    """A process that has ended, and the database that knows it and the original."""
-
-    source: Source
-    where: Places
-    home: Path
-    ended: Ended
-    notes: tuple[str, ...]
-    connection: engine.DuckDBPyConnection
-    others: Mapping[tuple[str, str, int], Member]
-
-    @property
-    def store(self) -> Store:
-        """What came out."""
-        return open_store(self.home / "store", self.home)
-
-    def outputs(self, other: Member) -> tuple[Output, ...]:
-        """What one of its runs made."""
-        return read_outputs(self.connection, [other.run_id], self.home / OBJECTS)
 
 
 @contextmanager
@@ -169,7 +113,7 @@ def _ran(
     folder: Path,
     remade: Mapping[tuple[str, str], Path],
     call: Call | None = None,
-) -> Iterator[_Ran]:
+) -> Iterator[Ran]:
     if call is None or run.root is None or run.directory is None:
         program_of(run)
     folder.mkdir()
@@ -220,7 +164,7 @@ def _ran(
         ended = run_process(command, folder_of(run, where), environment, plan, means.say)
         _refuse_foreign(ended)
         with joined(run, home / "events", where, folder / "events") as connection:
-            yield _Ran(
+            yield Ran(
                 source=source,
                 where=where,
                 home=home,
@@ -239,69 +183,6 @@ def _may_be(path: str, *, root: str, means: Means) -> list[Path]:
     return list(dict.fromkeys(places))
 
 
-def _judged(one: Member, run: Recorded, ran: _Ran, means: Means) -> Replayed:
-    other = ran.others.get((one.namespace, one.job, one.ordinal))
-    if other is None or (one.state == "COMPLETE" and other.state != "COMPLETE"):
-        what = "did not come to this run" if other is None else "did not complete this run"
-        return _not_replayed(
-            one, f"the program {what}: it {ran.ended.words()}", means, notes=[*ran.notes, *_not_covered(run)]
-        )
-    outputs = compare_outputs(
-        [output for output in run.outputs if output.run_id == one.run_id],
-        ran.outputs(other),
-        stores=(means.objects, ran.store),
-        tolerance=means.tolerance,
-    )
-    verdict, reason = verdict_of(outputs)
-    if verdict == "not reproduced" and ran.ended.asked:
-        return _not_replayed(
-            one, f"it read standard input, of which nothing is recorded; without any, {reason}", means
-        )
-    notes = list(ran.notes)
-    if verdict == "not reproduced":
-        notes += _not_covered(run)
-    if ran.ended.code != 0:
-        notes.append(f"the program {ran.ended.words()}")
-    if one.state != "COMPLETE":
-        notes.append(f"the original run did not complete: it is {one.state}")
-    differ = verdict == "not reproduced"
-    if not differ:  # what is recorded may be another story that ends alike
-        notes += not_as_recorded(ran.connection, one, other, run.read)
-    causes = causes_between(ran.connection, one.run_id, other.run_id) if differ else ()
-    return Replayed(
-        run_id=one.run_id,
-        job=f"{one.namespace}/{one.job}",
-        verdict=verdict,
-        reason=reason,
-        tolerance=means.tolerance_text,
-        snapshot=ran.source.snapshot,
-        setting=setting_differences(ran.connection, one.run_id, other.run_id),
-        outputs=tuple(outputs),
-        causes=causes,
-        chances=chances_of(ran.connection, causes),
-        notes=tuple(notes),
-        new_run_id=other.run_id,
-    )
-
-
-def _not_covered(run: Recorded) -> list[str]:
-    """What may be missing, since the snapshot does not hold it."""
-    left = len(run.not_covered) - MOST_NOT_COVERED
-    told = [*run.not_covered[:MOST_NOT_COVERED], *([f"and {left} more"] if left > 0 else [])]
-    return [f"not in the snapshot: {', '.join(told)}"] if told else []
-
-
-def _not_replayed(one: Member, reason: str, means: Means, notes: Sequence[str] = ()) -> Replayed:
-    return Replayed(
-        run_id=one.run_id,
-        job=f"{one.namespace}/{one.job}",
-        verdict="not replayed",
-        reason=reason,
-        tolerance=means.tolerance_text,
-        notes=tuple(notes),
-    )
-
-
 def _others(connection: engine.DuckDBPyConnection, run: Recorded) -> dict[tuple[str, str, int], Member]:
     """The runs of the replay, by what makes them the counterpart of an original; the first process that has one counts:
     workers come after what has started them.
@@ -317,32 +198,6 @@ def _others(connection: engine.DuckDBPyConnection, run: Recorded) -> dict[tuple[
             for one in members:
                 found.setdefault((one.namespace, one.job, one.ordinal), one)
     return found
-
-
-def _files_made(run: Recorded, ran: _Ran) -> dict[tuple[str, str], Path]:
-    """Copies of what was written in place of each file, out of the store of the replay."""
-    made: dict[tuple[str, str], Path] = {}
-    for one in run.members:
-        other = ran.others.get((one.namespace, one.job, one.ordinal))
-        if other is None:
-            continue
-        then = [output for output in run.outputs if output.run_id == one.run_id]
-        for original, replayed in pairs(then, ran.outputs(other)):
-            if original is None or replayed is None or not original.paths:
-                continue
-            copy = _taken(replayed, ran.store, ran.home / "made" / str(len(made)))
-            if copy is not None:
-                made |= {(path, original.version or ""): copy for path in original.paths}
-    return made
-
-
-def _taken(output: Output, store: Store, target: Path) -> Path | None:
-    for digest in output.digests:
-        if digest.startswith(("b3-bytes1:", "b3-folder1:")) and store.find(digest) is not None:
-            target.parent.mkdir(exist_ok=True)
-            store.fetch(digest, target)
-            return target
-    return None
 
 
 def _refuse_to_overwrite(written: Sequence[str], where: Places) -> None:

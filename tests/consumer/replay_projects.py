@@ -13,8 +13,8 @@ from cli_projects import git, process_environment
 from relineage.consumer.cli.replay import run_meant
 from relineage.consumer.consume import take_in
 from relineage.consumer.replay.closure import read_closure, replay_closure, wanted
+from relineage.consumer.replay.means import Means
 from relineage.consumer.replay.recorded import Recorded, read_run
-from relineage.consumer.replay.replaying import Means
 from relineage.consumer.replay.verdicts import Replayed
 from relineage.consumer.store import Store
 from relineage.emitter.store import open_store
@@ -84,12 +84,13 @@ class Project:
 
     def replay_within(self, x: str, **means: Any) -> list[Replayed]:
         """The verdicts of a run, or of the runs within one that has no outputs of its own."""
-        return list(replay_closure([wanted(self.recorded(x))], self.means(**means)))
+        [verdicts] = replay_closure([wanted(self.recorded(x))], self.means(**means))
+        return verdicts
 
     def replay_closure(self, x: str, **means: Any) -> list[Replayed]:
         with self.store() as store:
             processes = read_closure(store.connection, x)
-        return list(replay_closure(processes, self.means(**means)))
+        return [one for verdicts in replay_closure(processes, self.means(**means)) for one in verdicts]
 
     def means(self, **means: Any) -> Means:
         objects = open_store(self.folder / ".relineage" / "store", self.folder)

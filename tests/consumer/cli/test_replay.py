@@ -132,6 +132,31 @@ def test_a_replay_is_recorded_as_a_run_that_writes_nothing(
     )
 
 
+def test_many_runs_of_one_job_are_one_line_and_one_file(
+    project: Project, relineage: Callable[..., Said]
+) -> None:
+    project.write(
+        loop="""
+@lineage.step
+def draw(index):
+    return np.random.random(9)
+with lineage.run("loop", seed=1):
+    for index in range(11):
+        draw(index)
+"""
+    )
+    project.run("loop.py")
+    events = project.folder / ".relineage" / "events"
+    before = len(list(events.iterdir()))
+
+    said = relineage("replay", "loop", "--yes")
+
+    assert (said.code, said.out) == (0, "✓ reproduced bitwise: fraud/draw, 11 runs\n")
+    assert len(list(events.iterdir())) == before + 1
+    [row] = relineage("sql", "select count(*) as n from replays", "--format", "json").json
+    assert row["n"] == 11
+
+
 def test_what_cannot_be_replayed_is_recorded_as_failed(
     project: Project, relineage: Callable[..., Said]
 ) -> None:

@@ -42,7 +42,7 @@ def test_what_differs_between_two_settings_is_what_run_diff_says_but_for_the_com
             Batch([Message(body=body, source="test", offset=offset) for offset, body in enumerate(bodies)])
         )
         for a, b in ((1, 2), (2, 1), (1, 1), (1, 3)):
-            found = setting_differences(store.connection, run_id(a), run_id(b))
+            found = setting_differences(store.connection, {run_id(a): run_id(b)})[run_id(a)]
             kinds = ("python", "platform", "cpu", "engine", "package", "switch", "variable")
             assert sorted(found) == sorted(
                 f"{f'{one.what} {one.key}'.strip()}: {one.a or 'none'} → {one.b or 'none'}"

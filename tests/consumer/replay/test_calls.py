@@ -90,7 +90,7 @@ def test_nothing_but_a_function_of_the_recorded_code_is_called_by_itself(
     parameters = ({"name": "command", "type": "str", "value": f"touch {tmp_path / 'made'}"},)
     run = replace(ran.recorded("scaled"), parameters=parameters, read=())
 
-    [verdict] = replay_closure([Wanted(run=run, run_ids=(run.run_id,))], ran.means())
+    [[verdict]] = replay_closure([Wanted(run=run, run_ids=(run.run_id,))], ran.means())
 
     assert not (tmp_path / "made").exists()
     assert (verdict.verdict, verdict.notes) == ("bitwise", ())

@@ -14,7 +14,7 @@ def test_a_replay_ends_after_it_began_though_the_clock_was_set_back_meanwhile(tm
     """Of two events the later one counts, and only the end has the verdict."""
     began = datetime.now(UTC) + timedelta(hours=1)
 
-    record(Replayed(run_id=RUN, job="n/train", verdict="bitwise"), tmp_path, began)
+    record([Replayed(run_id=RUN, job="n/train", verdict="bitwise")], tmp_path, began)
 
     [file] = tmp_path.glob("*.ndjson")
     start, end = (json.loads(line) for line in file.read_bytes().splitlines())

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -675,3 +676,38 @@ with lineage.run("shout") as run:
         "raw.txt": "changed since",
         "out.txt": "changed, too",
     }
+
+
+LOOP = """
+@lineage.step
+def draw(index):
+    return np.random.default_rng().random(9)
+with lineage.run("loop", seed=1) as run:
+    for index in range(int(sys.argv[1])):
+        draw(index)
+    run.output(np.arange(9.0), name=f"loop/{sys.argv[1]}")
+"""
+
+
+def test_of_a_job_with_many_runs_the_first_and_the_last_are_asked_why(project) -> None:
+    """It was each of them: hours for a training of ten thousand steps."""
+    project.write(train=LOOP.partition("    run.output")[0])
+    project.run("train.py", "12")
+
+    verdicts = project.replay_within("loop")
+
+    assert [one.verdict for one in verdicts] == ["not reproduced"] * 12
+    assert [bool(one.causes) for one in verdicts] == [True, *[False] * 10, True]
+
+
+def test_a_replay_looks_at_all_runs_of_a_process_together(project) -> None:
+    """It asked the database anew for each: minutes for a training of a thousand steps that was over in seconds."""
+    project.write(train=LOOP)
+    seconds = []
+    for steps in ("5", "100"):
+        project.run("train.py", steps)
+        began = time.process_time()
+        assert project.replay(f"loop/{steps}").verdict == "bitwise"
+        seconds.append(time.process_time() - began)
+
+    assert seconds[1] < 3 * seconds[0]
