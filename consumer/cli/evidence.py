@@ -20,7 +20,7 @@ from shutil import which
 from typing import Any
 
 from ...emitter.capture.code import Repositories, Repository
-from ...emitter.capture.environment import environment
+from ...emitter.capture.environment import Environment, environment
 from ...emitter.errors import Damaged, StoreError
 from ...emitter.process import process_id
 from ...emitter.store import Store as Objects
@@ -320,27 +320,36 @@ def _settings(run_ids: Sequence[str], connection: engine.DuckDBPyConnection) -> 
     """Whether this Python, its packages and this machine are as they were then."""
     here = environment(sys.argv, sys.orig_argv, sys.path, Path.cwd(), process_id())
     result = {}
-    for run_id, python, platform, cpu, packages in connection.execute(
+    for ids, python, platform, cpu, packages in connection.execute(
         named("evidence")["settings"], {"run_ids": run_ids}
     ).fetchall():
-        if python is None or packages is None:
-            result[run_id] = Finding("unknown", "where it ran is not recorded, so nothing can be compared")
-            continue
-        then = {"Python": python} | {f"package {name}": version for name, version in packages.items()}
-        now = {"Python": here.python} | {f"package {name}": one for name, one in here.packages.items()}
-        software = list(_differences(then, now))
-        machine = list(
-            _differences(
-                {"platform": platform, "processor": cpu}, {"platform": here.platform, "processor": here.cpu}
-            )
-        )
-        if software:
-            result[run_id] = Finding("failed", _listed([*software, *machine]))
-        elif machine:
-            result[run_id] = Finding("unknown", f"another machine: {_listed(machine)}")
-        else:
-            result[run_id] = Finding("passed", f"Python {python}, packages and machine are as they were")
+        found = _setting(here, python, platform, cpu, packages)
+        result.update(dict.fromkeys(ids, found))
     return result
+
+
+def _setting(
+    here: Environment,
+    python: str | None,
+    platform: str | None,
+    cpu: str | None,
+    packages: Mapping[str, str] | None,
+) -> Finding:
+    if python is None or packages is None:
+        return Finding("unknown", "where it ran is not recorded, so nothing can be compared")
+    then = {"Python": python} | {f"package {name}": version for name, version in packages.items()}
+    now = {"Python": here.python} | {f"package {name}": one for name, one in here.packages.items()}
+    software = list(_differences(then, now))
+    machine = list(
+        _differences(
+            {"platform": platform, "processor": cpu}, {"platform": here.platform, "processor": here.cpu}
+        )
+    )
+    if software:
+        return Finding("failed", _listed([*software, *machine]))
+    if machine:
+        return Finding("unknown", f"another machine: {_listed(machine)}")
+    return Finding("passed", f"Python {python}, packages and machine are as they were")
 
 
 def _differences(then: Mapping[str, str | None], now: Mapping[str, str | None]) -> Iterator[str]:

@@ -41,8 +41,14 @@ where run_id in (select unnest($run_ids)) and version is not null
 order by all;
 
 -- name: settings
--- Where each run ran.
-select run_id, python, platform, cpu, packages from environments where run_id in (select unnest($run_ids));
+-- Where runs ran: those of one process in one row, whose packages are read once.
+with said as (
+    select a.run_id, o.body ->> '$.python' as python, o.body ->> '$.platform' as platform, o.body ->> '$.cpu' as cpu,
+           json_extract(o.body, '$.packages') as packages
+    from (select unnest($run_ids) as run_id) a left join store.run_facet('relineage_environment') o on o.run_id::varchar = a.run_id
+),
+alike as (select list(run_id) as run_ids, python, platform, cpu, packages from said group by all)
+select run_ids, python, platform, cpu, from_json(packages, '"MAP(VARCHAR, VARCHAR)"') from alike;
 
 -- name: replays
 -- The replays of some runs, the latest first.
