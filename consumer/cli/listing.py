@@ -1,6 +1,7 @@
 """What `runs`, `datasets` and `models` have in common: a statement of queries/lists.sql, as a table or as JSON.
 
-Decides where a list is cut, and says so. What a row looks like is decided by the command.
+Decides where a list is cut, and that people get many alike as one row unless they say how many rows they want, which is
+told. What a row looks like is decided by the command.
 """
 
 from __future__ import annotations
@@ -23,8 +24,15 @@ TABLE_LIMIT = 50
 Line = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def list_command(name: str, says: str, line: Line) -> click.Command:
-    """The command of that name, which lists what the statement of that name finds."""
+def list_command(name: str, says: str, line: Line, counted: str | None = None) -> click.Command:
+    """The command of that name, which lists what the statement of that name finds.
+
+    Args:
+        name: Of the command and of the statement.
+        says: Its help.
+        line: How a row is shown.
+        counted: The column that says how many are in one row of the statement `<name>_together`, if there is one.
+    """
 
     @click.command(name, help=says)
     @limit_option
@@ -32,14 +40,21 @@ def list_command(name: str, says: str, line: Line) -> click.Command:
     @database_option
     def command(limit: int | None, format_: str, database: Path | None) -> int:
         with question(database) as store:
-            print_list(store.connection, named("lists")[name], limit, format_, line)
+            together = counted is not None and limit is None and format_ == "table"
+            query = named("lists")[f"{name}_together" if together else name]
+            print_list(store.connection, query, limit, format_, line, counted if together else None)
         return 0
 
     return command
 
 
 def print_list(
-    connection: engine.DuckDBPyConnection, query: str, limit: int | None, format_: str, line: Line
+    connection: engine.DuckDBPyConnection,
+    query: str,
+    limit: int | None,
+    format_: str,
+    line: Line,
+    counted: str | None = None,
 ) -> None:
     """What a query finds, and a line if that was more than the limit: 50 in a table, none for a program.
 
@@ -49,6 +64,7 @@ def print_list(
         limit: As asked for.
         format_: `table` or `json`.
         line: How a row is shown.
+        counted: The column that says how many stand in a row, if some may.
     """
     limit = limit if limit is not None or format_ == "json" else TABLE_LIMIT
     found = connection.execute(query)
@@ -62,6 +78,8 @@ def print_list(
         print_table(Section("", list(lines[0]), [list(one.values()) for one in lines]))
     else:
         click.echo("relineage: none is recorded", err=True)
+    if counted is not None and any(one[counted] > 1 for one in objects):
+        click.echo(f"relineage: many {counted} alike are one line: --limit N lists each", err=True)
     if limit is not None and len(rows) > limit:
         click.echo(f"relineage: these are the first {limit}, there are more: --limit N lists more", err=True)
 

@@ -1,11 +1,14 @@
 """Lists, differences, single things, SQL and letters, from events that the emitter wrote."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_projects import process_environment
 
 HEX = "0123456789abcdef"
 
@@ -35,6 +38,45 @@ def test_a_list_that_was_cut_says_so(asked: Path, relineage: Callable[..., Any])
     assert cut.err == "relineage: these are the first 3, there are more: --limit N lists more\n"
     assert whole.out.count("fraud/") == 8
     assert whole.err == ""
+
+
+LOOP = """
+import numpy as np
+from relineage.emitter import Lineage
+lineage = Lineage(namespace="loop")
+@lineage.step
+def fit(model, batch):
+    if batch in (3, 7):
+        raise ValueError(batch)
+    return {"w": model["w"] + batch + 1}
+for steps in (30, 10):
+    with lineage.run("training", seed=1):
+        model = {"w": np.arange(9.0) * steps}
+        for batch in range(steps):
+            try:
+                model = fit(model, batch)
+            except ValueError:
+                pass
+"""
+
+
+def test_the_steps_of_a_training_do_not_hide_it_among_the_runs_and_models(
+    folder: Path, relineage: Callable[..., Any]
+) -> None:
+    (folder / "train.py").write_text(LOOP)
+    subprocess.run([sys.executable, "train.py"], cwd=folder, env=process_environment(), check=True)
+
+    runs, models = relineage("runs"), relineage("models")
+
+    assert runs.out.count("loop/training ") == 2
+    assert runs.out.count("loop/fit, 28 runs ") == 1
+    assert runs.out.count("loop/fit ") == 2 + 10  # those that failed, and those of the short training
+    assert runs.err == "relineage: many runs alike are one line: --limit N lists each\n"
+    assert models.out.count("loop/fit/output@") == 1 + 8
+    assert models.out.count(", 28 versions ") == 1
+    assert relineage("runs", "--limit", "99").out.count("loop/fit ") == 40
+    assert relineage("models", "--limit", "99").out.count("loop/fit/output@") == 28 + 8
+    assert len(relineage("runs", "--format", "json").json) == 42
 
 
 def test_a_program_is_told_of_a_cut_too(asked: Path, relineage: Callable[..., Any]) -> None:
