@@ -109,7 +109,8 @@ class RunFacts:
         given_seed: Null if none was given.
         metrics: All figures so far, oldest first.
         surroundings: Code and environment; null if they could not be looked at.
-        entries: Inputs and outputs, in the order in which they were declared.
+        entries: Inputs and outputs, in the order in which they were declared; of a RUNNING those that no event before
+            had.
         gaps: What else was declared and could not be recorded.
         cost: What it has taken; null before the end, and if it never began.
         message: Why the run failed or was aborted.

@@ -91,6 +91,7 @@ class Run:
         self._caller = caller
         self._surroundings: Surroundings | None = None
         self._sent_at = 0.0
+        self._sent_entries = 0
         self._process = self._lock_process = os.getpid()
         self._stopwatch = Stopwatch()
         self._meter: Meter | None = None
@@ -412,6 +413,9 @@ class Run:
             return
         with self._lock:
             just_seen = self._surroundings if event_type == "START" else None
+            entries = tuple(self._entries.values())
+            # All of them each second would be terabytes of a run that reads files for hours.
+            news = entries[self._sent_entries :] if event_type == "RUNNING" else entries
             facts = RunFacts(
                 event_type=event_type,
                 event_time=CLOCK.now(),
@@ -424,7 +428,7 @@ class Run:
                 given_seed=self._chance.given,
                 metrics=self._metrics,
                 surroundings=self._surroundings,
-                entries=tuple(self._entries.values()),
+                entries=news,
                 gaps=tuple(self._gaps),
                 cost=self._meter.read(self.overhead_seconds)
                 if self._meter and event_type in TERMINAL
@@ -435,6 +439,7 @@ class Run:
             )
             self._sent_at = time.monotonic()
             lineage.send(document(facts, lineage.standard, lineage.producer, self._keep, lineage.guard))
+            self._sent_entries = len(entries)
 
     def _keep(self, value: "Mapping[str, Any]") -> str:
         return keep(value, self._lineage.objects, self._lineage.guard)

@@ -280,6 +280,23 @@ def test_runs_may_end_in_another_order_than_they_began(lineage, folder):
     assert parents["four"] is None
 
 
+def test_an_event_before_the_end_tells_what_none_before_has_told(lineage, folder, monkeypatch):
+    """All reads so far each second were terabytes of a run that reads files for hours."""
+    now = [100.0]
+    monkeypatch.setattr("relineage.emitter.run.time.monotonic", lambda: now[0])
+    with lineage.run("train") as run:
+        for number in range(30):
+            now[0] += 0.5
+            run.input(frame(), name=f"read/{number}")
+            run.output(frame(), name=f"written/{number}", store=number == 7)
+
+    *before, end = events_in(folder)
+    told = [one["name"] for event in before for key in ("inputs", "outputs") for one in event[key]]
+    assert len(told) == len(set(told)) > 50
+    assert len(before) > 10
+    assert (len(end["inputs"]), len(end["outputs"])) == (30, 30)
+
+
 def test_news_are_told_at_most_once_a_second(lineage, folder, monkeypatch):
     now = [100.0]
     monkeypatch.setattr("relineage.emitter.run.time.monotonic", lambda: now[0])
