@@ -93,7 +93,7 @@ class Recorded:
         parameters: Of the run: name, type and text of each; null where only some of them are known.
         read: What they read.
         outputs: What they wrote, in order.
-        events: Their events, as they came.
+        events: Their events and those of `writers`, as they came.
     """
 
     run_id: str
@@ -126,6 +126,11 @@ class Recorded:
         ids = {one.run_id for one in self.members}
         return tuple(one for one in self.read if one.writer_run_id not in ids)
 
+    @property
+    def writers(self) -> tuple[str, ...]:
+        """The runs of other processes that wrote what they read: workers, say, which `why` must know of."""
+        return _writers(self.inputs)
+
 
 def read_run(connection: engine.DuckDBPyConnection, run_id: str) -> Recorded:
     """All that is recorded of a run and its process.
@@ -145,6 +150,9 @@ def read_run(connection: engine.DuckDBPyConnection, run_id: str) -> Recorded:
     parameters = _rows(connection, "parameters", {"run_id": run_id})
     if "details" in step:
         parameters = sorted(objects(step.get("parameters")), key=lambda one: str(one.get("name")))
+    read = read_inputs(connection, ids)
+    own = set(ids)
+    known = [*ids, *_writers(one for one in read if one.writer_run_id not in own)]
     variables = {row["name"]: row["value"] for row in _rows(connection, "variables", {"run_id": run_id})}
     return Recorded(
         run_id=run_id,
@@ -167,9 +175,9 @@ def read_run(connection: engine.DuckDBPyConnection, run_id: str) -> Recorded:
         variables=variables,
         members=members,
         parameters=tuple(parameters) if all_parameters else None,
-        read=read_inputs(connection, ids),
+        read=read,
         outputs=read_outputs(connection, ids, folder),
-        events=tuple(row["body"] for row in _rows(connection, "events", {"run_ids": ids})),
+        events=tuple(row["body"] for row in _rows(connection, "events", {"run_ids": known})),
     )
 
 
@@ -215,6 +223,10 @@ def read_outputs(
         content = {name: facets[key] for name, key in _CONTENT.items()}
         found.append(Output(**row | content | {"digests": tuple(row["digests"]), "paths": _paths(row)}))
     return tuple(found)
+
+
+def _writers(read: Iterable[Input]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.writer_run_id for one in read if one.writer_run_id is not None))
 
 
 def _facet(row: Mapping[str, Any], name: str, folder: Path | None) -> tuple[dict[str, Any], bool]:

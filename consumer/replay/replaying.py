@@ -187,7 +187,7 @@ def _others(connection: engine.DuckDBPyConnection, run: Recorded) -> dict[tuple[
     """The runs of the replay, by what makes them the counterpart of an original; the first process that has one counts:
     workers come after what has started them.
     """
-    originals = [one.run_id for one in run.members]
+    originals = [*(one.run_id for one in run.members), *run.writers]
     found: dict[tuple[str, str, int], Member] = {}
     seen: set[str] = set()
     rows = connection.execute(named("replay")["other_runs"], {"run_ids": originals}).fetchall()

@@ -711,3 +711,29 @@ def test_a_replay_looks_at_all_runs_of_a_process_together(project) -> None:
         seconds.append(time.process_time() - began)
 
     assert seconds[1] < 3 * seconds[0]
+
+
+def test_what_a_spawned_worker_made_otherwise_is_told_by_what_differed_there(project) -> None:
+    """It was told as raw data, since the original's workers are runs of other processes."""
+    project.write(
+        train="""
+import multiprocessing
+@lineage.step
+def load(index):
+    return np.random.random(20)
+@lineage.step
+def mean(part):
+    return part * 2
+if __name__ == "__main__":
+    with lineage.run("train", seed=1) as run:
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            [part] = pool.map(load, [0])
+        run.output(mean(part), name="models/m")
+"""
+    )
+    project.run("train.py")
+
+    verdict = project.replay("models/m")
+
+    assert verdict.verdict == "not reproduced"
+    assert [(one.what, one.job_name) for one in verdict.causes if one.grade == "cause"] == [("seed", "load")]
