@@ -109,8 +109,11 @@ def test_arrays_of_every_type_are_kept_as_what_they_are_or_refused(tmp_path: Pat
     digest = content_of(state).digests[0]
     try:
         store.put(content_of(state), state)
-    except Refused:  # no format has an array of texts under such a name
-        assert any("\0" in name for name in state) or "__metadata__" in state
+    except (
+        Refused
+    ):  # no format has an array of texts under such a name; numpy takes x.npy for x where both are there
+        twice = any(f"{name}.npy" in state for name in state)
+        assert twice or any("\0" in name for name in state) or "__metadata__" in state
         assert store.find(digest) is None
         return
     found = store.find(digest)
