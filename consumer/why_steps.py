@@ -37,7 +37,6 @@ NEEDS = MappingProxyType(
         "reordered": "silent",
         "inside": "raw",
         "lost": "unexplained",
-        "way": "shallow",
         "far_way": "deeper",
     }
 )

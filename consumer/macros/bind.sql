@@ -3,6 +3,11 @@
 -- The shapes are chosen for the recursion of `why` (store.walked_pairs): there each join with a large table is an inner join on one
 -- key, so that its hash table is built once; what is small (names and contents that link versions) is brought along.
 
+-- Of the writes of the very version that was read, rule R6 as one number: the least is the write that was seen; what is forwarded or late
+-- comes after all others.
+create or replace macro store.seen_distance(read_at, written_at, origin) as
+    abs(epoch_us(written_at) - epoch_us(read_at)) + if(written_at > read_at, 1::bigint << 60, 0) + if(origin = 'forwarded', 1::bigint << 61, 0);
+
 -- What links a version to others: being one version of one dataset under several names (rank 0), or sharing a digest
 -- with another version, both distinctive (rank 1).
 create or replace view store.version_link as

@@ -423,15 +423,19 @@ create or replace macro store.order_differences(pairs, sides) as table (
 -- So many steps of a long way are told, those next to the result.
 create or replace macro store.steps_told() as 6;
 
--- What a way is made of, from its end: readers and datasets.
-create or replace macro store.last_keys(via, keys) as
-    case when via.depth <= store.steps_told() then list_filter([via.reader_a, via.dataset_key], lambda k: k is not null) || coalesce(keys, []) end;
-
--- The text of each way in `climbed` (run_a, run_b, keys).
-create or replace macro store.ways_told(climbed, pairs) as table (
-    with head as materialized (
-        select c.run_a, c.run_b, c.keys, p.via from query_table(climbed) c join query_table(pairs) p on p.run_a = c.run_a and p.run_b = c.run_b
-        where c.keys is not null
+-- The ways to the result of the pairs in `begins` (run_a, run_b, at_a, at_b), that are climbed from the pair (at_a, at_b) on each.
+create or replace macro store.ways_from(begins, pairs) as table (
+    -- Where the climb is, and the last steps of it.
+    with recursive climb as (
+        select run_a, run_b, at_a, at_b, null::uuid[] as keys from query_table(begins)
+        union all
+        select c.run_a, c.run_b, p.via.reader_a, p.via.reader_b,
+               case when p.via.depth <= store.steps_told() then list_filter([p.via.reader_a, p.via.dataset_key], lambda k: k is not null) || coalesce(c.keys, []) end
+        from climb c join query_table(pairs) p on p.run_a = c.at_a and p.run_b = c.at_b
+    ),
+    head as materialized (
+        select c.run_a, c.run_b, c.keys, p.via from climb c join query_table(pairs) p on p.run_a = c.run_a and p.run_b = c.run_b
+        where c.at_a is null and c.keys is not null
     ),
     step as materialized (select keys, unnest(keys) as key, generate_subscripts(keys, 1) as place from (select distinct keys from head)),
     -- What these are called, whether they are datasets or the runs of jobs.
@@ -454,15 +458,8 @@ create or replace macro store.ways_told(climbed, pairs) as table (
 -- The way from each of `asked` (run_a, run_b) to the result, over `pairs` (run_a, run_b, via), by the names of datasets and runs; of a
 -- long one the middle is left out, which it says.
 create or replace macro store.ways(asked, pairs) as table (
-    -- From there to the result: where the climb is, and the last steps of it.
-    with recursive climb as (
-        select run_a, run_b, run_a as at_a, run_b as at_b, null::uuid[] as keys from query_table(asked)
-        union all
-        select c.run_a, c.run_b, p.via.reader_a, p.via.reader_b, store.last_keys(p.via, c.keys)
-        from climb c join query_table(pairs) p on p.run_a = c.at_a and p.run_b = c.at_b
-    ),
-    climbed as (select run_a, run_b, keys from climb where at_a is null)
-    from store.ways_told('climbed', pairs)
+    with begin as (select run_a, run_b, run_a as at_a, run_b as at_b from query_table(asked))
+    from store.ways_from('begin', pairs)
 );
 
 -- The same where there may be 100,000 steps to climb: to the last ones in leaps, each twice as far as the one before.
@@ -472,13 +469,9 @@ create or replace macro store.far_ways(asked, pairs) as table (
         union
         select l.run_a, l.run_b, n.at_a, n.at_b from leap l join recurring.leap n on n.run_a = l.at_a and n.run_b = l.at_b
     ),
-    climb as (
-        select run_a, run_b, coalesce(at_a, run_a) as at_a, coalesce(at_b, run_b) as at_b, null::uuid[] as keys
+    begin as (
+        select run_a, run_b, coalesce(at_a, run_a) as at_a, coalesce(at_b, run_b) as at_b
         from query_table(asked) left join leap using (run_a, run_b)
-        union all
-        select c.run_a, c.run_b, p.via.reader_a, p.via.reader_b, store.last_keys(p.via, c.keys)
-        from climb c join query_table(pairs) p on p.run_a = c.at_a and p.run_b = c.at_b
-    ),
-    climbed as (select run_a, run_b, keys from climb where at_a is null)
-    from store.ways_told('climbed', pairs)
+    )
+    from store.ways_from('begin', pairs)
 );

@@ -82,10 +82,6 @@ create or replace macro store.write_makers(serving) as table (
     from store.write o left join query_table(serving) s on s.run_id = o.run_id where o.holds
 );
 
--- Rule R6 as one number: the least is the write that was seen; what is forwarded or late comes after all others.
-create or replace macro store.seen_distance(read_at, written_at, origin) as
-    abs(epoch_us(written_at) - epoch_us(read_at)) + if(written_at > read_at, 1::bigint << 60, 0) + if(origin = 'forwarded', 1::bigint << 61, 0);
-
 -- So many levels the command and Python follow in SQL: it takes as long as fetching what 100,000 runs have read (deep_pairs.py).
 create or replace macro store.deepest_guess() as 2000;
 

@@ -134,9 +134,8 @@ create or replace macro store.detours(links, all_producers) as table (
     select version_key, md5(rank || link)::uuid from query_table(links) where all_producers
 );
 
--- Of writes of the version that was read the least is the one that was seen, by rule R6.
-create or replace macro store.nearness(w, r) as
-    {forwarded: w.origin = 'forwarded', late: w.written_at > r.read_at, distance_us: abs(epoch_us(w.written_at) - epoch_us(r.read_at)), run_id: w.run_id};
+-- The least is the write that was seen, of those of the version that was read.
+create or replace macro store.nearness(w, r) as {distance: store.seen_distance(r.read_at, w.written_at, w.origin), run_id: w.run_id};
 
 -- All runs that may be upstream of the runs in `starts` (writer_run_id), and few others. There may be 1,000 steps one after the other, so a step is
 -- two joins with large tables, whose hash tables are built once: of the versions that were read the writes by rule R6 but for several

@@ -41,10 +41,6 @@ create temp table guess as from store.guessed_pairs('start', 'twin', 'serving', 
 -- Whether there is more: then it is guessed in Python (deep_pairs.py).
 create temp table deeper as select run_a from guess where depth = store.deepest_guess();
 
--- name: shallow
--- Or not.
-create temp table shallow as select 1 where not exists (from deeper);
-
 -- name: reading
 -- What they have read.
 create temp table reading as from store.reads_of('guess');
@@ -248,13 +244,13 @@ create temp table told as from store.told_causes('cause', 'pair');
 -- In which pairs.
 create temp table shown as from store.pairs_shown('told');
 
--- name: way
--- From there to the result.
-create temp table way as from store.ways('shown', 'pair');
-
 -- name: far_way
--- Which may be far.
+-- From there to the result, if it may be far.
 create temp table way as from store.far_ways('shown', 'pair');
+
+-- name: way
+-- If not.
+create temp view if not exists way as from store.ways('shown', 'pair');
 
 -- name: why
 -- First causes, ranked.

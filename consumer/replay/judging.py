@@ -11,6 +11,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from ...emitter.store import Store, open_store
@@ -42,7 +43,7 @@ class Ran:
     connection: engine.DuckDBPyConnection
     others: Mapping[tuple[str, str, int], Member]
 
-    @property
+    @cached_property
     def store(self) -> Store:
         """What came out."""
         return open_store(self.home / "store", self.home)
