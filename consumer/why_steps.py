@@ -5,6 +5,7 @@ Decides which steps are left out. What they do is in macros/why.sql, in which or
 
 from __future__ import annotations
 
+from collections import deque
 from types import MappingProxyType
 
 from . import engine
@@ -15,15 +16,19 @@ from .named import named
 NEEDS = MappingProxyType(
     {
         "serving": "served",
+        "slot": "several",
+        "role": "several",
+        "more": "undecided",
+        "more_writing": "undecided",
+        "more_bound": "undecided",
         "twin": "shared",
         "twin_read": "shared",
         "content": "twin_read",
         "unsure": "twin_read",
         "link": "unsure",
         "linked_run": "link",
-        "slot_left": "remaining",
-        "unclear": "remaining",
-        "chosen": "unclear",
+        "remaining": "missing",
+        "chosen": "remaining",
         "every_link": "misguess",
         "every_linked_run": "misguess",
         "every_content": "misguess",
@@ -41,6 +46,9 @@ NEEDS = MappingProxyType(
     }
 )
 
+# What is done again where it matters which of several runs has written something.
+AGAIN = ("guess", "deeper", "unbound", "undecided", "more", "more_writing", "more_bound")
+
 
 def take_steps(cursor: engine.DuckDBPyConnection, a: str, b: str) -> engine.DuckDBPyConnection:
     """The answer, to be fetched.
@@ -55,12 +63,17 @@ def take_steps(cursor: engine.DuckDBPyConnection, a: str, b: str) -> engine.Duck
     """
     rows: dict[str, int] = {}
     found = cursor.begin()  # all steps see one state
-    for name, statement in named("why_steps").items():
+    steps = named("why_steps")
+    todo = deque(steps)
+    while todo:
+        name = todo.popleft()
         if name in NEEDS and not rows.get(NEEDS[name]):
             continue
-        found = cursor.execute(statement, {"a": a, "b": b} if "$a" in statement else None)
+        found = cursor.execute(steps[name], {"a": a, "b": b} if "$a" in steps[name] else None)
         if name != "why":
             rows[name] = sum(row[0] for row in found.fetchall())
         if name == "deeper" and rows[name]:
             guess_deep_pairs(cursor)
+        if name == "more_bound":
+            todo.extendleft(reversed(AGAIN))
     return found

@@ -1,10 +1,10 @@
 -- The inputs of two runs, side by side, for `why` (why.sql): which are counterparts, whether they hold the same, and
 -- which runs wrote them.
 --
--- The pairs are guessed (store.guessed_pairs), in shapes that are chosen for 1,000 steps one after the other: each join with
--- a large table is an inner join on one key, so that its hash table is built once. Then what all these have read is put side by side: where
--- there is nothing to choose in one pass (store.read_slots), else by all rules (store.chosen_reads), which also walk on from pair to pair
--- where the guess was wrong.
+-- First all reads of all runs are bound to those that have written what they saw (store.slotted_reads), by versions alone. Over these the pairs are
+-- guessed (store.guessed_pairs), in shapes that are chosen for 1,000 steps one after the other: each join with a large table is an inner join on
+-- one key, so that its hash table is built once. Then what all pairs have read is put side by side: where there is nothing to choose in one
+-- join (store.plain_reads), else by all rules (store.chosen_reads), which also walk on from pair to pair where the guess was wrong.
 
 -- What versions hold, for `asked` (version_key): content {version_key, dataset_key, version, digest, digests, ranks}; `ranks` are those of the digests.
 create or replace macro store.contents(asked) as table (
@@ -45,14 +45,12 @@ comment on view store.twin is 'Versions whose contents others may hold, too.';
 comment on column store.twin.version_key is 'The version.';
 comment on column store.twin.content is 'A number, the same for contents that are the same as far as their strongest digest tells.';
 
--- What was read, by `readings` (store.reads_of), of the versions in `twins` (store.twin), also where no version was declared: (run_id, version_key).
-create or replace macro store.twins_read(readings, twins) as table (
+-- What the runs in `pairs` have read of the versions in `twins` (store.twin), also where no version was declared: (run_id, version_key).
+create or replace macro store.twins_read(pairs, twins) as table (
+    with run as materialized (select run_a as run_id from query_table(pairs) union select run_b from query_table(pairs))
     select run_id, version_key
-    from (select run_id, version_key from query_table(readings)
-          union all
-          select i.run_id, i.version_key from store.inferred_read i
-          semi join (select run_id from query_table(readings) where version_key is null) r using (run_id))
-    semi join query_table(twins) t using (version_key)
+    from (select run_id, version_key from store.read where holds union all select run_id, version_key from store.inferred_read)
+    semi join query_table(twins) t using (version_key) semi join run using (run_id)
 );
 
 -- Of `reads` (run_id, version_key) the versions for which several names or equal contents may decide which write was seen: (version_key). Of
@@ -71,103 +69,159 @@ comment on view store.served_run is 'Runs that were answered from a cache.';
 comment on column store.served_run.run_id is 'The run.';
 comment on column store.served_run.served_from is 'The run that computed what it handed out.';
 
--- What runs have read, with what it holds as one number (store.twin); and what runs have written, with who made it: for those that were
--- answered from a cache (store.served_run) the run that computed it.
-create or replace macro store.read_contents(twins) as table (
-    select r.*, coalesce(t.content, hash(r.version_key)) as content
-    from store.read r left join query_table(twins) t on t.version_key = r.version_key where r.holds
+-- Writes of `versions` (version_key) with the times of the reads that have seen them by rule `version` (bind.sql): (version_key, run_id, role, from_at, until_at,
+-- written_at, sure, only). Not `sure`: if the read is late, as another run has written it at the same time. `only`: there is no other write, as far as is known here.
+create or replace macro store.write_spans(versions) as table (
+    with held as (from store.write semi join query_table(versions) v using (version_key) where holds),
+    written as (
+        from held where origin <> 'forwarded'
+        union all
+        -- What was forwarded counts only where there is nothing else.
+        from held where origin = 'forwarded' and version_key not in (select version_key from held where origin <> 'forwarded')
+    )
+    select version_key, run_id, role, if(lag(written_at) over span is null, '-infinity', written_at) as from_at, lead(written_at, 1, 'infinity') over span as until_at, written_at,
+           lag(written_at) over span is distinct from written_at as sure, false as only
+    from written window span as (partition by version_key order by written_at, run_id, role)
 );
-create or replace macro store.write_makers(serving) as table (
-    select o.*, coalesce(s.served_from, o.run_id) as writer
-    from store.write o left join query_table(serving) s on s.run_id = o.run_id where o.holds
+
+-- The same of versions that were written once, which is sooner.
+create or replace view store.only_write as
+select version_key, any_value(run_id) as run_id, any_value(role) as role, '-infinity'::timestamp as from_at, 'infinity'::timestamp as until_at,
+       any_value(written_at) as written_at, true as sure, true as only
+from store.write where holds and version_key is not null group by version_key having count(*) = 1;
+comment on view store.only_write is 'Writes of versions that were written once, as of all times.';
+comment on column store.only_write.version_key is 'The version.';
+comment on column store.only_write.run_id is 'The run that wrote it.';
+comment on column store.only_write.role is 'What it wrote it as.';
+comment on column store.only_write.from_at is 'Since when a read sees it.';
+comment on column store.only_write.until_at is 'And until when.';
+comment on column store.only_write.written_at is 'When it was written.';
+comment on column store.only_write.sure is 'Whether that is so for late reads, too.';
+comment on column store.only_write.only is 'There is no other write.';
+
+-- What was read, by its place in the table.
+create or replace view store.held_read as select rowid as read, run_id, dataset_key, version_key, role, read_at from store.read where holds;
+comment on view store.held_read is 'What was read, by its place in the table.';
+comment on column store.held_read.read is 'The place.';
+comment on column store.held_read.run_id is 'The run.';
+comment on column store.held_read.dataset_key is 'The dataset, as named.';
+comment on column store.held_read.version_key is 'The declared version; null for none.';
+comment on column store.held_read.role is 'What the run used it as; empty when not said.';
+comment on column store.held_read.read_at is 'When.';
+
+-- Roles in which some run has read several things: (role).
+create or replace view store.role_of_several as
+select distinct role from (select any_value(role) as role from store.held_read group by hash(run_id, role) having count(*) > 1);
+comment on view store.role_of_several is 'Roles in which some run has read several things.';
+comment on column store.role_of_several.role is 'The role.';
+
+-- Where the counterparts of reads in `roles` of several are to be found: (read, slot, by_role), for what is alone of its dataset in its role, and for what is
+-- alone in it.
+create or replace macro store.slots_of_several(roles) as table (
+    with mine as (from store.held_read semi join query_table(roles) r using (role))
+    select any_value(read) as read, hash(any_value(role), any_value(dataset_key)) as slot, false as by_role from mine group by hash(run_id, role, dataset_key) having count(*) = 1
+    union all
+    select any_value(read), hash(any_value(role)), true from mine group by hash(run_id, role) having count(*) = 1
+);
+
+-- Of `reads` (as store.held_read) those of which there is nothing to choose, by versions alone, each with the run that has written what it saw, of `writes`
+-- (store.write_spans), if any: (read, run_id, dataset_key, version_key, role, slot, key, by_role, content, writer, out_role). `slot`: where its counterpart
+-- is to be found, `slots` (store.slots_of_several) for the `roles` of several, else the role; `key`: the same of this run. `content`: what it
+-- holds, as one number (store.twin). `writer`: of what was handed out from a cache (store.served_run) the run that computed it.
+create or replace macro store.slotted_reads(reads, writes, roles, slots, twins, serving) as table (
+    select r.read, r.run_id, r.dataset_key, r.version_key, r.role, coalesce(l.slot, hash(r.role)) as slot, hash(r.run_id, coalesce(l.slot, hash(r.role))) as key, coalesce(l.by_role, false) as by_role,
+           coalesce(t.content, hash(r.version_key)) as content, if(w.run_id = r.run_id, null, coalesce(s.served_from, w.run_id)) as writer, w.role as out_role
+    from query_table(reads) r
+    left join query_table(writes) w on w.version_key = r.version_key and r.read_at >= w.from_at and r.read_at < w.until_at
+    left join query_table(slots) l on l.read = r.read
+    left join query_table(twins) t on t.version_key = r.version_key
+    left join query_table(serving) s on s.run_id = w.run_id
+    where r.version_key is not null and (l.read is not null or r.role not in (from query_table(roles)))
+        and (w.role is null or (w.sure and w.run_id <> r.run_id) or (w.only and w.written_at >= r.read_at))
 );
 
 -- So many levels the command and Python follow in SQL: it takes as long as fetching what 100,000 runs have read (deep_pairs.py).
 create or replace macro store.deepest_guess() as 2000;
 
 -- Pairs of runs that look like counterparts, found quickly: (run_a, run_b, depth), no deeper than `deepest`, if given. Versions and their
--- `twins` (store.twin) alone decide here, one read a role, or a role and dataset, on each side; what several names or positions say is left
--- out. `why` checks the guess. There may be 1,000 steps one after the other, so each is two joins: with what the reads hold, and with the runs
--- that made it. What the two runs of a pair have read in a role comes as rows of one `slot`, which the recursion itself makes one row of: its
--- counterparts. deep_pairs.py does the same.
-create or replace macro store.guessed_pairs(starts, twins, serving, deepest) as table (
-    with recursive step(slot, run_a, run_b, role, depth, content_a, last_a, content_b, last_b, writer_a, writer_b, distance_a, distance_b)
-        using key (slot, min(depth), min(content_a), max(last_a), min(content_b), max(last_b),
-                   arg_min(writer_a, distance_a), arg_min(writer_b, distance_b), min(distance_a), min(distance_b)) as (
-        select hash(run_a, run_b), null::uuid, null::uuid, null::ubigint, 0, 0::ubigint, 0::ubigint, 1::ubigint, 1::ubigint, run_a, run_b, 0::bigint, 0::bigint
-        from query_table(starts)
+-- twins alone decide here, by what was `read` of what others have written (store.slotted_reads). `why` checks the guess. There may be 1,000
+-- steps one after the other, so each is two joins. deep_pairs.py does the same.
+create or replace macro store.guessed_pairs(starts, reads, deepest) as table (
+    with recursive walk(run_a, run_b, depth) using key (run_a, run_b, min(depth)) as (
+        select run_a, run_b, 0 from query_table(starts)
         union
-        select slot, run_a, run_b, role, depth, if(of_b, null, content), if(of_b, null, content), if(of_b, content, null), if(of_b, content, null),
-               if(of_b, null, writer), if(of_b, writer, null), if(of_b, null, distance), if(of_b, distance, null)
-        from (
-            select p.run_a, p.run_b, p.depth, if(p.role is null, hash(r.role), null) as role, r.run_id <> p.run_a as of_b,
-                   hash(p.run_a, p.run_b, r.role, if(p.role is null, null, r.dataset_key)) as slot,
-                   r.content, o.writer, store.seen_distance(r.read_at, o.written_at, o.origin) as distance
-            from (
-                -- Where they are counterparts, on to the runs that wrote them; where there are several, once more by dataset.
-                select writer_a as run_a, writer_b as run_b, depth + 1 as depth, null as role, unnest([writer_a, writer_b]) as run_id
-                from step where content_a = last_a and content_b = last_b and content_a <> content_b and writer_a <> writer_b
-                    and (deepest is null or depth < deepest)
-                union all
-                select run_a, run_b, depth, role, unnest([run_a, run_b]) from step where role is not null and (content_a <> last_a or content_b <> last_b)
-            ) p
-            join store.read_contents(twins) r on r.run_id = p.run_id
-            join store.write_makers(serving) o on o.version_key = r.version_key
-            where o.run_id <> r.run_id and (p.role is null or hash(r.role) = p.role)
-        )
+        select x.writer, y.writer, w.depth + 1
+        from walk w join query_table(reads) x on x.run_id = w.run_a join query_table(reads) y on y.key = hash(w.run_b, x.slot)
+        where x.content <> y.content and x.writer <> y.writer and (not x.by_role or x.dataset_key <> y.dataset_key) and (deepest is null or w.depth < deepest)
     )
-    select writer_a as run_a, writer_b as run_b, min(depth) as depth
-    from step where content_a = last_a and content_b = last_b and content_a <> content_b and writer_a <> writer_b group by writer_a, writer_b
+    from walk
 );
 
--- What the runs in `pairs` (run_a, run_b, depth) have read, `of_b` on the second side. A read is known by its place in the table, as one
--- number: several pairs may have it.
+-- What the runs in `pairs` (run_a, run_b, depth) have read, as store.held_read.
+create or replace macro store.held_by(pairs) as table (
+    from store.held_read semi join (select run_a as run_id from query_table(pairs) union all select run_b from query_table(pairs)) using (run_id)
+);
+
+-- Versions of which it decides something in `pairs` which of several runs has written them, where `reads` (store.slotted_reads) do not know it, with
+-- all others that were written as many times: (version_key).
+create or replace macro store.versions_undecided(pairs, reads) as table (
+    with silent as (from query_table(reads) where out_role is null and version_key in (select version_key from store.write where holds)),
+    undecided as (
+        select x.version_key from query_table(pairs) p join silent x on x.run_id = p.run_a join query_table(reads) y on y.key = hash(p.run_b, x.slot) where x.version_key <> y.version_key
+        union
+        select y.version_key from query_table(pairs) p join silent y on y.run_id = p.run_b join query_table(reads) x on x.key = hash(p.run_a, y.slot) where x.version_key <> y.version_key
+    ),
+    times as (select distinct writes from (select count(*) as writes from store.write semi join undecided using (version_key) where holds group by version_key))
+    select version_key from store.write where holds and version_key is not null group by version_key having count(*) in (from times)
+);
+
+-- What pairs of runs (run_a, run_b, depth) have read, `of_b` on the second side, but not what they had written themselves. A read is known by its
+-- place in the table, as one number: several pairs may have it.
 create or replace macro store.reads_of(pairs) as table (
     select p.run_a, p.run_b, p.depth, r.run_id <> p.run_a as of_b, r.rowid as read, r.run_id, r.dataset_key, r.version_key, r.role, r.read_at
     from (select run_a, run_b, depth, unnest([run_a, run_b]) as run_id from query_table(pairs)) p
     join store.read r on r.run_id = p.run_id
-    where r.holds
-);
-
--- What pairs of runs have read, as rows of both sides, `bound`: side by side where role, part and place are the same: these, plain, and of each side
--- dataset, version, writer, out_role, out_dataset; what one side lacks is null there. `plain`: there is nothing to choose, as nearly
--- everywhere: one read on each side, of the same version, when nobody asks who has written it, or of versions that one other run at
--- most has written (rule R6).
-create or replace macro store.in_slots(bound) as table (
-    select run_a, run_b, depth, role, part, place,
-           coalesce(min(read) filter (not of_b) = max(read) filter (not of_b) and min(read) filter (of_b) = max(read) filter (of_b), false)
-           and (coalesce(any_value(version_key) filter (not of_b) = any_value(version_key) filter (of_b), false) or (count(*) = 2 and bool_and(sure))) as plain,
-           any_value(dataset_key) filter (not of_b) as dataset_a, any_value(dataset_key) filter (of_b) as dataset_b,
-           any_value(version_key) filter (not of_b) as version_a, any_value(version_key) filter (of_b) as version_b,
-           any_value(writer) filter (not of_b) as writer_a, any_value(writer) filter (of_b) as writer_b,
-           any_value(out_role) filter (not of_b) as out_role_a, any_value(out_role) filter (of_b) as out_role_b,
-           any_value(out_dataset) filter (not of_b) as out_dataset_a, any_value(out_dataset) filter (of_b) as out_dataset_b
-    from query_table(bound) group by run_a, run_b, depth, role, part, place
-);
-
--- The slots (store.in_slots) of `readings` (store.reads_of), in each role, or `by_name` of each dataset in it. `links`: of versions of which
--- several names or equal contents may decide who has written them. `serving`: see above.
-create or replace macro store.read_slots(readings, links, serving, by_name) as table (
-    with bound as (
-        select r.run_a, r.run_b, r.depth, r.role, if(by_name, r.dataset_key, null) as part, null::bigint as place, r.of_b, r.read, r.dataset_key, r.version_key,
-               coalesce(s.served_from, o.run_id) as writer, o.role as out_role, o.dataset_key as out_dataset,
-               r.version_key is not null and r.version_key not in (select version_key from query_table(links)) as sure
-        from query_table(readings) r
-        left join store.write o on o.version_key = r.version_key and o.run_id <> r.run_id and o.holds
-        left join query_table(serving) s on s.run_id = o.run_id
+    where r.holds and not exists (
+        from store.write w where w.run_id = r.run_id and w.version_key = r.version_key and w.written_at < r.read_at and w.holds
     )
-    from store.in_slots('bound')
 );
 
--- Of `readings` (store.reads_of) those in `slots` (store.read_slots, `by_name` or not) that are not plain.
-create or replace macro store.reads_left(readings, slots, by_name) as table (
-    select r.* from query_table(readings) r
-    semi join (from query_table(slots) where not plain) s on s.run_a = r.run_a and s.run_b = r.run_b and s.role = r.role and (not by_name or s.part = r.dataset_key)
+-- Reads of counterparts of which there is nothing to choose, side by side, as nearly everywhere: `reads` (store.slotted_reads) of both runs in `pairs`
+-- (run_a, run_b, depth), if they are of the same version, when nobody asks who has written it, or of versions without `links`, of which several
+-- names or equal contents may decide who has. Of each side read, dataset, version, writer, out_role.
+create or replace macro store.plain_reads(pairs, reads, links) as table (
+    select p.run_a, p.run_b, p.depth, x.role, x.read as read_a, y.read as read_b, x.dataset_key as dataset_a, y.dataset_key as dataset_b, x.version_key as version_a,
+           y.version_key as version_b, x.writer as writer_a, y.writer as writer_b, x.out_role as out_role_a, y.out_role as out_role_b
+    from query_table(pairs) p join query_table(reads) x on x.run_id = p.run_a join query_table(reads) y on y.key = hash(p.run_b, x.slot)
+    where (x.version_key = y.version_key or (x.version_key not in (select version_key from query_table(links)) and y.version_key not in (select version_key from query_table(links))))
+        and (not x.by_role or x.dataset_key <> y.dataset_key)
+);
+
+-- How many reads of `pairs` are not `plain` (store.plain_reads): one row, if any.
+create or replace macro store.reads_missing(pairs, plain) as table (
+    select reads from (
+        select count(*) - 2 * (select count(*) from query_table(plain)) as reads
+        from (select unnest([run_a, run_b]) as run_id from query_table(pairs)) p join store.held_read r on r.run_id = p.run_id
+    )
+    where reads > 0
+);
+
+-- These, as store.reads_of.
+create or replace macro store.reads_left(pairs, plain) as table (
+    with counted as materialized (select run_id, count(*) as reads from store.held_by(pairs) group by run_id),
+    matched as (select run_a, run_b, count(*) as reads from query_table(plain) group by run_a, run_b),
+    incomplete as materialized (
+        select p.* from query_table(pairs) p left join counted x on x.run_id = p.run_a left join counted y on y.run_id = p.run_b
+        left join matched m on m.run_a = p.run_a and m.run_b = p.run_b
+        where coalesce(x.reads, 0) <> coalesce(m.reads, 0) or coalesce(y.reads, 0) <> coalesce(m.reads, 0)
+    ),
+    known as (select run_a, run_b, unnest([read_a, read_b]) as read from query_table(plain) semi join incomplete using (run_a, run_b))
+    from store.reads_of('incomplete') anti join known using (run_a, run_b, read)
 );
 
 -- What each of `readings` (store.reads_of) is bound to by rule R6, as in bind.sql, whose `links` and `linked_runs` these are, of the versions that
--- are unsure, and which are counterparts, as slots (store.in_slots): those of one dataset, in the order in which they were read; and those
--- of datasets that only one side has, in the order of their names, where there are equally many on both sides.
+-- are unsure, and which are counterparts, side by side as store.plain_reads, where what one side lacks is null: those of one dataset, in the order in which
+-- they were read; and those of datasets that only one side has, in the order of their names, where there are equally many on both sides.
 create or replace macro store.chosen_reads(readings, links, linked_runs, serving) as table (
     -- Where several names or equal contents may decide.
     with doubtful as (
@@ -193,7 +247,7 @@ create or replace macro store.chosen_reads(readings, links, linked_runs, serving
     ),
     seen as (select read, min(write) as write from candidate group by read),
     told as (
-        select r.* exclude (version_key), coalesce(r.version_key, w.write.version_key) as version_key, true as sure,
+        select r.* exclude (version_key), coalesce(r.version_key, w.write.version_key) as version_key,
                coalesce(s.served_from, w.write.run_id) as writer, w.write.role as out_role, w.write.dataset_key as out_dataset,
                case when bool_or(not of_b) over name and bool_or(of_b) over name then r.dataset_key end as part
         from query_table(readings) r left join seen w using (read) left join query_table(serving) s on s.run_id = w.write.run_id
@@ -210,12 +264,18 @@ create or replace macro store.chosen_reads(readings, links, linked_runs, serving
         from placed
         window slot as (partition by run_a, run_b, role, part)
     )
-    from store.in_slots('bound')
+    select run_a, run_b, depth, role,
+           any_value(dataset_key) filter (not of_b) as dataset_a, any_value(dataset_key) filter (of_b) as dataset_b,
+           any_value(version_key) filter (not of_b) as version_a, any_value(version_key) filter (of_b) as version_b,
+           any_value(writer) filter (not of_b) as writer_a, any_value(writer) filter (of_b) as writer_b,
+           any_value(out_role) filter (not of_b) as out_role_a, any_value(out_role) filter (of_b) as out_role_b,
+           any_value(out_dataset) filter (not of_b) as out_dataset_a, any_value(out_dataset) filter (of_b) as out_dataset_b
+    from bound group by run_a, run_b, depth, role, part, place
 );
 
--- Of slots (store.read_slots) by name and not by name the plain ones, and what was `chosen` (store.chosen_reads) of all others.
-create or replace macro store.matched_reads(slots, slots_left, chosen) as table (
-    from query_table(slots) where plain union all from query_table(slots_left) where plain union all from query_table(chosen)
+-- Those that are plain (store.plain_reads), and what was `chosen` (store.chosen_reads) of all others.
+create or replace macro store.matched_reads(plain, chosen) as table (
+    select * exclude (read_a, read_b), dataset_a as out_dataset_a, dataset_b as out_dataset_b from query_table(plain) union all by name from query_table(chosen)
 );
 
 -- The inputs of pairs of runs side by side, `matched` (store.matched_reads): (run_a, run_b, role, dataset_a, dataset_b, version_a, version_b,

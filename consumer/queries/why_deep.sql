@@ -1,11 +1,9 @@
 -- What deep_pairs.py asks, in a connection in which the first steps of why_steps.sql were taken. Runs and all else are numbers here.
 
 -- name: reads
--- Each read of what another run has written: reader, role, dataset, content, distance, writer, by reader and role.
-select hash(r.run_id) as reader, hash(r.role) as role, hash(r.dataset_key), r.content, coalesce(store.seen_distance(r.read_at, o.written_at, o.origin), 1::bigint << 62), hash(o.writer)
-from store.read_contents('twin') r join store.write_makers('serving') o on o.version_key = r.version_key
-where o.run_id <> r.run_id
-order by reader, role;
+-- Each read of what another run has written: reader, slot, dataset, content, writer, by reader and slot.
+select hash(run_id) as reader, slot, if(by_role, hash(dataset_key), 0::ubigint), content, hash(writer)
+from bound where writer is not null order by reader, slot;
 
 -- name: start
 -- The pairs to begin with.

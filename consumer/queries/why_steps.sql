@@ -33,21 +33,73 @@ create temp view twin as from shared;
 -- If not.
 create temp view if not exists twin as select null::uuid as version_key, null::ubigint as content where false;
 
+-- name: several
+-- Roles in which runs have read several things.
+create temp table several as from store.role_of_several;
+
+-- name: slot
+-- There the role alone does not say what belongs together.
+create temp table slot as from store.slots_of_several('several');
+
+-- name: role
+-- If there are any.
+create temp view role as from several;
+
+-- name: no_role
+-- If not.
+create temp view if not exists role as from several where false;
+
+-- name: no_slot
+-- If not.
+create temp view if not exists slot as select null::bigint as read, null::ubigint as slot, null::boolean as by_role where false;
+
+-- name: writing
+-- Who has written what: to begin with of versions that were written once.
+create temp table writing as from store.only_write;
+
+-- name: bound
+-- What was read of it.
+create temp table bound as from store.slotted_reads('store.held_read', 'writing', 'role', 'slot', 'twin', 'serving') where out_role is not null;
+
 -- name: guess
 -- The runs to compare, guessed.
-create temp table guess as from store.guessed_pairs('start', 'twin', 'serving', store.deepest_guess());
+create or replace temp table guess as from store.guessed_pairs('start', 'bound', store.deepest_guess());
 
 -- name: deeper
 -- Whether there is more: then it is guessed in Python (deep_pairs.py).
-create temp table deeper as select run_a from guess where depth = store.deepest_guess();
+create or replace temp table deeper as select run_a from guess where depth = store.deepest_guess();
 
--- name: reading
--- What they have read.
-create temp table reading as from store.reads_of('guess');
+-- name: held
+-- What these have read besides.
+create or replace temp view held as from store.held_by('guess') anti join bound using (read);
+
+-- name: unbound
+-- Nobody is known yet to have written that.
+create or replace temp table unbound as from store.slotted_reads('held', 'writing', 'role', 'slot', 'twin', 'serving');
+
+-- name: slotted
+-- And all that may be compared.
+create or replace temp view slotted as from bound union all from unbound;
+
+-- name: undecided
+-- Of which it matters who of several has.
+create or replace temp table undecided as from store.versions_undecided('guess', 'slotted');
+
+-- name: more
+-- Who has when.
+create or replace temp table more as from store.write_spans('undecided');
+
+-- name: more_writing
+-- That counts, too.
+insert into writing from more;
+
+-- name: more_bound
+-- What was read of it; with that they are guessed again (why_steps.py).
+insert into bound from store.slotted_reads('store.held_read', 'more', 'role', 'slot', 'twin', 'serving') where out_role is not null;
 
 -- name: twin_read
--- What of that others may hold.
-create temp table twin_read as from store.twins_read('reading', 'twin');
+-- What they have read that others may hold, too.
+create temp table twin_read as from store.twins_read('guess', 'twin');
 
 -- name: content
 -- What these hold.
@@ -77,37 +129,29 @@ create temp table linked_run as from store.linked_runs('link');
 -- If there are any.
 create temp view if not exists linked_run as from store.linked_runs('link') where false;
 
--- name: slot
--- Of which datasets, in which roles.
-create temp table slot as from store.read_slots('reading', 'link', 'serving', true);
+-- name: plain
+-- What they have read, side by side, where nothing is to be chosen.
+create temp table plain as from store.plain_reads('guess', 'slotted', 'link');
+
+-- name: missing
+-- Whether they have read more.
+create temp table missing as from store.reads_missing('guess', 'plain');
 
 -- name: remaining
--- Where that does not say yet which belong together.
-create temp table remaining as from store.reads_left('reading', 'slot', true);
-
--- name: slot_left
--- There it may be the role alone.
-create temp table slot_left as from store.read_slots('remaining', 'link', 'serving', false);
-
--- name: no_slot_left
--- If there are any.
-create temp view if not exists slot_left as from slot where false;
-
--- name: unclear
--- Where that does not say it, either.
-create temp table unclear as from store.reads_left('remaining', 'slot_left', false);
+-- Then this.
+create temp table remaining as from store.reads_left('guess', 'plain');
 
 -- name: chosen
--- Which do.
-create temp table chosen as from store.chosen_reads('unclear', 'link', 'linked_run', 'serving');
+-- Which belong together.
+create temp table chosen as from store.chosen_reads('remaining', 'link', 'linked_run', 'serving');
 
 -- name: none_chosen
--- If there are any.
-create temp view if not exists chosen as from slot where false;
+-- If there is anything.
+create temp view if not exists chosen as select * exclude (read_a, read_b) from plain where false;
 
 -- name: matched
 -- All of them.
-create temp view matched as from store.matched_reads('slot', 'slot_left', 'chosen');
+create temp view matched as from store.matched_reads('plain', 'chosen');
 
 -- name: side
 -- Side by side.

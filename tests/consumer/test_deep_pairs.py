@@ -34,10 +34,10 @@ def test_the_guess_in_python_is_that_of_sql(new_store: Any) -> None:
 
     @examples(25, 400)
     @given(two_executions())
-    def law(messages: list[bytes]) -> None:
+    def law(lineage: tuple[list[bytes], int]) -> None:
+        messages, steps = lineage
         store.clear()
         store.ingest(messages)
-        steps = len(messages) // 2
         with store.connection.cursor() as cursor:
             take_steps_to_the_guess(cursor, run_id(10 + steps - 1), run_id(20 + steps - 1))
             expected = guessed(cursor)
