@@ -24,7 +24,7 @@ from .standard import StandardFacets
 
 if TYPE_CHECKING:
     from .digests.cache import DigestCache
-    from .digests.records import Content
+    from .digests.records import Content, Tensor
     from .statistics import FeatureStatistics
 
 log = logging.getLogger("relineage")
@@ -49,6 +49,7 @@ class Description:
         distinctive: Whether content may be recognised by its digest.
         rows: Number of rows, where there are any.
         size: Bytes, where that is known.
+        members: The arrays of a dict of nothing else.
         absent: Why there is no digest; null where there is one.
         warning: What the job's author should be told; null if nothing.
     """
@@ -59,6 +60,7 @@ class Description:
     distinctive: bool = False
     rows: int | None = None
     size: int | None = None
+    members: Sequence["Tensor"] = ()
     absent: str | None = None
     warning: str | None = None
 
@@ -159,9 +161,15 @@ def describe(
         distinctive=content.distinctive,
         rows=content.rows,
         size=content.bytes,
+        members=members_of(data, content),
         absent=content.absent if content.version is None else None,
         warning=warning,
     )
+
+
+def members_of(data: object, content: "Content") -> Sequence["Tensor"]:
+    """The arrays of a dict of nothing else; none of anything else."""
+    return content.model.tensor_digests if isinstance(data, dict) and content.model is not None else ()
 
 
 def undigested(reason: str, producer: str) -> Description:

@@ -1,7 +1,8 @@
 """One read or write of a run becomes an entry of its events: what it is called, and whose it is.
 
 Decides the name (rule R8 of docs/data-model.md), the version, and whether an outer run only hands on what a
-run inside of it has read or written (rule R5). What is said of the content is decided in `datasets.py`.
+run inside of it has read or written (rule R5); and what an earlier run has made where an array is used that it has
+returned within a state. What is said of the content is decided in `datasets.py`.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from typing import Any
 from .datasets import Description
 from .events import Entry, Keep, fit_dataset
 from .known import Known, KnownObjects, Occurrence
+from .members import Member, Members, Returned
 from .naming import DatasetName, of_path, of_text
 from .ours import io_facet
 from .standard import StandardFacets
@@ -47,20 +49,45 @@ class Declaration:
     outer_runs: frozenset[str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What a declaration makes.
+
+    Attributes:
+        entries: Of its run.
+        instant: When it was first read or written.
+        part: An output that another run is to tell, since this one uses it: the state that it was a part of, and the
+            entry; null nearly always.
+    """
+
+    entries: tuple[Entry, ...]
+    instant: datetime
+    part: tuple[Returned, Entry] | None = None
+
+
 def make_entries(
     said: Declaration,
     description: Description,
     known_objects: KnownObjects,
+    members: Members,
     standard: StandardFacets,
     producer: str,
     keep: Keep,
-) -> tuple[Entry, ...]:
+) -> Made:
     """The entry of a declaration; the object is remembered under its name. What an inner run has written under another
     name is read from there as well, else nobody would know where it comes from.
     """
     recognised_by = description.digest if description.distinctive else None
     known = known_objects.find(said.data, recognised_by) if said.data is not None else None
     same_content = known is not None and known.digest == description.digest
+    member = None
+    if known is None or not same_content or not known.written:
+        member = _member(said, description, members)
+    if member is not None:
+        known = _as_known(
+            member, description, known.occurrences if known is not None and same_content else ()
+        )
+        same_content = True
     name = _name(said, known)
     version = _version(said, name, description, known)
     original = None
@@ -77,7 +104,13 @@ def make_entries(
         known_objects.remember(
             said.data,
             recognised_by,
-            Known(name=name, version=version, digest=description.digest, occurrences=seen),
+            Known(
+                name=name,
+                version=version,
+                digest=description.digest,
+                written=said.direction == "output" or (known is not None and same_content and known.written),
+                occurrences=seen,
+            ),
         )
     whole = dict(description.facets)
     if version is not None:
@@ -101,10 +134,11 @@ def make_entries(
         whole=whole,
         io_facets=io_facets,
     )
+    part = None if member is None else (member.of, _part(member, entry, standard, producer))
     if original is None or known is None or known.version is None:
-        return (entry,)
+        return Made(entries=(entry,), instant=instant, part=part)
     if said.direction == "input" or known.name == name or "symlinks" in whole:
-        return (entry,)
+        return Made(entries=(entry,), instant=instant, part=part)
     facets = {**description.facets, "version": standard.version(known.version)}
     source = replace(
         entry,
@@ -116,7 +150,52 @@ def make_entries(
         io_facets={"relineage_io": io_facet("input", said.role, instant, origin, producer)},
         asked=False,
     )
-    return source, entry
+    return Made(entries=(source, entry), instant=instant, part=part)
+
+
+def _member(said: Declaration, description: Description, members: Members) -> Member | None:
+    """The state of another run that the object is a part of: read, or handed on from an inner run."""
+    if said.data is None or description.digest is None:
+        return None
+    found = members.find(said.data, description.digest)
+    if found is None or found.of.run.run_id == said.run_id:
+        return None
+    return found if said.direction == "input" or said.run_id in found.of.outer_runs else None
+
+
+def _as_known(member: Member, description: Description, seen: tuple[Occurrence, ...]) -> Known:
+    """What would be known if the run had returned it by itself."""
+    made = Occurrence(
+        direction="output",
+        run_id=member.of.run.run_id,
+        outer_runs=member.of.outer_runs,
+        instant=member.of.instant,
+    )
+    return Known(
+        name=member.name,
+        version=description.version,
+        digest=description.digest,
+        written=True,
+        occurrences=(made, *seen),
+    )
+
+
+def _part(member: Member, entry: Entry, standard: StandardFacets, producer: str) -> Entry:
+    """The output that the run which has returned the state is to tell: what is said of the content is the same."""
+    version = entry.version if entry.name == member.name else entry.digest
+    assert version is not None  # without a digest it would not have been found
+    facets = {**entry.facets, "version": standard.version(version)}
+    said = io_facet("output", member.role, member.of.instant, "declared", producer, member.of.role)
+    return replace(
+        entry,
+        direction="output",
+        name=member.name,
+        role=member.role,
+        version=version,
+        facets=facets,
+        whole=facets,
+        io_facets={"relineage_io": said},
+    )
 
 
 def _name(said: Declaration, known: Known | None) -> DatasetName:

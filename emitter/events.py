@@ -198,6 +198,21 @@ def document(
     return dict(event) if whole else event
 
 
+def told_afterwards(run: RunReference, output: Entry, instant: datetime, producer: str) -> dict[str, Any]:
+    """An event with one more output of a run that may have ended: of type OTHER, which leaves its state as it is, and
+    without facets of the run, since of these the latest would count.
+    """
+    return {
+        "eventType": "OTHER",
+        "eventTime": iso(instant),
+        "producer": producer,
+        "schemaURL": EVENT_SCHEMA,
+        "run": {"runId": run.run_id, "facets": {}},
+        "job": {"namespace": run.namespace, "name": run.name, "facets": {}},
+        **_datasets((output,), lambda entry: entry.facets),
+    }
+
+
 def fit_dataset(whole: Facets, keep: Keep, limit_bytes: int = FACET_BYTES) -> Facets:
     """The facets of one dataset, each cut to size.
 

@@ -44,12 +44,14 @@ class Known:
         name: The dataset.
         version: As declared; null if it had none.
         digest: The strongest, at that time; null if there was none.
+        written: Whether a run has returned it with that digest, and not only read it.
         occurrences: Its reads and writes with that digest, oldest first.
     """
 
     name: DatasetName
     version: str | None
     digest: str | None
+    written: bool = False
     occurrences: tuple[Occurrence, ...]
 
     def handed_on(self, direction: str, run_id: str) -> datetime | None:

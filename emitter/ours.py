@@ -30,9 +30,12 @@ _MOST_REMEMBERED = 64  # of each facet; parameters may be long
 _MOST_METRICS = 400  # in an event; a facet of 64 kB holds about a thousand short ones
 
 
-def io_facet(direction: str, role: str, instant: datetime, origin: str, producer: str) -> dict[str, Any]:
-    """`relineage_io` of an input or an output."""
-    return {**_io_facet(direction, role, origin, producer), "instant": iso(instant)}
+def io_facet(
+    direction: str, role: str, instant: datetime, origin: str, producer: str, part_of: str | None = None
+) -> dict[str, Any]:
+    """`relineage_io` of an input or an output; `part_of` is the role of the output that it is a part of."""
+    said = {**_io_facet(direction, role, origin, producer), "instant": iso(instant)}
+    return said if part_of is None else {**said, "partOf": part_of}
 
 
 @lru_cache(maxsize=_MOST_REMEMBERED)

@@ -14,12 +14,14 @@ from uuid import UUID
 
 from .clock import Clock, new_run_id
 from .known import KnownObjects
+from .members import Members
 
 if TYPE_CHECKING:
     from .run import Run
 
 CLOCK: Final = Clock()
 KNOWN: Final = KnownObjects()
+MEMBERS: Final = Members()
 CURRENT: Final[ContextVar["Run | None"]] = ContextVar("relineage_run", default=None)
 _CALLS: Final[dict[Hashable, int]] = {}
 _COUNTING = threading.Lock()
@@ -48,6 +50,7 @@ def _after_fork() -> None:
     _COUNTING = threading.Lock()
     CLOCK.after_fork()
     KNOWN.after_fork()
+    MEMBERS.after_fork()
 
 
 if hasattr(os, "register_at_fork"):

@@ -19,15 +19,16 @@ from .clock import new_run_id
 from .cost import Meter
 from .datasets import Description, describe, undigested, with_modality
 from .endings import ending_of, message_of
-from .entries import Declaration, make_entries
+from .entries import Declaration, Made, make_entries
 from .errors import RunStateError
-from .events import TERMINAL, Call, Entry, RunFacts, document
+from .events import TERMINAL, Call, Entry, RunFacts, document, told_afterwards
 from .guard import Stopwatch, warn
 from .limits import keep
+from .members import Returned
 from .naming import DatasetName
 from .ours import Measured
 from .parameters import Parameters, parameters_of
-from .process import CLOCK, CURRENT, KNOWN
+from .process import CLOCK, CURRENT, KNOWN, MEMBERS
 from .replaying import current_plan
 from .seeds import Entropy, SeedWorker, entropy_of
 from .settings import RunReference
@@ -315,16 +316,41 @@ class Run:
             description = known or self._described(data, mode or lineage.settings.digest, store, direction)
             if modality is not None:
                 description = with_modality(description, modality)
-            entries = make_entries(said, description, KNOWN, lineage.standard, lineage.producer, self._keep)
+            made = make_entries(
+                said, description, KNOWN, MEMBERS, lineage.standard, lineage.producer, self._keep
+            )
             with self._lock:
                 self._gaps.remove(gap)
-                for entry in entries:
+                for entry in made.entries:
                     self._entries.setdefault(entry.key, entry)  # said again: the first instant holds
                 # What is stored and named by no event is tidied away after a day; the run may take longer.
                 if tell:
                     self._tell(at_once=description.facets["relineage_content"].get("stored") is not None)
+            self._members(said, description, made)
             if description.warning is not None:
                 warn(description.warning)
+
+    def _members(self, said: Declaration, description: Description, made: Made) -> None:
+        """Remember the arrays of a state that is returned; have the run that returned one tell of it that is used."""
+        lineage = self._lineage
+        if made.part is not None:
+            returned, output = made.part
+            with lineage.guard.protecting("telling what a run has returned within a state"):
+                returned.send(told_afterwards(returned.run, output, CLOCK.now(), lineage.producer))
+        if said.direction == "output" and description.members and isinstance(said.data, dict):
+            with lineage.guard.protecting("remembering the arrays of a state"):
+                MEMBERS.remember(
+                    said.data,
+                    description.members,
+                    Returned(
+                        name=made.entries[-1].name,
+                        role=said.role,
+                        instant=made.instant,
+                        run=self._reference(),
+                        outer_runs=said.outer_runs,
+                        send=lineage.send,
+                    ),
+                )
 
     def _described(self, data: object, mode: str, store: bool | None, direction: str) -> Description:
         lineage = self._lineage

@@ -1,4 +1,4 @@
-"""`relineage_io`: one read or write of a run. Input and output have the same fields under the same key."""
+"""`relineage_io`: one read or write of a run. Input and output have the same key, and fields in common."""
 
 from typing import ClassVar, Literal
 
@@ -31,3 +31,8 @@ class RelineageIoOutputDatasetFacet(_Occurrence):
     """One write of a dataset by a run."""
 
     BASE: ClassVar[Base] = "OutputDatasetFacet"
+    VERSION: ClassVar[str] = "1-0-1"
+
+    part_of: str | None = None
+    """The role of the output of the same run that it is a part of, such as one array of a state, and with which the
+    outcome has it."""

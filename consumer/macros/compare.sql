@@ -67,8 +67,20 @@ create or replace macro store.run_of(x) as table (
     from thing t cross join writer w
 );
 
+-- What the runs in `asked` (run_id) wrote as a part of another of their outputs, such as an array of a state, and told only since somebody
+-- used it by itself: (run_id, dataset_key, role). Between results it makes no difference, as the whole has it.
+create or replace macro store.parts_written(asked) as table (
+    -- Through a list, so that the planner takes it for the small side that it is; of no run at all it would look into every facet.
+    with run as (select unnest(coalesce(list(distinct run_id), ['00000000-0000-0000-0000-000000000000'::uuid])) as run_id from query_table(asked))
+    select distinct f.run_id, f.dataset_key, f.body ->> '$.role' as role
+    from store.facet f join run on run.run_id = f.run_id
+    where f.key = 'relineage_io' and f.location = 'outputFacets' and contains(f.body, '"partOf"') and f.body ->> '$.partOf' is not null
+);
+
 create or replace macro run_diff(a, b) as table (
     with one as materialized (from store.run_of(a)), two as materialized (from store.run_of(b)),
+    asked as materialized (select run_id::uuid as run_id from one union select run_id::uuid from two),
+    part as materialized (from store.parts_written('asked')),
     fact as materialized (
         select f.run_id, f.what, f.key, f.value from store.run_fact f where f.run_id in (from one union from two)
         union all
@@ -84,7 +96,8 @@ create or replace macro run_diff(a, b) as table (
         from inputs where run_id in (from one union from two)
         union all
         select run_id, 'output', concat_ws(' ', nullif(role, ''), dataset_namespace || '/' || dataset_name), coalesce(digest, version)
-        from outputs where run_id in (from one union from two)
+        from outputs o where run_id in (from one union from two)
+            and (o.run_id::uuid, store.name_key(o.dataset_namespace, o.dataset_name), o.role) not in (select (run_id, dataset_key, role) from part)
     ),
     listed as (select run_id, what, key, string_agg(value, ', ' order by value) as value from fact group by all)
     select coalesce(f.what, g.what) as what, coalesce(f.key, g.key) as key, f.value as a, g.value as b

@@ -73,7 +73,14 @@ create or replace macro store.targets_of(a, b) as table (
     named_once as (select unnest(list_distinct([a::varchar, b::varchar])) as term),
     resolved as materialized (from store.resolve_each('named_once')),
     thing as (select a.side, r.run_id from asked a join resolved r using (term)),
-    told as materialized (select a.side, t.* exclude (term) from asked a join store.target_of('resolved') t using (term)),
+    found as materialized (select a.side, t.* exclude (term) from asked a join store.target_of('resolved') t using (term)),
+    writer as materialized (select writer_run_id as run_id from found group by writer_run_id having count(*) > 1),
+    part as materialized (select *, true as is_part from store.parts_written('writer')),
+    -- Of a run each output as a whole: what is a part of one counts where it is what was asked for.
+    told as materialized (
+        select f.* from found f left join part p on p.run_id = f.writer_run_id and p.dataset_key = f.dataset_key and p.role = f.role
+        qualify p.is_part is null or bool_and(p.is_part is not null) over (partition by side)
+    ),
     bare as materialized (
         select x.run_id as run_a, y.run_id as run_b from thing x join thing y on x.side = 'a' and y.side = 'b'
         where x.run_id is not null and y.run_id is not null

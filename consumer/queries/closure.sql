@@ -160,9 +160,11 @@ where r.part in ('upstream', 'process', 'served')
 group by r.run_id order by r.run_id;
 
 -- name: contents
--- What those runs read that their own process had not written, and what the runs wrote that made x: each version with
--- its digests and the paths under which it is known.
-with reading as (
+-- What those runs read that their own process had not written, and what the runs wrote that made x, each output as a
+-- whole: each version with its digests and the paths under which it is known.
+with made_by as materialized (select writer_run_id as run_id from store.target($x)),
+part as materialized (from store.parts_written('made_by')),
+reading as (
     select r.run_id, r.dataset_key, r.version_key, r.role, r.read_at, 0 as depth
     from store.read r join bundled_run b on b.run_id = r.run_id and b.part in ('upstream', 'process') where r.holds
 ),
@@ -176,7 +178,9 @@ wanted as (
     where b.writer_run_id is null or writer.process is null or writer.process is distinct from reader.process
     union
     select 'output', w.dataset_key, w.version_key
-    from store.write w semi join (select writer_run_id as run_id from store.target($x)) using (run_id) where w.holds
+    from store.write w semi join made_by using (run_id)
+    anti join part p on p.run_id = w.run_id and p.dataset_key = w.dataset_key and p.role = w.role
+    where w.holds
 ),
 digest as (
     select version_key, list(digest order by store.digest_rank(digest), digest) as digests

@@ -70,11 +70,15 @@ order by r.run_id, r.role, r.namespace, r.name, r.version;
 
 -- name: outputs
 -- What some runs wrote, in order, with all digests, what their facets say of the content, and the paths that the run
--- itself has named.
-with written as (
+-- itself has named. Not what is a part of another output: who repeats the run alone has nobody who takes it out, and the
+-- whole has it.
+with asked as materialized (select unnest($run_ids)::uuid as run_id),
+part as materialized (from store.parts_written('asked')),
+written as (
     select run_id, role, dataset_namespace as namespace, dataset_name as name, version, digest, written_at,
            store.version_key(dataset_namespace, dataset_name, version) as version_key
     from outputs where run_id in (select unnest($run_ids))
+        and (run_id::uuid, store.name_key(dataset_namespace, dataset_name), role) not in (select (run_id, dataset_key, role) from part)
 ),
 linked as (
     select distinct run_id, dataset_key, other.name as path

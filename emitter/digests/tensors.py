@@ -132,6 +132,12 @@ def tensor_bytes(array: np.ndarray[Any, Any], *, where: str) -> bytes:
     return _hashed(array_bits(array, where=where), look=False)[0]
 
 
+def by_itself(tensor: str) -> str:
+    """The `b3-tensors1` digest that an array has by itself, from its `b3-tensor1` digest within a state."""
+    raw = bytes.fromhex(tensor.partition(":")[2])
+    return labelled("b3-tensors1", _root([digest("b3-tensors1 named", frame(b""), raw)], {}))
+
+
 def is_array(value: object) -> bool:
     """Whether it is a numpy array, of a numpy that somebody has imported."""
     numpy = sys.modules.get("numpy")

@@ -17,13 +17,13 @@ Each time the reason stands in `relineage_step.cache`. What is on the disk is de
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..datasets import Description
+from ..datasets import Description, members_of
 from ..identity import Identity, recipe_digest
 from ..naming import DatasetName
 from ..parameters import holds_secret, parameters_of
@@ -35,6 +35,7 @@ from .results import as_state, parts
 from .runs import given_text, plain_metrics
 
 if TYPE_CHECKING:
+    from ..digests.records import Content, Tensor
     from ..store import Store
     from .calls import StepCall
     from .runs import StepRun
@@ -46,9 +47,10 @@ _OF_PATHS = ("b3-folder1", "b3-bytes1")
 
 @dataclass(frozen=True, kw_only=True)
 class Hit:
-    """What an earlier call has returned, made again, and what its run said of it."""
+    """What an earlier call has returned, made again, with what each part of it holds, and what its run said of it."""
 
     value: Any
+    contents: Mapping[str, "Content"]
     entry: Entry
     index: Index
 
@@ -61,10 +63,10 @@ class Hit:
         """Its outputs as that run wrote them, and its metrics."""
         objects = dict(parts(self.value, "output"))
         for output in self.entry.said["outputs"]:
+            role, data = output["role"], _whole(objects[output["role"]])
             name = DatasetName(namespace=output["namespace"], name=output["name"])
-            run.output_described(
-                objects[output["role"]], name, output["role"], _description(output), output["version"]
-            )
+            description = _description(output, members_of(data, self.contents[role]))
+            run.output_described(data, name, role, description, output["version"])
         for name, value, step in self.entry.said["metrics"]:
             run.metric(name, float(value) if isinstance(value, str) else value, step)
         run.chance_was(set(self.entry.said["chance"]))
@@ -107,8 +109,8 @@ def ask(call: "StepCall") -> Hit | str:
                     f"what is kept for this recipe had arguments of other types, order or layout: {other}"
                 )
             elif entry is not None:
-                value = _value(entry.said, call.step.lineage.contents())
-                return Hit(value=value, entry=entry, index=index)
+                value, contents = _value(entry.said, call.step.lineage.contents())
+                return Hit(value=value, contents=contents, entry=entry, index=index)
         except (Unusable, Formless) as unusable:
             reason = f"what is kept for this recipe cannot be used: {unusable}"
     return reason
@@ -236,7 +238,7 @@ def _changed(call: "StepCall") -> str | None:
         digest = None
         if role in inputs:
             with suppress(Refused):
-                digest = content_of(as_state(inputs[role]) or inputs[role]).version
+                digest = content_of(_whole(inputs[role])).version
         if digest is None or digest != digests.get(role):
             return f"the function changed its input {role}"
     if other := _other(likeness(call.bound, method=call.step.method), call.likeness):
@@ -265,7 +267,7 @@ def _output(entry: Any) -> dict[str, Any]:
     }
 
 
-def _description(output: Mapping[str, Any]) -> Description:
+def _description(output: Mapping[str, Any], members: Sequence["Tensor"]) -> Description:
     facets = {key: facet for key, facet in output["facets"].items() if key not in ("version", "symlinks")}
     return Description(
         facets=facets,
@@ -274,11 +276,17 @@ def _description(output: Mapping[str, Any]) -> Description:
         distinctive=bool(output["distinctive"]),
         rows=output["rows"],
         size=output["bytes"],
+        members=members,
     )
 
 
-def _value(said: Mapping[str, Any], store: "Store") -> Any:
-    """The result of an entry, digested again, each part of it.
+def _whole(data: object) -> object:
+    """What stands for data where it is digested."""
+    return as_state(data) or data
+
+
+def _value(said: Mapping[str, Any], store: "Store") -> tuple[Any, dict[str, "Content"]]:
+    """The result of an entry, digested again, each part of it, and what these hold.
 
     Raises:
         Unusable: Something is not in the store, damaged, or not what was kept.
@@ -292,7 +300,7 @@ def _value(said: Mapping[str, Any], store: "Store") -> Any:
         raise Unusable(f"{type(error).__name__}: {error}") from error
 
 
-def _checked_value(said: Mapping[str, Any], store: "Store") -> Any:
+def _checked_value(said: Mapping[str, Any], store: "Store") -> tuple[Any, dict[str, "Content"]]:
     from ..digests import Refused, content_of
 
     outputs = {output["role"]: output for output in said["outputs"]}
@@ -301,14 +309,15 @@ def _checked_value(said: Mapping[str, Any], store: "Store") -> Any:
         found = dict(parts(value, "output"))
         if found.keys() != outputs.keys() or form_of(value, "output") != said["form"]:
             raise Unusable("it comes back in another form: a library has changed, or loses something of it")
+        contents = {}
         for role, one in found.items():
             try:
-                digest = content_of(as_state(one) or one).version
+                contents[role] = content_of(_whole(one))
             except Refused as refused:
                 raise Unusable(f"{role}: {refused}") from None
-            if digest != outputs[role]["digest"]:
+            if contents[role].version != outputs[role]["digest"]:
                 raise Unusable(f"{role} comes back with another digest")
-    return value
+    return value, contents
 
 
 def _loaded(output: Mapping[str, Any], store: "Store", folder: Path) -> Any:

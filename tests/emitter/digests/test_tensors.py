@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from relineage.emitter.digests import Content, Refused, content_of
+from relineage.emitter.digests.tensors import by_itself
 
 BITS = np.frombuffer(np.arange(6, dtype="<f4").tobytes(), "<f4")
 
@@ -80,6 +81,21 @@ def test_one_array_is_a_state_with_the_empty_name() -> None:
     assert found.digests == content_of({"": BITS}).digests
     assert found.rows == 6
     assert found.model is None
+
+
+def test_the_digest_of_an_array_by_itself_follows_from_the_one_it_has_in_a_state() -> None:
+    state = {
+        "bits": BITS,
+        "none": np.zeros((0, 3)),
+        "one": np.array(2),
+        "text": np.array(["a", "bc"]).reshape(2, 1),
+    }
+    model = content_of(state).model
+    assert model is not None
+
+    assert {one.name: by_itself(one.digest) for one in model.tensor_digests} == {
+        name: content_of(array).version for name, array in state.items()
+    }
 
 
 @pytest.mark.parametrize(
