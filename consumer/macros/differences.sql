@@ -189,48 +189,54 @@ create or replace macro store.asked_differences(doubtful) as table (
     ),
     paired as materialized (select from_a as run_id from pair union select from_b from pair),
     fact as materialized (select distinct * from store.facts_of('paired')),
-    -- Each two of them are looked at once.
-    fact_pair as materialized (
-        select x, y from (select distinct from_a, from_b from pair) p join fact x on x.run_id = p.from_a join fact y on y.run_id = p.from_b
+    -- Each two of them are looked at once, for all pairs of which the same is to be told.
+    alike as materialized (
+        select from_a, from_b, level, chance, row_number() over () as number from (select distinct from_a, from_b, level, chance from pair)
     ),
     two as materialized (
-        select p.run_a, p.run_b, f.x, f.y, p.level, p.chance from pair p join fact_pair f on f.x.run_id = p.from_a and f.y.run_id = p.from_b
-        where p.level or f.x.code <> f.y.code or f.x.operation <> f.y.operation or f.x.parameters <> f.y.parameters
-            or (p.chance and (f.x.entropy <> f.y.entropy or f.x.used is not null or f.y.used is not null))
+        select p.number, x, y, p.level, p.chance from alike p join fact x on x.run_id = p.from_a join fact y on y.run_id = p.from_b
+        where p.level or x.code <> y.code or x.operation <> y.operation or x.parameters <> y.parameters
+            or (p.chance and (x.entropy <> y.entropy or x.used is not null or y.used is not null))
+    ),
+    list_pair as materialized (select distinct x.parameters as one, y.parameters as other from two where x.parameters <> y.parameters),
+    changed as materialized (from store.parameter_differences('list_pair')),
+    difference as materialized (
+        -- A generator that was passed in is in another state, and the code of a function that was passed in is another, because of what is told already.
+        select t.number, 'parameter' as what, c.name as key, c.value_a, c.value_b, c.value_a as base_a, c.value_b as base_b,
+               case when t.chance and t.x.entropy <> t.y.entropy and (t.x.given or t.y.given) and store.is_generator(c.value_a) and store.is_generator(c.value_b)
+                    then 'renamed' else 'asked' end as kind, null::boolean as drawn
+        from two t join changed c on c.one = t.x.parameters and c.other = t.y.parameters
+        union all
+        select t.number, 'code', '', t.x.code, t.y.code, t.x.code, t.y.code, case when h.one is null then 'asked' else 'renamed' end, null
+        from two t left join (select distinct one, other from changed where store.is_callable(value_a) or store.is_callable(value_b)) h
+            on h.one = t.x.parameters and h.other = t.y.parameters
+        where t.x.code <> t.y.code
+        union all
+        select number, 'operation', '', x.operation, y.operation, x.operation, y.operation, 'asked', null from two where x.operation <> y.operation
+        union all
+        -- Seeds that were drawn always differ: they count where something was drawn from them.
+        select number, 'seed', '', x.seed, y.seed, x.seed_base, y.seed_base,
+               case when x.given or y.given then 'asked' else 'chance' end, x.drawn or y.drawn
+        from two where chance and x.entropy <> y.entropy and (x.given or y.given or coalesce(x.drawn or y.drawn, true))
+        union all
+        select number, 'non-determinism', '', array_to_string(x.used, '; '), array_to_string(y.used, '; '), null, null, 'used',
+               not store.only_names_things(coalesce(x.used, []) || coalesce(y.used, []))
+        from two where chance and (len(x.used) > 0 or len(y.used) > 0)
+        union all
+        select number, null, null, null, null, null, null, 'recorded', null from two where level and x.operation is not null and y.operation is not null
+        union all
+        select number, null, null, null, null, null, null, 'covered', null from two where level and x.callable is not null and y.callable is not null
+    ),
+    told as (
+        select p.run_a, p.run_b, d.* exclude (number)
+        from pair p join alike k on k.from_a = p.from_a and k.from_b = p.from_b and k.level = p.level and k.chance = p.chance join difference d on d.number = k.number
     ),
     name as materialized (
         select r.run_id, j.name as job_name from store.run r join store.job j using (job_key)
-        where r.run_id in (select unnest([run_a, run_b]) from two where x.operation <> y.operation)
-    ),
-    list_pair as materialized (select distinct x.parameters as one, y.parameters as other from two where x.parameters <> y.parameters),
-    changed as materialized (from store.parameter_differences('list_pair'))
-    -- A generator that was passed in is in another state, and the code of a function that was passed in is another, because of what is told already.
-    select t.run_a, t.run_b, 'parameter' as what, c.name as key, c.value_a, c.value_b, c.value_a as base_a, c.value_b as base_b,
-           case when t.chance and t.x.entropy <> t.y.entropy and (t.x.given or t.y.given) and store.is_generator(c.value_a) and store.is_generator(c.value_b)
-                then 'renamed' else 'asked' end as kind, null::boolean as drawn
-    from two t join changed c on c.one = t.x.parameters and c.other = t.y.parameters
-    union all
-    select t.run_a, t.run_b, 'code', '', t.x.code, t.y.code, t.x.code, t.y.code, case when h.one is null then 'asked' else 'renamed' end, null
-    from two t left join (select distinct one, other from changed where store.is_callable(value_a) or store.is_callable(value_b)) h
-        on h.one = t.x.parameters and h.other = t.y.parameters
-    where t.x.code <> t.y.code
-    union all
-    select run_a, run_b, 'operation', '', x.operation, y.operation, x.operation, y.operation,
-           case when x.operation = i.job_name and y.operation = j.job_name then 'renamed' else 'asked' end, null
-    from two left join name i on i.run_id = run_a left join name j on j.run_id = run_b where x.operation <> y.operation
-    union all
-    -- Seeds that were drawn always differ: they count where something was drawn from them.
-    select run_a, run_b, 'seed', '', x.seed, y.seed, x.seed_base, y.seed_base,
-           case when x.given or y.given then 'asked' else 'chance' end, x.drawn or y.drawn
-    from two where chance and x.entropy <> y.entropy and (x.given or y.given or coalesce(x.drawn or y.drawn, true))
-    union all
-    select run_a, run_b, 'non-determinism', '', array_to_string(x.used, '; '), array_to_string(y.used, '; '), null, null, 'used',
-           not store.only_names_things(coalesce(x.used, []) || coalesce(y.used, []))
-    from two where chance and (len(x.used) > 0 or len(y.used) > 0)
-    union all
-    select run_a, run_b, null, null, null, null, null, null, 'recorded', null from two where level and x.operation is not null and y.operation is not null
-    union all
-    select run_a, run_b, null, null, null, null, null, null, 'covered', null from two where level and x.callable is not null and y.callable is not null
+        where r.run_id in (select unnest([run_a, run_b]) from told where what = 'operation')
+    )
+    select t.* replace (case when t.what = 'operation' and t.value_a = i.job_name and t.value_b = j.job_name then 'renamed' else t.kind end as kind)
+    from told t left join name i on i.run_id = t.run_a left join name j on j.run_id = t.run_b
 );
 
 -- In which parameters the runs around those in `pairs` (run_a, run_b) differ, their parents and roots; in the columns of the above.
