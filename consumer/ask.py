@@ -129,17 +129,26 @@ class Ask:
     def __init__(self, connection: engine.DuckDBPyConnection) -> None:
         self._connection = connection
 
-    def upstream(self, x: str, *, all_producers: bool = False) -> list[Hop]:
-        """Where x comes from, nearest first; with `all_producers` whoever else wrote what was read is followed too."""
-        return self._rows(Hop, "upstream_of_all_producers" if all_producers else "upstream", {"x": x})
+    def upstream(self, x: str, *, all_producers: bool = False, served: bool = False) -> list[Hop]:
+        """Where x comes from, nearest first.
+
+        Args:
+            x: What is asked for.
+            all_producers: Follow whoever else wrote what was read, too.
+            served: Then where what steps were served with from their cache comes from, too.
+        """
+        return self._rows(Hop, "upstream", {"x": x, "all_producers": all_producers, "served": served})
 
     def downstream(self, x: str) -> list[Hop]:
         """What came of x, nearest first."""
         return self._rows(Hop, "downstream", {"x": x})
 
-    def reproducibility(self, x: str) -> list[Check]:
-        """Whether x can be made again: eight checks a run. What needs files or git is unknown here."""
-        return self._rows(Check, "reproducibility", {"x": x})
+    def reproducibility(self, x: str, *, served: bool = False) -> list[Check]:
+        """Whether x can be made again: eight checks a run. What needs files or git is unknown here.
+
+        With `served` also of the runs that computed what steps were served with from their cache.
+        """
+        return self._rows(Check, "reproducibility", {"x": x, "served": served})
 
     def run_diff(self, a: str, b: str) -> list[Difference]:
         """What differs between two runs, or the runs that wrote a and b."""

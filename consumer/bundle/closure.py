@@ -112,7 +112,7 @@ class Closure:
         self.of = settled(self._cursor, x)
         self._statements = named("closure")
         with question_errors():
-            self._add_upstream()
+            self._cursor.execute(self._statements["make_came"], {"x": self.of.x})
         for name in ("make_run", "make_version", "make_dataset", "make_said", "add_witnesses"):
             self._cursor.execute(self._statements[name])
         found = self._cursor.execute(self._statements["runs"]).fetchall()
@@ -120,15 +120,6 @@ class Closure:
         self.besides = tuple(run_id for run_id, part in found if part != "upstream")
         if not self.runs:
             raise BundleError(f"no run is known that made {x}, so there is nothing to bundle")
-
-    def _add_upstream(self) -> None:
-        self._cursor.execute(self._statements["make_came"])
-        self._cursor.execute(self._statements["add_upstream"], {"x": self.of.x, "part": "upstream"})
-        while served := self._cursor.execute(self._statements["served_from"]).fetchall():
-            for (run_id,) in served:
-                self._cursor.execute(
-                    self._statements["add_upstream"], {"x": f"run:{run_id}", "part": "served"}
-                )
 
     def events(self) -> Iterator[Event]:
         """The events, each once, by their instants; some 16 MB of them are in memory at a time.

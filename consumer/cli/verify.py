@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import engine
-from ..ask import Ask, Check, Hop
+from ..ask import Ask, Check
 from ..display import printable
 from ..named import named
 from .asked import asked
@@ -53,7 +53,9 @@ def command(x: str, deep: bool, format_: str, database: Path | None) -> int:
     is looked at. Exit code 0 only if nothing failed and nothing is unknown, else 1.
     """
     with asked(database, x, by_content_only=True) as found, _looking() as looking_at:
-        checks, hops = _checks(found.connection, found.x[0])
+        ask = Ask(found.connection)
+        checks = ask.reproducibility(found.x[0], served=True)
+        hops = ask.upstream(found.x[0], served=True)
         checks = with_evidence(
             checks, hops, found.connection, Path.cwd(), looking_at,
             objects=found.objects(), deep=deep, packed=found.packed(),
@@ -67,32 +69,6 @@ def command(x: str, deep: bool, format_: str, database: Path | None) -> int:
     else:
         _print(x, checks, counts, replays, terminal())
     return 0 if sound else 1
-
-
-def _checks(connection: engine.DuckDBPyConnection, x: str) -> tuple[list[Check], list[Hop]]:
-    """Those of all runs that x comes from, and of those that computed what steps were served with from their cache."""
-    ask = Ask(connection)
-    checks, hops = ask.reproducibility(x), ask.upstream(x)
-    names = list(dict.fromkeys(check.check_name for check in checks))
-    seen: set[str] = set()
-    while new := {check.run_id for check in checks} - seen:
-        seen |= new
-        rows = connection.execute(named("evidence")["served_from"], {"run_ids": sorted(new)}).fetchall()
-        for run_id, is_known in rows:
-            there = {check.run_id for check in checks}
-            if run_id in there:
-                continue
-            if is_known:
-                more = ask.reproducibility(f"run:{run_id}")
-                hops += [hop for hop in ask.upstream(f"run:{run_id}") if hop.reader_run_id not in there]
-            else:
-                said = "it computed what a step was served with from the cache, and nothing is known of it"
-                more = [
-                    Check(run_id=run_id, job_name=None, check_name=name, status="unknown", reason=said)
-                    for name in names
-                ]
-            checks += [check for check in more if check.run_id not in there]
-    return checks, hops
 
 
 def _replays(connection: engine.DuckDBPyConnection, checks: Sequence[Check]) -> str | None:

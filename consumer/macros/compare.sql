@@ -126,13 +126,14 @@ where regexp_matches(d.name, '\.(joblib|pkl|pickle|pt|pth|ckpt|onnx|h5|keras|ggu
 comment on view store.model_version is 'Versions that are models, by what is said of them or by their names.';
 comment on column store.model_version.version_key is 'The version.';
 
-create or replace macro reproducibility(x) as table (
-    with up as materialized (from upstream(x)),
+-- With `served` also those that computed what runs were served with from the cache of steps, of which nothing may be known.
+create or replace macro reproducibility(x, served := false) as table (
+    with up as materialized (from store.upstream_from_starts(x, false, served)),
     involved as (
-        select writer_run_id as run_id, min(depth) as depth from up where writer_run_id is not null group by writer_run_id
+        select writer_run_id as run_id, min({start: start, depth: depth}) as way from up where writer_run_id is not null group by writer_run_id
         union all
         -- A run without outputs stands for itself.
-        select run_id::varchar, 0 from store.resolve(x) where run_id is not null and run_id::varchar not in (select writer_run_id from up where writer_run_id is not null)
+        select run_id::varchar, {start: {round: 0, place: 0}, depth: 0} from store.resolve(x) where run_id is not null and run_id::varchar not in (select writer_run_id from up where writer_run_id is not null)
     ),
     reading as (
         select reader_run_id as run_id,
@@ -152,7 +153,7 @@ create or replace macro reproducibility(x) as table (
         from reading group by run_id
     ),
     known as (
-        select i.run_id, i.depth, r.job_name, q.* exclude (run_id), e.commit, e.dirty, e.snapshot, e.not_covered, e.python, e.packages, e.engine,
+        select i.run_id, i.way, r.job_name, i.way.start.round > 0 and r.job_name is null as lost, q.* exclude (run_id), e.commit, e.dirty, e.snapshot, e.not_covered, e.python, e.packages, e.engine,
                list_transform(list_filter(e.not_covered, lambda u: contains(u, ': in use, ')), lambda u: regexp_replace(u, ' \(b3-bytes1:[0-9a-f]{64}\)$', '')) as lacking,
                s.body as seeds, p.body as step,
                store.formless_parameters(p.body) as objects,
@@ -161,14 +162,14 @@ create or replace macro reproducibility(x) as table (
                list_filter(from_json(json_extract(s.body, '$.uncovered'), '["VARCHAR"]'), lambda u: not starts_with(u, 'not observed: ')) as used,
                store.switches_off(s.body) as off
         from involved i
-        join runs r on r.run_id = i.run_id
+        left join runs r on r.run_id = i.run_id
         left join read_of q on q.run_id = i.run_id
         left join environments e on e.run_id = i.run_id
         left join store.run_facet('relineage_seeds') s on s.run_id::varchar = i.run_id
         left join store.run_facet('relineage_step') p on p.run_id::varchar = i.run_id
     ),
     judged as (
-        select run_id, job_name, depth, unnest([
+        select run_id, job_name, way, lost, unnest([
             {place: 1, check_name: 'inputs_known',
              status: case when len(nameless) > 0 then 'failed' when len(inferred) > 0 or len(only_stat) > 0 or len(objects) > 0 then 'unknown' else 'passed' end,
              reason: case
@@ -228,9 +229,10 @@ create or replace macro reproducibility(x) as table (
         ]) as checked
         from known
     )
-    select run_id, job_name, checked.check_name as check_name, checked.status as status, checked.reason as reason
+    select run_id, job_name, checked.check_name as check_name, case when lost then 'unknown' else checked.status end as status,
+           case when lost then 'it computed what a step was served with from the cache, and nothing is known of it' else checked.reason end as reason
     from judged
-    order by depth, job_name, run_id, checked.place
+    order by way, job_name, run_id, checked.place
 );
 
 comment on macro table upstream is 'Where x comes from: depth by depth what each run read and which write that was.';

@@ -81,7 +81,7 @@ create or replace macro store.writers(versions, links) as table (
     from same s join store.write w on w.version_key = s.same_key where w.holds
 );
 
--- Names, digests and writers for rows of (depth, dataset_key, version_key, role, how, writer_run_id, reader_run_id).
+-- Names, digests and writers for rows of (start, depth, dataset_key, version_key, role, how, writer_run_id, reader_run_id).
 create or replace macro store.described(found, links) as table (
     with asked as materialized (from query_table(found)),
     wanted as (select distinct version_key from asked where version_key is not null),
@@ -98,7 +98,7 @@ create or replace macro store.described(found, links) as table (
         from store.writers('wanted', links) group by version_key
     )
     select
-        a.depth, d.namespace as dataset_namespace, d.name as dataset_name, v.version, g.digest, a.role, a.how,
+        a.start, a.depth, d.namespace as dataset_namespace, d.name as dataset_name, v.version, g.digest, a.role, a.how,
         a.writer_run_id::varchar as writer_run_id, r.job_namespace as writer_job_namespace, r.job_name as writer_job_name,
         r.state as writer_state, a.reader_run_id::varchar as reader_run_id,
         list_filter(also.writers, lambda w: w is distinct from a.writer_run_id::varchar) as also_written_by
@@ -156,11 +156,17 @@ create or replace macro store.cone(starts, detours) as table (
     select node as run_id from cone
 );
 
--- With `all_producers`, whoever else wrote what was read is followed too; such a row's `how` is `also`.
-create or replace macro upstream(x, all_producers := false) as table (
+-- Where x comes from, in no order. With `all_producers`, whoever else wrote what was read is followed too; such a row's `how` is `also`.
+-- With `served`, a step that was answered from the cache leads on to the run that computed what it handed out: there a walk begins anew,
+-- at depth 0, and `start` says which: of x itself round 0, of those that runs of one round were served from the next, the latest first, as
+-- earlier ones are often upstream of it. A run belongs to the first start that leads to it.
+create or replace macro store.upstream_from_starts(x, all_producers, served) as table (
     with recursive link as materialized (from store.version_link),
     linked_run as materialized (from store.linked_runs('link')),
-    detour as materialized (from store.detours('link', all_producers)),
+    serving as materialized (
+        select run_id, served_from, dense_rank() over (order by served_from desc) as place from store.run where served and served_from is not null
+    ),
+    detour as materialized (from store.detours('link', all_producers) union all select run_id, served_from from serving),
     meant as materialized (from store.target(x)),
     start as materialized (
         select dataset_key, version_key, role, null::varchar as how, writer_run_id from meant
@@ -185,20 +191,33 @@ create or replace macro upstream(x, all_producers := false) as table (
             on w.version_key = b.version_key and w.writer_run_id is distinct from b.writer_run_id and w.writer_run_id <> b.reader_run_id
         where all_producers
     ),
-    -- Every run found, once, at its least depth: the depth at which it is a writer.
-    walk(run_id, depth) using key (run_id, min(depth)) as (
-        select distinct writer_run_id, 0 from start where writer_run_id is not null
+    onward as (
+        select reader_run_id as run_id, writer_run_id as onward, 0 as place from step where writer_run_id is not null
+        union all
+        select run_id, served_from, place from serving
+    ),
+    -- Every run found, once, at its least depth from its start: the depth at which it is a writer.
+    walk(run_id, way) using key (run_id, min(way)) as (
+        select distinct writer_run_id, {start: {round: 0, place: 0}, depth: 0} from start where writer_run_id is not null
         union
-        select s.writer_run_id, w.depth + 1 from walk w join step s on s.reader_run_id = w.run_id where s.writer_run_id is not null
+        select o.onward, case when o.place = 0 then {start: w.way.start, depth: w.way.depth + 1} else {start: {round: w.way.start.round + 1, place: o.place}, depth: 0} end
+        from walk w join onward o using (run_id)
     ),
     found as (
-        select 0 as depth, dataset_key, version_key, role, how, writer_run_id, null::uuid as reader_run_id from start
+        select {round: 0, place: 0} as start, 0 as depth, dataset_key, version_key, role, how, writer_run_id, null::uuid as reader_run_id from start
         union all
-        select w.depth + 1, s.dataset_key, s.version_key, s.role, s.how, s.writer_run_id, s.reader_run_id
+        select w.way.start, w.way.depth + 1, s.dataset_key, s.version_key, s.role, s.how, s.writer_run_id, s.reader_run_id
         from step s join walk w on w.run_id = s.reader_run_id
+        union all
+        select w.way.start, 0, o.dataset_key, o.version_key, o.role, null, w.run_id, null
+        from walk w left join store.write o on o.run_id = w.run_id and o.holds where served and w.way.start.round > 0 and w.way.depth = 0
     )
     select * from store.described('found', 'link')
-    order by depth, dataset_namespace, dataset_name, version, role, reader_run_id, coalesce(how, '') = 'also', writer_run_id
+);
+
+create or replace macro upstream(x, all_producers := false, served := false) as table (
+    select * exclude (start) from store.upstream_from_starts(x, all_producers, served)
+    order by start, depth, dataset_namespace, dataset_name, version, role, reader_run_id, coalesce(how, '') = 'also', writer_run_id
 );
 
 -- All runs that may be downstream of the runs in `starts` (run_id), and few others; `back`: store.detours the other way round.
@@ -303,19 +322,19 @@ create or replace macro downstream(x) as table (
         select r.run_id, w.depth + 1 from walk w join read_on r on r.writer_run_id = w.run_id
     ),
     found as (
-        select 0 as depth, x_dataset_key as dataset_key, coalesce(x_version_key, bound_version_key) as version_key, role, how,
+        select null as start, 0 as depth, x_dataset_key as dataset_key, coalesce(x_version_key, bound_version_key) as version_key, role, how,
                writer_run_id, run_id as reader_run_id
         from first_reader
         union all
-        select 0, dataset_key, version_key, role, null::varchar, writer_run_id, null::uuid from start where not exists (from first_reader)
+        select null, 0, dataset_key, version_key, role, null::varchar, writer_run_id, null::uuid from start where not exists (from first_reader)
         union all
-        select w.depth + 1, o.dataset_key, o.version_key, o.role, r.how, o.run_id, r.run_id
+        select null, w.depth + 1, o.dataset_key, o.version_key, o.role, r.how, o.run_id, r.run_id
         from output o join walk w on w.run_id = o.run_id
         left join store.dataset_alias a on a.dataset_key = o.dataset_key
         left join read_on r on r.writer_run_id = o.run_id and (
             r.version_key = o.version_key
             or (r.version_key is null and o.version_key is null and r.dataset_key = coalesce(a.canonical_key, o.dataset_key)))
     )
-    select * from store.described('found', 'link')
+    select * exclude (start) from store.described('found', 'link')
     order by depth, dataset_namespace, dataset_name, version, role, reader_run_id
 );

@@ -2,11 +2,7 @@
 
 -- name: upstream
 -- Where x comes from, nearest first.
-select * from upstream($x);
-
--- name: upstream_of_all_producers
--- The same, following whoever else wrote what was read.
-select * from upstream($x, all_producers := true);
+select * from upstream($x, all_producers := $all_producers, served := $served);
 
 -- name: downstream
 -- What came of x, nearest first.
@@ -14,7 +10,7 @@ select * from downstream($x);
 
 -- name: reproducibility
 -- Whether x can be made again: checks of each run.
-select * from reproducibility($x);
+select * from reproducibility($x, served := $served);
 
 -- name: run_diff
 -- What differs between two runs.

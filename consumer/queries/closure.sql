@@ -2,21 +2,12 @@
 -- The statements up to `add_witnesses` make temporary tables of one cursor, which the others read.
 
 -- name: make_came
--- The runs that x comes from (`upstream`), and later those that answer from the cache stand for (`served`).
-create or replace temp table bundled_came (run_id uuid, part varchar);
-
--- name: add_upstream
+-- The runs that x comes from (`upstream`), and those that answers from the cache stand for, since `why` goes on with them (`served`).
 -- A run without outputs stands for itself.
-insert into bundled_came
-select distinct run_id, $part
-from (select writer_run_id::uuid as run_id from upstream($x) union all select run_id from store.resolve($x))
-where run_id is not null and run_id not in (select run_id from bundled_came);
-
--- name: served_from
--- The runs that computed what runs of the bundle were served with, as long as they are not in it: `why` goes on with them.
-select distinct s.served_from::varchar
-from store.served_run s semi join bundled_came using (run_id)
-where s.served_from not in (select run_id from bundled_came);
+create or replace temp table bundled_came as
+select run_id, case when min(round) = 0 then 'upstream' else 'served' end as part
+from (select writer_run_id::uuid as run_id, start.round as round from store.upstream_from_starts($x, false, true) union all select run_id, 0 from store.resolve($x))
+semi join store.run using (run_id) group by run_id;
 
 -- name: make_run
 -- Those, the runs of the same processes, since whoever repeats one of them repeats the process (`process`), and the runs

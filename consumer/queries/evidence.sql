@@ -55,10 +55,3 @@ select run_ids, python, platform, cpu, from_json(packages, '"MAP(VARCHAR, VARCHA
 select original_run_id, verdict, tolerance, replayed_at from replays
 where original_run_id in (select unnest($run_ids))
 order by replayed_at desc, run_id;
-
--- name: served_from
--- The runs that computed what some runs were served with from the cache of steps, each with whether anything is known of it; the
--- latest first, as earlier ones are often upstream of it.
-select distinct r.served_from::varchar, r.served_from in (select run_id from store.run where job_key is not null)
-from store.run r where r.run_id::varchar in (select unnest($run_ids)) and r.served_from is not null
-order by all desc;

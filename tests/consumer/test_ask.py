@@ -2,11 +2,14 @@
 
 import base64
 import json
+import random
 from collections.abc import Callable, Iterator
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
 
 import pytest
+from streams import dataset as stream_dataset
+from streams import encode, event, facet, run_id
 
 from relineage.consumer.ask import Ask, Cause, Check, Difference, Hop
 from relineage.consumer.errors import QuestionError
@@ -251,3 +254,63 @@ def test_a_whole_version_is_meant_where_others_begin_with_it(
         store.ingest([json.dumps(made).encode()])
     with pytest.raises(QuestionError, match="2 things"):
         ask.thing("a@deadbeef")
+
+
+NOTHING_KNOWN = "it computed what a step was served with from the cache, and nothing is known of it"
+
+
+@pytest.mark.parametrize("shape", range(3))
+def test_runs_that_computed_what_was_served_are_judged_together_as_one_by_one(
+    shape: int, new_store: Callable[..., Any]
+) -> None:
+    """Each run reads what some before it wrote; a third of them was served, by a run before it or by an unknown one."""
+    store = new_store()
+    chance = random.Random(shape)
+    origins: dict[str, str] = {}
+    for number in range(24):
+        reads = chance.sample(range(number), min(number, chance.randrange(3)))
+        facets = {}
+        if chance.random() < 0.35:
+            origins[run_id(number)] = run_id(chance.randrange(-2, number) % 99)
+            facets["relineage_step"] = facet(
+                operation="fit", parameters=[], servedFrom=origins[run_id(number)]
+            )
+        store.ingest([
+            encode(event(number, number, inputs=tuple(content(one) for one in reads), outputs=(content(number),),
+                         job=("n", f"job {number % 5}"), run_facets=facets))
+        ])  # fmt: skip
+    ask = Ask(store.connection)
+
+    def one_by_one(x: str) -> tuple[list[Check], set[Hop]]:
+        checks, hops = ask.reproducibility(x), ask.upstream(x)
+        names = [check.check_name for check in checks[:8]]
+        seen: set[str] = set()
+        while new := {check.run_id for check in checks} - seen:
+            seen |= new
+            for origin in sorted({origins[one] for one in new if one in origins}, reverse=True):
+                there = {check.run_id for check in checks}
+                if origin in there:
+                    continue
+                if origin in (run_id(97), run_id(98)):
+                    lost = Check(
+                        run_id=origin, job_name=None, check_name="", status="unknown", reason=NOTHING_KNOWN
+                    )
+                    checks += [replace(lost, check_name=name) for name in names]
+                    continue
+                checks += [
+                    check for check in ask.reproducibility(f"run:{origin}") if check.run_id not in there
+                ]
+                hops += ask.upstream(f"run:{origin}")
+        return checks, {replace(hop, depth=0, also_written_by=None) for hop in hops if hop.reader_run_id}
+
+    for number in (23, 22, 17):
+        x = f"run:{run_id(number)}"
+        checks, hops = one_by_one(x)
+        assert ask.reproducibility(x, served=True) == checks
+        together = [hop for hop in ask.upstream(x, served=True) if hop.reader_run_id]
+        assert {replace(hop, depth=0, also_written_by=None) for hop in together} == hops
+        assert len(together) == len(hops)
+
+
+def content(number: int) -> Any:
+    return stream_dataset(("d", f"d{number % 7}"), f"{number}")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from cli_projects import Said, change_object, git, pipeline, process_environment
 
+from relineage.consumer import ask
 from relineage.consumer.named import named
 from relineage.consumer.store import Store
 
@@ -470,6 +471,50 @@ def test_the_run_that_computed_what_came_from_the_cache_is_looked_at_as_well(
     lost = {row["status"] for row in rows if row["job_name"] is None}
     assert lost == {"unknown"}
     assert "nothing is known of it" in relineage("verify", "models/fraud").out
+
+
+MANY_CACHED = """
+import os
+from pandas import DataFrame
+from relineage.emitter import Lineage
+lineage = Lineage(namespace="fraud", store=True)
+@lineage.step(cache=True, seed=1)
+def feature(number):
+    return DataFrame({"n": [number * n for n in range(99)]})
+with lineage.run("train", seed=1) as run:
+    for number in range(int(os.environ["FEATURES"])):
+        run.input(feature(number), role=f"feature {number}")
+    run.output(DataFrame({"n": range(99)}), name="models/fraud")
+"""
+
+
+def test_all_runs_that_computed_what_was_served_are_asked_for_together(
+    repository: Path, relineage: Callable[..., Any]
+) -> None:
+    """The database was asked for each of them anew: 200 such runs took minutes."""
+    (repository / "train.py").write_text(MANY_CACHED)
+    git(repository, "commit", "--quiet", "--all", "-m", "features")
+    questions, runs = [], []
+    for features in ("2", "12"):
+        for _ in range(2):
+            run_again(repository, FEATURES=features)
+        relineage("status")  # takes the events in
+        asked = 0
+
+        def count(frame: Any, kind: str, _: Any) -> None:
+            nonlocal asked
+            asked += kind == "call" and frame.f_code.co_filename == ask.__file__
+
+        sys.setprofile(count)
+        try:
+            said = relineage("verify", "models/fraud", "--format", "json")
+        finally:
+            sys.setprofile(None)
+        questions.append(asked)
+        runs.append(len({row["run_id"] for row in said.json}))
+
+    assert runs == [1 + 2 * 2, 1 + 12 + 12]
+    assert questions[0] == questions[1] > 0
 
 
 def test_a_verdict_fits_one_screen_and_ends_with_its_sum(
