@@ -33,8 +33,8 @@ def command(a: str, b: str | None, format_: str, as_json: bool, database: Path |
 
     Each with the job in which it arose, its values in A and in B, and the way to the result; of code what git tells of
     the two states, where a repository around the working directory or on this machine holds them. Without B, the latest
-    two versions of A that differ, or the latest two runs of a job, the earlier one as A. Exit code 1 when something
-    differs, 0 when nothing does.
+    version of A, or run of a job, and as A the one before that differs and is of another execution: not two checkpoints
+    of one training, unless there is no other. Exit code 1 when something differs, 0 when nothing does.
     """
     things = [a] if b is None else [a, b]
     with asked(database, *things, by_content_only=True, names_pass=True) as found:
@@ -69,6 +69,6 @@ def _latest_two(connection: engine.DuckDBPyConnection, x: str, typed: str) -> tu
     if len(rows) < 2:
         kinds = "versions" if kind == "dataset" else "runs with different outcomes"
         raise QuestionError(f"no two {kinds} of {printable(typed)} are recorded")
-    (later, _), (earlier, _) = rows
+    (later, *_), (earlier, *_) = rows
     click.echo(f"relineage: A is {printable(earlier)}, B is {printable(later)}", err=True)
     return earlier, later

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -237,6 +238,88 @@ def test_one_thing_alone_is_compared_with_what_it_was_before(x: str, folder: Pat
         ("parameter value", "int: 2", "int: 3"),
     ]
     assert said.err.startswith("relineage: A is ")
+
+
+Told = tuple[str, str | None, list[str], str]
+"""A run, the run around it, the versions of n/model that it wrote one after the other, and how."""
+
+ONE, TWO, THREE = ["1a", "1b", "1c"], ["2a", "2b", "2c"], ["3a", "3b", "3c"]
+EARLIER: list[Told] = [("one", None, ONE, "declared"), ("two", None, TWO, "declared")]
+
+
+@pytest.mark.parametrize(
+    ("told", "a", "b"),
+    [
+        pytest.param(EARLIER, "1c", "2c", id="checkpoints of two trainings"),
+        pytest.param(EARLIER[:1], "1b", "1c", id="checkpoints of one training alone"),
+        pytest.param(
+            [*EARLIER, ("again", None, TWO, "declared")], "1c", "2c", id="the same training done again"
+        ),
+        pytest.param([*EARLIER, ("again", None, ["2c"], "declared")], "1c", "2c", id="answered from the cache"),
+        pytest.param([*EARLIER, ("again", None, ["1c"], "declared")], "2c", "1c", id="back to the first one"),
+        pytest.param(
+            [*EARLIER, ("around", None, [], ""), ("three", "around", THREE, "declared"),
+             ("around", None, ["3c"], "forwarded")],
+            "2c", "3c", id="handed on by the run around it",
+        ),
+        pytest.param(
+            [*EARLIER, ("around", None, ["3a", "3b"], "declared"), ("three", "around", ["3c"], "declared")],
+            "2c", "3c", id="begun by the run around it",
+        ),
+        pytest.param(
+            [*EARLIER, *((f"epoch {one}", "around", [one], "declared") for one in THREE)],
+            "2c", "3c", id="a step for each epoch",
+        ),
+        pytest.param(
+            [(f"seed {one[0]}", "around", one, "declared") for one in (ONE, TWO)],
+            "1c", "2c", id="two trainings within one run",
+        ),
+        pytest.param(
+            [*EARLIER[:1], ("two", None, ["1c", *TWO], "declared")], "1b", "2c", id="goes on where one ended"
+        ),
+    ],
+)  # fmt: skip
+def test_the_latest_version_is_compared_with_one_of_another_execution(
+    told: list[Told], a: str, b: str, folder: Path, relineage: Run, tell: Callable[..., Any]
+) -> None:
+    """Of a training that writes a checkpoint each epoch, its own last two were compared."""
+    base = {"_producer": "https://example.com/tests", "_schemaURL": "https://example.com/schema"}
+    written: dict[str, str] = {}
+    for hour, (name, around, versions, origin) in enumerate(told):
+        facets = {
+            "parent": base | {"run": {"runId": run_named(around)}, "job": {"namespace": "n", "name": around}}
+        }
+        outputs = []
+        for minute, version in enumerate(versions):
+            at = f"2026-01-31T{hour:02}:{minute:02}:00Z"
+            at = written.setdefault(version, at) if origin == "forwarded" else at
+            written[version] = at
+            io = base | {"role": "model", "instant": at, "origin": origin}
+            outputs.append(
+                {"namespace": "n", "name": "model", "outputFacets": {"relineage_io": io},
+                 "facets": {"version": base | {"datasetVersion": version}}}
+            )  # fmt: skip
+        tell(folder, name.split()[0], hour, outputs=outputs,
+             run={"runId": run_named(name), "facets": facets if around else {}})  # fmt: skip
+
+    assert f"A is dataset:n/model@{a}, B is dataset:n/model@{b}\n" in relineage("why", "model").err
+
+
+def run_named(name: str | None) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, str(name)))
+
+
+def test_two_versions_with_one_digest_are_not_two_things(folder: Path, relineage: Run, tell: Any) -> None:
+    base = {"_producer": "https://example.com/tests", "_schemaURL": "https://example.com/schema"}
+    same = [f"b3-bytes1:{'5' * 64}"]
+    for hour, (version, digests) in enumerate([("1", []), ("2", same), ("3", same)]):
+        facets = {
+            "version": base | {"datasetVersion": version},
+            "relineage_content": base | {"digests": digests},
+        }
+        tell(folder, "train", hour, outputs=[{"namespace": "n", "name": "model", "facets": facets}])
+
+    assert "A is dataset:n/model@1, B is dataset:n/model@3\n" in relineage("why", "model").err
 
 
 @pytest.mark.parametrize(
