@@ -31,6 +31,7 @@ DEFINITIONS = (
     "ingest/keys.sql",
     "ingest/rules.sql",
     "views/truth/truth.sql",
+    "macros/natural.sql",
     "macros/bind.sql",
     "views/public.sql",
     "macros/resolve.sql",

@@ -104,7 +104,7 @@ create or replace macro run_diff(a, b) as table (
     from (from listed where run_id = (from one)) f
     full join (from listed where run_id = (from two)) g on g.what = f.what and g.key = f.key
     where f.value is distinct from g.value
-    order by what, key
+    order by what, store.natural(coalesce(f.key, g.key))
 );
 
 -- The switches of libraries without which one seed may give several results, as they should not be.
@@ -144,12 +144,12 @@ create or replace macro reproducibility(x, served := false) as table (
     model_version as materialized (from store.model_version),
     read_of as (
         select run_id,
-               list(distinct input order by input) filter (where version is null) as nameless,
-               list(distinct input order by input) filter (where how = 'inferred' and version is not null) as inferred,
-               list(distinct input order by input) filter (where how <> 'inferred' and starts_with(version, 'stat:')) as only_stat,
+               store.in_natural_order(list(distinct input) filter (where version is null)) as nameless,
+               store.in_natural_order(list(distinct input) filter (where how = 'inferred' and version is not null)) as inferred,
+               store.in_natural_order(list(distinct input) filter (where how <> 'inferred' and starts_with(version, 'stat:'))) as only_stat,
                count(*) as inputs,
-               list(distinct input order by input) filter (where version_key in (from model_version)) as models,
-               list(distinct input order by input) filter (where version_key in (from model_version) and digest is null) as models_without_digest
+               store.in_natural_order(list(distinct input) filter (where version_key in (from model_version))) as models,
+               store.in_natural_order(list(distinct input) filter (where version_key in (from model_version) and digest is null)) as models_without_digest
         from reading group by run_id
     ),
     known as (

@@ -217,7 +217,7 @@ create or replace macro store.upstream_from_starts(x, all_producers, served) as 
 
 create or replace macro upstream(x, all_producers := false, served := false) as table (
     select * exclude (start) from store.upstream_from_starts(x, all_producers, served)
-    order by start, depth, dataset_namespace, dataset_name, version, role, reader_run_id, coalesce(how, '') = 'also', writer_run_id
+    order by start, depth, dataset_namespace, store.natural(dataset_name), store.natural(role), version, reader_run_id, coalesce(how, '') = 'also', writer_run_id
 );
 
 -- All runs that may be downstream of the runs in `starts` (run_id), and few others; `back`: store.detours the other way round.
@@ -336,5 +336,5 @@ create or replace macro downstream(x) as table (
             or (r.version_key is null and o.version_key is null and r.dataset_key = coalesce(a.canonical_key, o.dataset_key)))
     )
     select * exclude (start) from store.described('found', 'link')
-    order by depth, dataset_namespace, dataset_name, version, role, reader_run_id
+    order by depth, dataset_namespace, store.natural(dataset_name), store.natural(role), version, reader_run_id
 );

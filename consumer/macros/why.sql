@@ -180,7 +180,7 @@ create or replace macro store.pairs_shown(told) as table (select distinct first.
 
 -- And ranked, each with the way from it to the result, of `ways` (store.ways).
 create or replace macro store.ranked_causes(told, ways) as table (
-    select row_number() over (order by t.grade, t.first.nearness, t.weight, t.what, t.role, w.text, t.first) as rank,
+    select row_number() over (order by t.grade, t.first.nearness, t.weight, store.natural(t.what), store.natural(t.role), w.text, t.first) as rank,
            t.job_name, t.role, t.what, t.value_a as a, t.value_b as b,
            case when t.tail is null then w.text when w.run_a is null then t.tail else concat_ws(' ← ', w.text, t.job_name, t.tail) end as path,
            ['cause', 'unknown', 'also'][t.grade + 1] as grade, t.first.run_a::varchar as run_a, t.first.run_b::varchar as run_b, t.runs

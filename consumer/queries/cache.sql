@@ -11,8 +11,8 @@ group by all;
 
 -- name: inputs
 -- What it read, by role.
-select role, digest from inputs where run_id = $run_id order by role, digest;
+select role, digest from inputs where run_id = $run_id order by store.natural(role), digest;
 
 -- name: parameters
 -- What it was told, by name.
-select name, concat_ws(': ', type, value) as value from parameters where run_id = $run_id order by name;
+select name, concat_ws(': ', type, value) as value from parameters where run_id = $run_id order by store.natural(name);

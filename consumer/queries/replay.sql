@@ -66,7 +66,7 @@ select r.run_id, r.role, r.namespace, r.name, r.version, r.writer_run_id,
                      or (other.one_with_namespace = mine.one_with_namespace and other.one_with_name = mine.one_with_name))
                  where mine.namespace = r.namespace and mine.name = r.name), []) as paths
 from read r
-order by r.run_id, r.role, r.namespace, r.name, r.version;
+order by r.run_id, store.natural(r.role), r.namespace, store.natural(r.name), r.version;
 
 -- name: outputs
 -- What some runs wrote, in order, with all digests, what their facets say of the content, and the paths that the run
@@ -102,7 +102,7 @@ select w.run_id, w.role, w.namespace, w.name, w.version, w.digest,
 from written w
 left join said c on c.version_key = w.version_key and c.key = 'relineage_content'
 left join said m on m.version_key = w.version_key and m.key = 'relineage_model'
-order by w.written_at, w.role, w.namespace, w.name, w.version;
+order by w.written_at, store.natural(w.role), w.namespace, w.name, w.version;
 
 -- name: events
 -- The events of some runs, as they came.
@@ -136,7 +136,7 @@ from (select p.a, what, key, value from pair p join fact on run_id = p.a) f
 full join (select p.a, what, key, value from pair p join fact on run_id = p.b) g on g.a = f.a and g.what = f.what and g.key = f.key
 where f.value is distinct from g.value
 -- What only one of them has is the less likely to matter.
-order by f.value is null or g.value is null, what, key;
+order by f.value is null or g.value is null, what, store.natural(coalesce(f.key, g.key));
 
 -- name: run_of
 -- The run that x stands for: itself, the latest of a job, or the writer of a version or content.

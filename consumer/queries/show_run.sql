@@ -8,21 +8,21 @@ select * from runs where run_id = $run_id;
 -- What it read, and which run wrote that.
 select role, dataset_namespace, dataset_name, coalesce(digest, version) as version, read_at, how, writer_run_id
 from inputs where run_id = $run_id
-order by read_at, role, dataset_namespace, dataset_name, version;
+order by read_at, store.natural(role), dataset_namespace, store.natural(dataset_name), version;
 
 -- name: outputs
 -- What it wrote.
 select role, dataset_namespace, dataset_name, coalesce(digest, version) as version, written_at
 from outputs where run_id = $run_id
-order by written_at, role, dataset_namespace, dataset_name, version;
+order by written_at, store.natural(role), dataset_namespace, store.natural(dataset_name), version;
 
 -- name: parameters
 -- Its parameters.
-select name, value, type from parameters where run_id = $run_id order by name;
+select name, value, type from parameters where run_id = $run_id order by store.natural(name);
 
 -- name: metrics
 -- Its metrics, step by step.
-select name, value, step from metrics where run_id = $run_id order by name, step;
+select name, value, step from metrics where run_id = $run_id order by store.natural(name), step;
 
 -- name: seeds
 -- The seeds of its sources of chance.
@@ -41,7 +41,7 @@ order by started_at, run_id;
 -- name: facets
 -- Everything that was said about it, its job and its data.
 select entity, namespace, name, key, body from facets where run_id = $run_id
-order by entity, namespace, name, key;
+order by entity, namespace, store.natural(name), key;
 
 -- name: problems
 -- The parts of its events that could not be used.

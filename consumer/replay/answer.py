@@ -85,8 +85,8 @@ def not_as_recorded(
         a, b = then.get(one.run_id, {}), now.get(other.run_id, {})
         told += [
             f"input {role or 'without a role'}: {min(a[role])} → {min(b[role])}"
-            for role in sorted(a.keys() & b.keys())
-            if a[role] and b[role] and not a[role] & b[role]
+            for role in a
+            if a[role] and b.get(role) and not a[role] & b[role]
         ]
         found[one.run_id] = [f"recorded otherwise than done: {difference}" for difference in told]
     return found
