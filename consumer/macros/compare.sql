@@ -15,40 +15,43 @@ create or replace macro store.formless_parameters(step_body) as
 -- What is known of a run beside its inputs and outputs: (run_id, what, key, value, setting). `setting` tells where it ran
 -- from what it did.
 create or replace view store.run_fact as
-with step as (from store.run_facet('relineage_step')),
-seeds as (from store.run_facet('relineage_seeds')),
+with seeds as not materialized (from store.run_facet('relineage_seeds')),
+-- That of the run around, by these alone.
+outer_seed as (
+    select r.run_id, arg_max(f.body, {rank: store.location_rank(f.location), time: f.event_time, event: f.event_digest}) as body
+    from runs r join store.facet f on f.run_id = r.root_run_id::uuid
+    where r.root_run_id <> r.run_id and f.key = 'relineage_seeds' and store.location_rank(f.location) is not null
+    group by r.run_id
+),
 variables as (
     select run_id, unnest(from_json(json_extract(body, '$.environmentVariables'), '[{"name": "VARCHAR", "value": "VARCHAR"}]')) as v
     from store.run_facet('environmentVariables')
 )
-select run_id::varchar as run_id, 'operation' as what, '' as key, body ->> '$.operation' as value, false as setting from step
-union all
-select run_id::varchar, 'code', '', body ->> '$.code', false from step
+select run_id::varchar as run_id, s.what as what, '' as key, s.value as value, false as setting
+from (select run_id, unnest([{what: 'operation', value: body ->> '$.operation'}, {what: 'code', value: body ->> '$.code'}]) as s
+      from store.run_facet('relineage_step'))
 union all
 select run_id, 'parameter', name, concat_ws(': ', type, value), false from parameters
 union all
 select s.run_id::varchar, 'seed', '',
        -- A run without a seed of its own derives it from the run around it: that one's is the seed that people gave.
-       case when o.run_id is null or length(s.body ->> '$.entropy') <= 16 then store.seed_text(s.body)
+       case when o.body is null or length(s.body ->> '$.entropy') <= 16 then store.seed_text(s.body)
             else store.seed_text(o.body) || ', derived ' || left(s.body ->> '$.entropy', 8) end, false
-from seeds s
-left join runs r on r.run_id = s.run_id::varchar
-left join seeds o on o.run_id::varchar = r.root_run_id and o.run_id <> s.run_id
+from seeds s left join outer_seed o on o.run_id = s.run_id::varchar
 union all
 select run_id::varchar, 'switch', s.key, s.value ->> '$', true
 from (select run_id, unnest(map_entries(store.members(null, json_extract(body, '$.switches')))) as s from seeds)
 union all
-select run_id, 'commit', '', commit || case when dirty then ' (dirty)' else '' end, true from environments
-union all
-select run_id, 'python', '', python, true from environments
-union all
-select run_id, 'platform', '', platform, true from environments
-union all
-select run_id, 'cpu', '', cpu, true from environments
-union all
-select run_id, 'engine', '', concat_ws(' ', engine, engine_version), true from environments where engine is not null and (engine <> 'python' or python is null)
-union all
-select run_id, 'package', p.key, p.value, true from (select run_id, unnest(map_entries(packages)) as p from environments)
+select run_id, e.what, e.key, e.value, true
+from (
+    select run_id, unnest([
+        {what: 'commit', key: '', value: commit || case when dirty then ' (dirty)' else '' end},
+        {what: 'python', key: '', value: python},
+        {what: 'platform', key: '', value: platform},
+        {what: 'cpu', key: '', value: cpu},
+        {what: 'engine', key: '', value: case when engine is not null and (engine <> 'python' or python is null) then concat_ws(' ', engine, engine_version) end}
+    ] || coalesce(list_transform(map_entries(packages), lambda p: {what: 'package', key: p.key, value: p.value}), [])) as e from environments
+)
 union all
 select run_id::varchar, 'variable', v.name, v.value, true from variables;
 comment on view store.run_fact is 'What is known of a run beside its inputs and outputs.';
@@ -77,34 +80,41 @@ create or replace macro store.parts_written(asked) as table (
     where f.key = 'relineage_io' and f.location = 'outputFacets' and contains(f.body, '"partOf"') and f.body ->> '$.partOf' is not null
 );
 
-create or replace macro run_diff(a, b) as table (
-    with one as materialized (from store.run_of(a)), two as materialized (from store.run_of(b)),
-    asked as materialized (select run_id::uuid as run_id from one union select run_id::uuid from two),
+-- What differs between two runs. Where their ids are values, only what they have said is read; where they are subqueries, as of run_diff,
+-- what all have: a condition with values goes through the views down to the tables, one with a subquery does not.
+create or replace macro store.runs_differ(one, two) as table (
+    with reading as (select *, 0 as depth from store.read where holds and run_id in (one::uuid, two::uuid)),
+    asked as (select unnest([one::uuid, two::uuid]) as run_id),
     part as materialized (from store.parts_written('asked')),
     fact as materialized (
-        select f.run_id, f.what, f.key, f.value from store.run_fact f where f.run_id in (from one union from two)
+        select f.run_id, f.what, f.key, f.value from store.run_fact f where f.run_id in (one, two)
         union all
-        select run_id, 'argv', '', array_to_string(argv, ' ') from environments where run_id in (from one union from two)
+        select run_id, 'argv', '', array_to_string(argv, ' ') from environments where run_id in (one, two)
         union all
-        select run_id, 'state', '', state from runs where run_id in (from one union from two)
+        select run_id, 'state', '', state from runs where run_id in (one, two)
         union all
-        select run_id, 'job', '', job_namespace || '/' || job_name from runs where run_id in (from one union from two)
+        select run_id, 'job', '', job_namespace || '/' || job_name from runs where run_id in (one, two)
         union all
-        select run_id, 'metric', name || coalesce(' at step ' || step, ''), value::varchar from metrics where run_id in (from one union from two)
+        select run_id, 'metric', name || coalesce(' at step ' || step, ''), value::varchar from metrics where run_id in (one, two)
         union all
         select run_id, 'input', concat_ws(' ', nullif(role, ''), dataset_namespace || '/' || dataset_name), coalesce(digest, version)
-        from inputs where run_id in (from one union from two)
+        from store.inputs_of('reading')
         union all
         select run_id, 'output', concat_ws(' ', nullif(role, ''), dataset_namespace || '/' || dataset_name), coalesce(digest, version)
-        from outputs o where run_id in (from one union from two)
+        from outputs o where run_id in (one, two)
             and (o.run_id::uuid, store.name_key(o.dataset_namespace, o.dataset_name), o.role) not in (select (run_id, dataset_key, role) from part)
     ),
     listed as (select run_id, what, key, string_agg(value, ', ' order by value) as value from fact group by all)
     select coalesce(f.what, g.what) as what, coalesce(f.key, g.key) as key, f.value as a, g.value as b
-    from (from listed where run_id = (from one)) f
-    full join (from listed where run_id = (from two)) g on g.what = f.what and g.key = f.key
+    from (from listed where run_id = one) f
+    full join (from listed where run_id = two) g on g.what = f.what and g.key = f.key
     where f.value is distinct from g.value
     order by what, store.natural(coalesce(f.key, g.key))
+);
+
+create or replace macro run_diff(a, b) as table (
+    with one as materialized (from store.run_of(a)), two as materialized (from store.run_of(b))
+    from store.runs_differ((from one), (from two))
 );
 
 -- The switches of libraries without which one seed may give several results, as they should not be.

@@ -158,18 +158,20 @@ comment on column artifacts.first_written_at is 'First write; UTC.';
 comment on column artifacts.writers is 'How many runs wrote it.';
 comment on column artifacts.readers is 'How many runs declared to have read it.';
 
+-- `reads` (store.read, and depth) with the writes they are taken to have seen.
+create or replace macro store.inputs_of(reads) as table (
+    with link as materialized (from store.version_link),
+    linked_run as materialized (from store.linked_runs('link'))
+    select b.run_id::varchar as run_id, d.namespace as dataset_namespace, d.name as dataset_name, v.version, g.digest,
+           b.role, b.read_at, b.how, b.writer_run_id::varchar as writer_run_id, b.origin::varchar as origin
+    from store.bind(reads, 'link', 'linked_run') b
+    join store.dataset d using (dataset_key)
+    left join store.version v on v.version_key = coalesce(b.version_key, b.bound_version_key)
+    left join store.strongest_digest g on g.version_key = v.version_key
+);
+
 create or replace view inputs as
-with reading as (
-    select run_id, dataset_key, version_key, role, read_at, 0 as depth, origin from store.read where holds
-),
-link as materialized (from store.version_link),
-linked_run as materialized (from store.linked_runs('link'))
-select b.run_id::varchar as run_id, d.namespace as dataset_namespace, d.name as dataset_name, v.version, g.digest,
-       b.role, b.read_at, b.how, b.writer_run_id::varchar as writer_run_id, b.origin::varchar as origin
-from store.bind('reading', 'link', 'linked_run') b
-join store.dataset d using (dataset_key)
-left join store.version v on v.version_key = coalesce(b.version_key, b.bound_version_key)
-left join store.strongest_digest g on g.version_key = v.version_key;
+with reading as (select *, 0 as depth from store.read where holds) from store.inputs_of('reading');
 comment on view inputs is 'What each run read, and which write it is taken to have seen.';
 comment on column inputs.run_id is 'The run.';
 comment on column inputs.dataset_namespace is 'Namespace of the dataset.';
@@ -200,32 +202,41 @@ comment on column outputs.role is 'What the run made it as; empty when not said.
 comment on column outputs.written_at is 'When; UTC.';
 comment on column outputs.origin is 'declared, observed, or forwarded from an inner run.';
 
+create or replace macro store.entity(location) as case
+    when location in ('run', 'parent.run', 'root.run') then 'run'
+    when location in ('job', 'parent.job', 'root.job') then 'job'
+    when location in ('inputs', 'outputs', 'dataset') then 'dataset'
+    when location = 'inputFacets' then 'input'
+    when location = 'outputFacets' then 'output' end;
+
 create or replace view facets as
-with placed as (
-    select run_id, job_key, dataset_key, key, body, location,
-           case
-               when location in ('run', 'parent.run', 'root.run') then 'run'
-               when location in ('job', 'parent.job', 'root.job') then 'job'
-               when location in ('inputs', 'outputs', 'dataset') then 'dataset'
-               when location = 'inputFacets' then 'input'
-               when location = 'outputFacets' then 'output'
-           end as entity,
-           {rank: coalesce(store.location_rank(location), 2), time: event_time, event: event_digest, location: location, ordinal: ordinal} as seq
-    from store.facet
+-- Facets of a run, its inputs and outputs belong to the run: by it, so that whoever asks for one run reads only what it has said.
+with of_run as (
+    select run_id, store.entity(location) as entity, job_key, dataset_key, key, body
+    from store.facet where store.entity(location) not in ('job', 'dataset')
+    qualify row_number() over (
+        partition by run_id, entity, job_key, dataset_key, key
+        order by coalesce(store.location_rank(location), 2) desc, event_time desc, event_digest desc, location desc, ordinal desc) = 1
+),
+-- Those of a job or dataset hold until they are replaced: found by their places, without the bodies of all.
+held as (
+    select max({rank: coalesce(store.location_rank(location), 2), time: event_time, event: event_digest, location: location, ordinal: ordinal, row: rowid}).row as row
+    from store.facet where store.entity(location) in ('job', 'dataset')
+    group by job_key, dataset_key, key
 ),
 latest as (
-    select * from placed
-    -- Facets of a run, its inputs and outputs belong to the run; those of a job or dataset hold until they are replaced.
-    qualify row_number() over (
-        partition by entity, case when entity in ('job', 'dataset') then null else run_id end, job_key, dataset_key, key order by seq desc) = 1
+    from of_run
+    union all
+    select f.run_id, store.entity(f.location), f.job_key, f.dataset_key, f.key, f.body
+    from held h join store.facet f on f.rowid = h.row
+    -- `_deleted` removes it from then on.
+    where try_cast(f.body ->> '$._deleted' as boolean) is not true
 )
 select l.run_id::varchar as run_id, l.entity, coalesce(j.namespace, d.namespace) as namespace, coalesce(j.name, d.name) as name,
        l.key, l.body::json as body
 from latest l
 left join store.job j on j.job_key = l.job_key
-left join store.dataset d on d.dataset_key = l.dataset_key
--- `_deleted` removes it from then on.
-where entity not in ('job', 'dataset') or try_cast(body ->> '$._deleted' as boolean) is not true;
+left join store.dataset d on d.dataset_key = l.dataset_key;
 comment on view facets is 'The latest facet of each key: of every run, with its inputs and outputs, and of every job and dataset.';
 comment on column facets.run_id is 'The run that it belongs to; for jobs and datasets the run that said it last, null when that was a job or dataset event.';
 comment on column facets.entity is 'run, job, dataset, input or output.';
@@ -270,13 +281,12 @@ comment on column models.framework is 'Framework and its version.';
 comment on column models.parameters is 'How many fitted numbers it holds.';
 
 create or replace view seeds as
-select f.run_id::varchar as run_id, l.library as library, l.seed as seed, try_cast(f.body ->> '$.given' as boolean) as given,
-       f.body ->> '$.entropy' as entropy
-from store.run_facet('relineage_seeds') f
-left join (
-    select run_id, unnest(from_json(json_extract(body, '$.libraries'), '[{"library": "VARCHAR", "seed": "VARCHAR"}]')) as l
+select run_id::varchar as run_id, l.library as library, l.seed as seed, given, entropy
+from (
+    select run_id, try_cast(body ->> '$.given' as boolean) as given, body ->> '$.entropy' as entropy,
+           unnest(coalesce(nullif(from_json(json_extract(body, '$.libraries'), '[{"library": "VARCHAR", "seed": "VARCHAR"}]'), []), [null])) as l
     from store.run_facet('relineage_seeds')
-) using (run_id);
+);
 comment on view seeds is 'The seeds each run started from, one row per library.';
 comment on column seeds.run_id is 'The run.';
 comment on column seeds.library is 'The library that was seeded; null when none was.';
@@ -285,18 +295,17 @@ comment on column seeds.given is 'Whether the master seed was given; false when 
 comment on column seeds.entropy is 'The master seed, hex.';
 
 create or replace view parameters as
-with typed as (
-    select run_id, unnest(from_json(json_extract(body, '$.parameters'), '[{"name": "VARCHAR", "value": "VARCHAR", "type": "VARCHAR"}]')) as p
-    from store.run_facet('relineage_step')
-),
-told as (
-    select run_id, unnest(from_json(json_extract(body, '$.parameters'), '[{"key": "VARCHAR", "name": "VARCHAR", "value": "VARCHAR"}]')) as p
-    from store.run_facet('executionParameters')
+with told as (
+    select run_id, p.name as name, p.value as value, p.type as type, true as typed
+    from (select run_id, unnest(from_json(json_extract(body, '$.parameters'), '[{"name": "VARCHAR", "value": "VARCHAR", "type": "VARCHAR"}]')) as p
+          from store.run_facet('relineage_step'))
+    union all
+    select run_id, coalesce(p.key, p.name), p.value, null, false
+    from (select run_id, unnest(from_json(json_extract(body, '$.parameters'), '[{"key": "VARCHAR", "name": "VARCHAR", "value": "VARCHAR"}]')) as p
+          from store.run_facet('executionParameters'))
 )
-select run_id::varchar as run_id, p.name as name, p.value as value, p.type as type from typed
-union all
-select run_id::varchar, coalesce(p.key, p.name), p.value, null from told
-anti join (select run_id, p.name as name from typed) t on t.run_id = told.run_id and t.name = coalesce(told.p.key, told.p.name);
+select run_id::varchar as run_id, name, value, type
+from told qualify typed or name is null or not bool_or(typed) over (partition by run_id, name);
 comment on view parameters is 'The parameters of each run.';
 comment on column parameters.run_id is 'The run.';
 comment on column parameters.name is 'Name.';
