@@ -1,9 +1,10 @@
 """What has changed in the code between two runs: files and lines, as git tells them.
 
 Decides which two states of the code are compared (the snapshots, else the commits of clean work trees), in which
-repository (the one around a folder, else the one that the runs name, if it is there), and that a commit of no code is
-no cause: of prose, or of what runs have written, which is data. Leaves to the macro `why` where the code is named at
-all. Git is only asked: no hooks, no external diff, no fetch.
+repository (the one around a folder, else the one that the runs name, if it is there), that a commit of no code is no
+cause: of prose, or of what runs have written, which is data; and that one of files that a step may have read is a
+cause, though the digest of its code is the same. Leaves to the macro `why` where the code is named at all. Git is only
+asked: no hooks, no external diff, no fetch.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Change:
     Attributes:
         a: commit of A's.
         b: commit of B's.
-        files: those that differ, those that hold code first.
+        files: those that differ, those that hold code first, and among the first ones some that are no Python.
         lines: the first changes of the first of them.
         unknown: why there are none.
         not_kept: files that one of the two runs had loaded and that are in neither state.
@@ -67,6 +68,13 @@ class Change:
         """
         executed = (file for file in self.files if file not in self.written or file.endswith(".py"))
         return self.unknown is None and not any(map(_holds_code, executed))
+
+    @property
+    def may_be_read(self) -> bool:
+        """Whether files differ that are no Python, such as a configuration: the digest of a step's code says nothing of
+        what the step reads.
+        """
+        return any(_is_read(file) for file in self.files if file not in self.written)
 
 
 _Key = tuple[str | None, str | None]
@@ -116,17 +124,25 @@ def code_changes(
     return result
 
 
-def without_prose(causes: Sequence[Cause], changes: Mapping[_Key, Change]) -> list[Cause]:
+def with_commits_weighed(causes: Sequence[Cause], changes: Mapping[_Key, Change]) -> list[Cause]:
     """The causes, in which a commit that touches no code has made way for what is left: non-determinism, or code that
-    was not kept.
+    was not kept. Where a step was said to be non-deterministic because nothing but the commit differs, and that touches
+    what it may have read, the commit is the cause.
 
     Args:
         causes: The rows of `why`.
         changes: Of `code_changes`.
     """
+    silent = {(one.run_a, one.run_b) for one in causes if _says_nothing_differs(one)}
+    read = {pair for pair in silent if pair in changes and changes[pair].may_be_read}
     result = []
     for cause in causes:
-        change = changes.get((cause.run_a, cause.run_b))
+        pair = (cause.run_a, cause.run_b)
+        change = changes.get(pair)
+        if pair in read and _says_nothing_differs(cause):
+            continue
+        if pair in read and cause.what == "commit":
+            cause = replace(cause, grade="cause")
         if cause.grade == "cause" and cause.what == "commit" and change is not None and change.holds_no_code:
             if change.not_kept:
                 lost = f"code in use was not kept: {', '.join(change.not_kept)}"
@@ -137,6 +153,10 @@ def without_prose(causes: Sequence[Cause], changes: Mapping[_Key, Change]) -> li
         result.append(cause)
     ordered = sorted(result, key=lambda cause: ("cause", "unknown", "also").index(cause.grade))
     return [replace(cause, rank=rank) for rank, cause in enumerate(ordered, start=1)]
+
+
+def _says_nothing_differs(cause: Cause) -> bool:
+    return cause.what == "non-determinism" and cause.a == cause.run_a
 
 
 def _written(
@@ -183,7 +203,7 @@ def _change(a: str | None, b: str | None, folders: Sequence[Path]) -> Change:
     options = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames")
     try:
         listed = git(folder, "diff", "--name-only", "-z", *options, a, b)
-        files = sorted(filter(None, listed.split("\0")), key=lambda file: (not _holds_code(file), file))
+        files = _in_order(list(filter(None, listed.split("\0"))))
         shown = [f":(literal,top){file}" for file in files[:MOST_FILES]]
         text = git(folder, "diff", "--unified=0", *options, a, b, "--", *shown) if shown else ""
     except GitError:
@@ -191,9 +211,22 @@ def _change(a: str | None, b: str | None, folders: Sequence[Path]) -> Change:
     return Change(a=a, b=b, files=tuple(map(_readable, files)), lines=tuple(_parsed(_readable(text))))
 
 
+def _in_order(files: Sequence[str]) -> list[str]:
+    """Code first, and prose last; of what is neither, the first stand where they are seen."""
+    ordered = sorted(files, key=lambda file: (not _holds_code(file), _is_read(file), file))
+    read = list(filter(_is_read, ordered))[: MOST_FILES // 2]
+    code = [file for file in ordered if file not in read]
+    place = MOST_FILES - len(read)
+    return [*code[:place], *read, *code[place:]] if len(code) > place else ordered
+
+
 def _holds_code(file: str) -> bool:
     path = PurePosixPath(file.lower())
     return path.suffix not in _PROSE and path.name.removesuffix(".txt") not in _PROSE_NAMES
+
+
+def _is_read(file: str) -> bool:
+    return _holds_code(file) and PurePosixPath(file).suffix not in (".py", ".pyi", ".ipynb")
 
 
 def _parsed(text: str) -> list[Lines]:

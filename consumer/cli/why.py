@@ -17,7 +17,7 @@ from ..display import printable
 from ..errors import QuestionError
 from ..named import named
 from .asked import asked
-from .code_changes import code_changes, without_prose
+from .code_changes import code_changes, with_commits_weighed
 from .output import print_json
 from .session import database_option, format_option
 
@@ -42,7 +42,7 @@ def command(a: str, b: str | None, format_: str, as_json: bool, database: Path |
         one, two = found.x if b is not None else _latest_two(connection, found.x[0], a)
         causes = Ask(connection).why(one, two)
         changes = code_changes(causes, connection, found.repositories(), elsewhere=found.elsewhere)
-        causes = without_prose(causes, changes)
+        causes = with_commits_weighed(causes, changes)
         chances = chances_of(connection, causes)
     if as_json or format_ == "json":
         print_json([asdict(cause) for cause in causes])

@@ -119,6 +119,48 @@ def test_what_runs_have_written_beside_the_code_is_no_code(
     assert "commit" in [one["what"] for one in found]
 
 
+STEP = """
+import json
+from pathlib import Path
+import numpy as np
+from relineage.emitter import Lineage
+
+lineage = Lineage(namespace="n", environ={})
+
+@lineage.step(seed=1, names={"output": "made"})
+def make(size):
+    noise = float(Path("noise.txt").read_text())
+    return np.arange(size) * json.loads(Path("conf.json").read_text())["k"] + noise
+
+make(9)
+"""
+
+
+@pytest.mark.parametrize(
+    ("changed", "what", "shown"),
+    [
+        ({"conf_json": '{"k": 2}'}, "commit", "conf.json:1"),
+        ({"conf_json": '{"k": 2}', **{f"m{i}_py": "2" for i in range(9)}}, "commit", "conf.json:1"),
+        ({"other_py": "x = 2"}, "non-determinism", ""),  # which the step does not reach
+        ({"notes_md": "words"}, "non-determinism", ""),
+    ],
+)
+def test_of_a_step_a_commit_of_what_it_may_have_read_is_a_cause(
+    changed: dict[str, str], what: str, shown: str, folder: Path, relineage: Run
+) -> None:
+    git(folder, "init", "--quiet")
+    (folder / ".gitignore").write_text("noise.txt\n.relineage\n")
+    commit(folder, train_py=STEP, conf_json='{"k": 1}')
+    (folder / "noise.txt").write_text("0")
+    execute(folder)
+    commit(folder, **changed)
+    (folder / "noise.txt").write_text("0" if "conf_json" in changed else "1")
+    execute(folder)
+    found = relineage("why", "made", "--json").json
+    assert [one["what"] for one in found if one["grade"] == "cause"] == [what]
+    assert shown in relineage("why", "made").out
+
+
 TWO_RUNS = """
 import sys
 import numpy as np
