@@ -38,7 +38,7 @@ NEEDS = MappingProxyType(
         "walked_side": "misguess",
         "walked_pair": "misguess",
         "own": "doubtful",
-        "outer": "silent",
+        "outer": "around",
         "reordered": "silent",
         "inside": "raw",
         "lost": "unexplained",

@@ -58,6 +58,7 @@ def seeds_facet(record: "SeedRecord", producer: str) -> dict[str, Any]:
     return {
         **_seeds_facet(record.given, record.derivation, switches, record.uncovered, producer),
         "entropy": record.entropy,
+        **_without_nulls(derivedFrom=record.derived_from),
         "libraries": libraries,
     }
 

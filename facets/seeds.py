@@ -29,13 +29,17 @@ class RelineageSeedsRunFacet(Facet):
 
     KEY: ClassVar[str] = "relineage_seeds"
     BASE: ClassVar[Base] = "RunFacet"
-    VERSION: ClassVar[str] = "1-0-1"
+    VERSION: ClassVar[str] = "1-0-2"
 
     entropy: Annotated[str, Field(pattern="^[0-9a-f]+$")] | None = None
     """The entropy that every seed is derived from, in hexadecimal."""
 
     given: Flag
     """True if the caller gave the entropy, false if it was drawn from the operating system."""
+
+    derived_from: Annotated[str, Field(pattern="^[0-9a-f]+$")] | None = None
+    """The entropy that this one was derived from in the first place, in hexadecimal: that of an outer run, or the seed
+    of a step; absent where it was not derived."""
 
     derivation: str | None = None
     """Name and version of the rule by which the seeds follow from the entropy."""

@@ -92,7 +92,7 @@ create or replace macro store.step(body) as
                 served_from := store.run_uuid(body ->> '$.servedFrom'));
 -- What `relineage_seeds` says, taken apart once.
 create or replace macro store.seeds_told(body) as
-    from_json(body, '{"entropy": "VARCHAR", "uncovered": ["VARCHAR"], "libraries": [{"stateBefore": "VARCHAR", "stateAfter": "VARCHAR"}]}');
+    from_json(body, '{"entropy": "VARCHAR", "derivedFrom": "VARCHAR", "uncovered": ["VARCHAR"], "libraries": [{"stateBefore": "VARCHAR", "stateAfter": "VARCHAR"}]}');
 
 -- Sources of chance that a run has used and no seed fixes; those that nobody looked for left out. Null where there are none.
 create or replace macro store.chance_used(uncovered) as

@@ -35,8 +35,8 @@ select run_id, 'parameter', name, concat_ws(': ', type, value), false from param
 union all
 select s.run_id::varchar, 'seed', '',
        -- A run without a seed of its own derives it from the run around it: that one's is the seed that people gave.
-       case when o.body is null or length(s.body ->> '$.entropy') <= 16 then store.seed_text(s.body)
-            else store.seed_text(o.body) || ', derived ' || left(s.body ->> '$.entropy', 8) end, false
+       case when s.body ->> '$.derivedFrom' is null and (o.body is null or length(s.body ->> '$.entropy') <= 16) then store.seed_text(s.body)
+            else coalesce(store.entropy_text(s.body ->> '$.derivedFrom', coalesce(try_cast(s.body ->> '$.given' as boolean), false)), store.seed_text(o.body)) || ', derived ' || left(s.body ->> '$.entropy', 8) end, false
 from seeds s left join outer_seed o on o.run_id = s.run_id::varchar
 union all
 select run_id::varchar, 'switch', s.key, s.value ->> '$', true

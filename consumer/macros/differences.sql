@@ -172,7 +172,7 @@ create or replace macro store.is_callable(parameter) as regexp_matches(parameter
 -- What the runs in `doubtful` (store.doubtful_pairs) were asked for and what chance they used, where that differs: (run_a, run_b, what,
 -- key, value_a, value_b, base_a, base_b, kind, drawn). By `base` two differences are one change. Kinds:
 --   asked: parameter, code, operation, a seed that was given · renamed: what comes with another difference, if there is one: an operation that is
---   called as its job, a generator with the seed, the code with the function that was passed in
+--   called as its job, a generator with the seed, the code with the function that was passed in, the derived seed with what made it another call's
 --   chance: a seed that was drawn; `drawn` says whether something was drawn from it · used: chance that no seed fixes; `drawn`
 --   is false where it is of a kind that gives names more often than results
 --   recorded, covered: differ in nothing, of those that have read the same: it is known what was asked for, and the code of all that was called
@@ -214,10 +214,12 @@ create or replace macro store.asked_differences(doubtful) as table (
         union all
         select number, 'operation', '', x.operation, y.operation, x.operation, y.operation, 'asked', null from two where x.operation <> y.operation
         union all
-        -- Seeds that were drawn always differ: they count where something was drawn from them.
-        select number, 'seed', '', x.seed, y.seed, x.seed_base, y.seed_base,
-               case when x.given or y.given then 'asked' else 'chance' end, x.drawn or y.drawn
-        from two where chance and x.entropy <> y.entropy and (x.given or y.given or coalesce(x.drawn or y.drawn, true))
+        -- Seeds that were drawn always differ: they count where something was drawn from them. Those that are derived from one seed belong
+        -- to another call each: which one it was is decided by what goes before, not by the seed.
+        select number, case when x.seed_base = y.seed_base then 'order of calls' else 'seed' end, '', x.seed, y.seed, x.seed_base, y.seed_base,
+               case when x.seed_base = y.seed_base then 'renamed' when x.given or y.given then 'asked' else 'chance' end, x.drawn or y.drawn
+        from two where chance and x.entropy <> y.entropy
+            and (coalesce(x.drawn or y.drawn, true) or ((x.given or y.given) and x.seed_base <> y.seed_base))
         union all
         select number, 'non-determinism', '', array_to_string(x.used, '; '), array_to_string(y.used, '; '), null, null, 'used',
                not store.only_names_things(coalesce(x.used, []) || coalesce(y.used, []))
@@ -239,8 +241,9 @@ create or replace macro store.asked_differences(doubtful) as table (
     from told t left join name i on i.run_id = t.run_a left join name j on j.run_id = t.run_b
 );
 
--- In which parameters the runs around those in `pairs` (run_a, run_b) differ, their parents and roots; in the columns of the above.
-create or replace macro store.outer_differences(pairs) as table (
+-- In which parameters the runs around those in `pairs` (run_a, run_b) differ, their parents and roots; in the columns of `differences`, the
+-- above: what these tell already of the runs around is not told again.
+create or replace macro store.outer_differences(pairs, differences) as table (
     with outer_pair as materialized (
         select distinct p.run_a, p.run_b, unnest([
             {outer_a: x.parent_run_id, outer_b: y.parent_run_id},
@@ -251,7 +254,9 @@ create or replace macro store.outer_differences(pairs) as table (
     fact as materialized (from store.facts_of('around')),
     two as materialized (
         select distinct o.run_a, o.run_b, x.parameters as one, y.parameters as other
-        from outer_pair o join fact x on x.run_id = o.outer_a join fact y on y.run_id = o.outer_b where x.parameters <> y.parameters
+        from outer_pair o join fact x on x.run_id = o.outer_a join fact y on y.run_id = o.outer_b
+        anti join (select run_a, run_b from query_table(differences) where what = 'parameter') k on k.run_a = o.outer_a and k.run_b = o.outer_b
+        where x.parameters <> y.parameters
     ),
     list_pair as materialized (select distinct one, other from two)
     select distinct t.run_a, t.run_b, 'parameter' as what, d.name || ' of the parent run' as key, d.value_a, d.value_b, d.value_a as base_a, d.value_b as base_b,

@@ -34,12 +34,13 @@ create or replace macro store.facts_of(asked) as table (
         from store.facet f join (select run_id from run where step_seq is null) r on r.run_id = f.run_id
         where f.key = 'executionParameters' and store.location_rank(f.location) is not null group by f.run_id
     ),
-    -- A run that was given no seed derives it from the run around it: that one's is the seed that people gave.
+    -- A run that was given no seed derives it from the run around it: that one's is the seed that people gave. Events of earlier
+    -- versions do not say which one.
     outer_run as materialized (
         select run_id, any_value(outer_run_id) as outer_run_id from (
             select r.run_id, coalesce(o.root_run_id, o.parent_run_id) as outer_run_id
             from run r join store.run o on o.run_id = r.run_id join said s on s.run_id = r.run_id
-            where not s.is_step and length(s.seeds.entropy) > 16
+            where not s.is_step and s.seeds.derivedFrom is null and length(s.seeds.entropy) > 16
         ) where outer_run_id <> run_id group by run_id
     ),
     outer_seed as materialized (
@@ -50,8 +51,8 @@ create or replace macro store.facts_of(asked) as table (
     )
     select r.run_id, s.step.operation as operation, s.step.code as code, coalesce(s.step.parameters, t.parameters)::varchar as parameters, s.step.callable as callable,
            d.seeds.entropy as entropy, coalesce(o.given, r.given) as given, store.chance_used(d.seeds.uncovered) as used, store.has_drawn(d.seeds.libraries) as drawn,
-           coalesce(store.entropy_text(o.entropy, o.given), store.entropy_text(d.seeds.entropy, r.given)) as seed_base,
-           seed_base || case when o.entropy is null then '' else ', derived ' || left(d.seeds.entropy, 8) end as seed
+           coalesce(store.entropy_text(d.seeds.derivedFrom, r.given), store.entropy_text(o.entropy, o.given), store.entropy_text(d.seeds.entropy, r.given)) as seed_base,
+           seed_base || case when coalesce(d.seeds.derivedFrom, o.entropy) is null then '' else ', derived ' || left(d.seeds.entropy, 8) end as seed
     from run r left join (from said where is_step) s on s.run_id = r.run_id
     left join (from said where not is_step) d on d.run_id = r.run_id left join told t on t.run_id = r.run_id
     left join outer_seed o on o.run_id = r.run_id

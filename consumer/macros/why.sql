@@ -54,6 +54,14 @@ create or replace macro store.silent_pairs(levels, differences) as table (
     anti join (select run_a, run_b from query_table(differences) where kind = 'asked') s using (run_a, run_b)
 );
 
+-- Pairs that were asked for the same and of which only one has read what some run made, or an input more, or another output: what was handed
+-- to them was decided by the run around them. (run_a, run_b).
+create or replace macro store.rewired_pairs(sides, differences) as table (
+    select distinct run_a, run_b from query_table(sides)
+    anti join (select run_a, run_b from query_table(differences) where kind = 'asked') s using (run_a, run_b)
+    where not same and not followed and (dataset_a is null or dataset_b is null or writer_a is not null or writer_b is not null)
+);
+
 -- Pairs whose settings may have had an effect besides what they were asked for.
 create or replace macro store.pairs_besides(judgements, differences) as table (
     select run_a, run_b, depth from query_table(judgements)
@@ -133,6 +141,7 @@ create or replace macro store.causes(a, b, targets, ends, insides, reorders, dif
     from query_table(differences) o join query_table(explanations) g using (run_a, run_b) left join store.run r on r.run_id = o.run_a
     where kind in ('asked', 'renamed', 'chance')
     window change as (partition by o.what, o.key, o.base_a, o.base_b, case when o.what = 'parameter' then r.job_key end)
+    qualify o.what <> 'order of calls' or (g.level and not g.asked and not g.chance) or row_number() over (change order by g.depth desc, o.run_a, o.run_b) = 1
     union all
     select case when g.level and g.known and not g.asked and not g.chance and case p.what when 'commit' then not (g.place or g.slight or g.covered) when 'code' then not g.covered else true end then 0 else 2 end,
            -- What only one of them had is the less likely.
@@ -225,7 +234,9 @@ create or replace macro why(a, b) as table (
     doubtful as materialized (from store.doubtful_pairs('pair', 'level')),
     said as materialized (from store.asked_differences('doubtful')),
     silent as materialized (from store.silent_pairs('level', 'said')),
-    own as materialized (from said union all by name from store.outer_differences('silent')),
+    rewired as materialized (from store.rewired_pairs('side', 'said')),
+    around as materialized (from silent union from rewired),
+    own as materialized (from said union all by name from store.outer_differences('around', 'said')),
     besides as materialized (from store.pairs_besides('judged', 'own')),
     looked as materialized (from store.pairs_looked_at('judged', 'besides', 'own', 'side')),
     place as materialized (from store.setting_differences('looked')),

@@ -223,9 +223,17 @@ create temp table if not exists own (
 -- Where it was the same.
 create temp table silent as from store.silent_pairs('level', 'own');
 
--- name: outer
+-- name: rewired
+-- Where other things were handed over.
+create temp table rewired as from store.rewired_pairs('side', 'own');
+
+-- name: around
 -- There it may have been the run around it.
-insert into own by name from store.outer_differences('silent');
+create temp table around as from silent union from rewired;
+
+-- name: outer
+-- In what that was asked for.
+insert into own by name from store.outer_differences('around', 'own');
 
 -- name: reordered
 -- Or the order of columns.

@@ -28,12 +28,18 @@ class Entropy:
     Attributes:
         value: Any non-negative integer.
         given: Whether somebody chose it: for this run, or for an outer run from which it was derived.
-        inherited: Whether it was derived from an outer run's.
+        source: What it was derived from in the first place, of an outer run or a step; null if it was not.
     """
 
     value: int
     given: bool
-    inherited: bool = False
+    source: int | None = None
+
+    def derive(self, value: int) -> "Entropy":
+        """Another one, that follows from this one."""
+        return Entropy(
+            value=value, given=self.given, source=self.value if self.source is None else self.source
+        )
 
 
 def entropy_of(seed: int | None) -> Entropy:
@@ -61,9 +67,7 @@ def child_entropy(outer: Entropy, name: str, ordinal: int) -> Entropy:
         name: Of the inner run.
         ordinal: How many inner runs of that name the outer run had before.
     """
-    return Entropy(
-        value=number(_child(outer.value, b"run", ordinal, name)), given=outer.given, inherited=True
-    )
+    return outer.derive(number(_child(outer.value, b"run", ordinal, name)))
 
 
 def library_seeds(entropy: int) -> tuple[int, list[int]]:

@@ -35,8 +35,7 @@ class Own:
         forks = processes.FORKS.path[len(self.forks) :]
         if not forks:
             return self.entropy
-        value = process_entropy(self.entropy.value, forks)
-        return Entropy(value=value, given=self.entropy.given, inherited=True)
+        return self.entropy.derive(process_entropy(self.entropy.value, forks))
 
     def generator(self, name: str) -> "numpy.random.Generator":
         """A generator of the run's own: the next of that name."""
@@ -60,7 +59,7 @@ class Own:
 
     def drew_within(self, job: str, entropy: Entropy) -> None:
         """An inner run has drawn: if its entropy came from this one's, what came out depends on this one's."""
-        if entropy.inherited:
+        if entropy.source is not None:
             self.handed_out.setdefault(f"run:{job}", entropy.value)
 
     def _next(self, kind: str, name: str) -> int:

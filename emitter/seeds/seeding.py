@@ -49,6 +49,7 @@ class SeedRecord:
 
     entropy: str
     given: bool
+    derived_from: str | None
     derivation: str
     libraries: tuple[LibrarySeed, ...]
     switches: Mapping[str, str]
@@ -218,7 +219,7 @@ class Seeding(Own):
         with _LOCK:
             if self._reports is None and self in _OPEN:
                 self._reports = reports.new_folder()
-        return SeedWorker.of_the_next(entropy, self._reports, given=self.entropy.given)
+        return SeedWorker.of_the_next(self.entropy.derive(entropy), self._reports)
 
     def record(self, variables: Mapping[str, str] | None = None) -> SeedRecord:
         """What there is to say now; the states at the end once it has ended.
@@ -241,10 +242,13 @@ class Seeding(Own):
             for name, seed in list(self.handed_out.items())[:_MOST_SOURCES]
         ]
         rules = [held.library.rule for held in self._held.values() if held.library.rule]
-        derivation = "; ".join((DERIVATION, *rules)) + (OF_INNER_RUN if self.entropy.inherited else "")
+        derivation = "; ".join((DERIVATION, *rules)) + (
+            OF_INNER_RUN if self.entropy.source is not None else ""
+        )
         return SeedRecord(
             entropy=f"{self.entropy.value:x}",
             given=self.entropy.given,
+            derived_from=None if self.entropy.source is None else f"{self.entropy.source:x}",
             derivation=derivation,
             libraries=tuple(seeds),
             switches=switches.read(self.environ if variables is None else variables)

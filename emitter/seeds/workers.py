@@ -30,20 +30,18 @@ class SeedWorker:
         entropy: Of this group of workers.
         first: The number that `multiprocessing` gives to the first of them.
         reports: The folder in which they tell what they draw besides.
-        given: Whether somebody chose the seed of the run.
     """
 
-    entropy: int
+    entropy: Entropy
     first: int = 0
     reports: str | None = None
-    given: bool = True
 
     @classmethod
-    def of_the_next(cls, entropy: int, reports: str | None, *, given: bool) -> "SeedWorker":
+    def of_the_next(cls, entropy: Entropy, reports: str | None) -> "SeedWorker":
         """For the processes that this one starts from now on."""
         process = sys.modules.get("multiprocessing.process")
         shown = re.fullmatch(r"count\((\d+)\)", repr(getattr(process, "_process_counter", None)))
-        return cls(entropy=entropy, first=int(shown[1]) if shown else 1, reports=reports, given=given)
+        return cls(entropy=entropy, first=int(shown[1]) if shown else 1, reports=reports)
 
     def __call__(self, worker: int | None = None) -> None:
         """Seed every generator of a library that is imported.
@@ -60,13 +58,13 @@ class SeedWorker:
         elif worker is None:
             identity: tuple[int, ...] = getattr(multiprocessing.current_process(), "_identity", ())
             worker = max(0, next(iter(identity[-1:]), self.first) - self.first)
-        entropy = worker_entropy(self.entropy, int(worker), epoch)
+        entropy = worker_entropy(self.entropy.value, int(worker), epoch)
         for _, library in libraries():
             if is_there(library.module):
                 library.seed(lambda name: library_words(entropy, name))
         if multiprocessing.parent_process() is None:
             return
-        _SEEDED.append(Own(Entropy(value=entropy, given=self.given, inherited=True)))
+        _SEEDED.append(Own(self.entropy.derive(entropy)))
         _SEEDED[-1].forks = processes.FORKS.path
         if self.reports is not None:
             with suppress(OSError):  # the run has ended, or its folder is on another machine

@@ -148,6 +148,25 @@ def test_s3_an_epoch_repeats_in_another_process_too(lineage, folder, tmp_path):
     assert in_processes(program, ("1", "2")) == {f"{epochs(lineage, 42)}\n"}
 
 
+def test_a_run_tells_the_seed_that_its_own_was_derived_from(lineage, folder):
+    @lineage.step(seed=7)
+    def draw():
+        return np.random.random(3)
+
+    with lineage.run("outer", seed=42), lineage.run("part"):
+        draw()
+        with lineage.run("inner"):
+            pass
+        with lineage.run("again", seed=43), lineage.run("innermost"):
+            pass
+
+    ends = [event for event in events_in(folder) if event["eventType"] == "COMPLETE"]
+    told = {event["job"]["name"]: facets(event)["relineage_seeds"].get("derivedFrom") for event in ends}
+    assert told == {
+        "outer": None, "part": "2a", "draw": "7", "inner": "2a", "again": None, "innermost": "2b"
+    }  # fmt: skip
+
+
 def test_s4_what_the_seed_does_not_fix_is_covered_or_named(lineage, folder):
     state = SeedState.from_master_seed(42)
     values = set()

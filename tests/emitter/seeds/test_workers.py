@@ -107,7 +107,7 @@ def test_workers_differ_from_each_other(lineage, method):
 def test_a_worker_draws_what_its_number_says():
     before = random.getstate(), np.random.get_state(legacy=False)
     try:
-        pickle.loads(pickle.dumps(SeedWorker(entropy=42)))(3)
+        pickle.loads(pickle.dumps(SeedWorker(entropy=Entropy(value=42, given=True))))(3)
         values = random.random(), np.random.random()
         python, words = library_seeds(worker_entropy(42, 3, 0))
         assert values == (random.Random(python).random(), np.random.RandomState(words).random())
@@ -294,6 +294,9 @@ def test_steps_in_a_seeded_worker_repeat_and_their_seeds_are_complete(tmp_path, 
 
     assert len(set(drawn)) == 3
     assert uncovered == {"draw": [], "job": []}
+    ends = [event for event in events_in(tmp_path / "one") if event["eventType"] == "COMPLETE"]
+    seeds = [(event["job"]["name"], event["run"]["facets"]["relineage_seeds"]) for event in ends]
+    assert {(job, one.get("derivedFrom")) for job, one in seeds} == {("draw", "2a"), ("job", None)}
     assert of_pool(tmp_path / "two", method) == (drawn, uncovered)
     if method == "spawn":  # a forked one goes on in the run, and derives its seeds from that
         worker = Entropy(value=worker_entropy(workers_entropy(42, "", 0), 0, 0), given=True)

@@ -1,0 +1,105 @@
+"""A call more, or an epoch: what differs then is told by its name, and the seed that nobody changed is not."""
+
+import json
+
+import numpy as np
+import pytest
+from emitted import events_in
+
+from relineage.consumer.ask import Ask
+from relineage.consumer.ingest.batch import Batch, Message
+from relineage.consumer.store import Store
+from relineage.emitter import Lineage
+
+
+def train(lineage, *, epochs=2, seed=7, part=None):
+    """Epochs one after the other, each on the weights of the one before; `part` is the seed of a run around them."""
+
+    @lineage.step
+    def epoch(weights, data):
+        return weights + np.random.permutation(data)
+
+    with lineage.run("training", seed=seed, params={"epochs": epochs}) as run:
+        weights, data = np.zeros(9), np.arange(9.0)
+        with lineage.run("part", seed=part):
+            for _ in range(epochs):
+                weights = epoch(weights, data)
+        run.output(weights, name="weights")
+
+
+def draws(lineage, *, calls=1):
+    @lineage.step(seed=7, names={"output": "drawn"})
+    def draw():
+        return np.random.random(9)
+
+    for _ in range(calls):
+        draw()
+
+
+def why(folder, job, execute, *variants):
+    """Why the last runs of a job differ, of two executions."""
+    ended = []
+    for changes in variants:
+        lineage = Lineage(namespace="n", environ={})
+        execute(lineage, **changes)
+        assert lineage.close()
+        runs = [e for e in events_in(folder) if e["job"]["name"] == job and e["eventType"] == "COMPLETE"]
+        ended.append(runs[-1]["run"]["runId"])
+    bodies = [json.dumps(event).encode() for event in events_in(folder)]
+    messages = [Message(body=body, source="s", offset=offset) for offset, body in enumerate(bodies)]
+    with Store.open(folder / "lineage.duckdb") as store:
+        store.ingest(Batch(messages))
+        told = Ask(store.connection).why(*ended)
+        in_sql = store.connection.execute(
+            "select what, grade, a, b from why(?, ?) order by rank", ended
+        ).fetchall()
+        assert [(one.what, one.grade, one.a, one.b) for one in told] == in_sql
+    return [(one.what, one.job_name, one.a, one.b) for one in told if one.grade == "cause"]
+
+
+@pytest.mark.parametrize(
+    ("variants", "job", "causes"),
+    [
+        pytest.param(
+            [{}, {"epochs": 3}],
+            "training",
+            [("input", "epoch"), ("parameter epochs", "training")],
+            id="an epoch more",
+        ),
+        pytest.param(
+            [{}, {"seed": 8}], "training", [("seed", "epoch")], id="another seed of the outermost run"
+        ),
+        pytest.param(
+            [{"part": 1}, {"part": 2}], "training", [("seed", "epoch")], id="another seed of a run in between"
+        ),
+    ],
+)
+def test_of_a_training_with_another_number_of_epochs_the_seed_is_no_cause(
+    variants, job, causes, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+
+    assert [one[:2] for one in why(tmp_path, job, train, *variants)] == causes
+
+
+def test_a_seed_is_told_as_the_one_that_was_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    [(_, _, a, b)] = why(tmp_path, "training", train, {"part": 1}, {"part": 2})
+
+    assert (a.split(",")[0], b.split(",")[0]) == ("1", "2")
+
+
+def test_where_the_step_alone_is_asked_for_it_is_a_parameter_of_the_run_around(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = why(tmp_path, "epoch", train, {}, {"epochs": 3})
+
+    assert [one[:2] for one in told] == [("input", "epoch"), ("parameter epochs of the parent run", "epoch")]
+
+
+def test_the_next_call_of_a_step_with_a_seed_is_another_call_and_no_other_seed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    [(what, job, a, b)] = why(tmp_path, "draw", draws, {}, {"calls": 2})
+
+    assert (what, job) == ("order of calls", "draw")
+    assert a.startswith("7, derived ")
+    assert b.startswith("7, derived ")
