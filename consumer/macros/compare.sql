@@ -162,8 +162,29 @@ create or replace macro reproducibility(x, served := false) as table (
                store.in_natural_order(list(distinct input) filter (where version_key in (from model_version) and digest is null)) as models_without_digest
         from reading group by run_id
     ),
+    -- What a run has written of its own, besides handing on, may be made of whatever runs within it have made.
+    wrote as (
+        select distinct writer_run_id::uuid as run_id, store.version_key(dataset_namespace, dataset_name, version) as version_key
+        from up where writer_run_id is not null
+    ),
+    within as materialized (
+        select c.parent_run_id as run_id, c.run_id as inner_run, j.name as job_name, w.version_key
+        from (select run_id::uuid as run_id from involved) i join store.run c on c.parent_run_id = i.run_id
+        join store.write w on w.run_id = c.run_id join store.job j on j.job_key = c.job_key where w.holds
+    ),
+    handed_on as (
+        select run_id, version_key from within
+        union
+        select m.run_id, other.version_key from within m
+        join store.version_digest mine on mine.version_key = m.version_key and mine.shared join store.version_digest other on other.digest = mine.digest and other.shared
+    ),
+    left_out as (
+        select run_id::varchar as run_id, store.in_natural_order(list(distinct job_name)) as left_out
+        from within semi join (from wrote anti join handed_on using (run_id, version_key)) o using (run_id)
+        where inner_run::varchar not in (select run_id from involved) group by run_id
+    ),
     known as (
-        select i.run_id, i.way, r.job_name, i.way.start.round > 0 and r.job_name is null as lost, q.* exclude (run_id), e.commit, e.dirty, e.snapshot, e.not_covered, e.python, e.packages, e.engine,
+        select i.run_id, i.way, f.left_out, r.job_name, i.way.start.round > 0 and r.job_name is null as lost, q.* exclude (run_id), e.commit, e.dirty, e.snapshot, e.not_covered, e.python, e.packages, e.engine,
                list_transform(list_filter(e.not_covered, lambda u: contains(u, ': in use, ')), lambda u: regexp_replace(u, ' \(b3-bytes1:[0-9a-f]{64}\)$', '')) as lacking,
                s.body as seeds, p.body as step,
                store.formless_parameters(p.body) as objects,
@@ -174,6 +195,7 @@ create or replace macro reproducibility(x, served := false) as table (
         from involved i
         left join runs r on r.run_id = i.run_id
         left join read_of q on q.run_id = i.run_id
+        left join left_out f on f.run_id = i.run_id
         left join environments e on e.run_id = i.run_id
         left join store.run_facet('relineage_seeds') s on s.run_id::varchar = i.run_id
         left join store.run_facet('relineage_step') p on p.run_id::varchar = i.run_id
@@ -181,12 +203,14 @@ create or replace macro reproducibility(x, served := false) as table (
     judged as (
         select run_id, job_name, way, lost, unnest([
             {place: 1, check_name: 'inputs_known',
-             status: case when len(nameless) > 0 then 'failed' when len(inferred) > 0 or len(only_stat) > 0 or len(objects) > 0 then 'unknown' else 'passed' end,
+             status: case when len(nameless) > 0 then 'failed' when len(inferred) > 0 or len(only_stat) > 0 or len(objects) > 0 or len(left_out) > 0 then 'unknown' else 'passed' end,
              reason: case
                  when len(nameless) > 0 then 'no version is known of ' || array_to_string(nameless, ', ')
                  when len(inferred) > 0 then 'no version was declared of ' || array_to_string(inferred, ', ') || '; the latest write before is taken'
                  when len(only_stat) > 0 then 'only size and time are known of ' || array_to_string(only_stat, ', ')
                  when len(objects) > 0 then 'only the type is known of parameter ' || array_to_string(objects, ', ')
+                 when len(left_out) > 0 then 'it may be made of what ' || array_to_string(left_out[:5], ', ') || case when len(left_out) > 5 then ', …' else '' end
+                     || ' made within, which it did not declare (run.input)'
                  when coalesce(inputs, 0) = 0 then 'it declared no inputs'
                  else 'each of ' || inputs || ' inputs has a version' end},
             {place: 2, check_name: 'inputs_unchanged',

@@ -292,7 +292,8 @@ create or replace macro store.setting_differences(pairs) as table (
 );
 
 -- What may have differed between the runs in `pairs` (run_a, run_b) without a trace: files that one of them had loaded and its snapshot does not
--- hold, where nobody can say whether they were the same; and parameters of which only the type is recorded. (run_a, run_b, files, parameters).
+-- hold, where nobody can say whether they were the same; parameters of which only the type is recorded; and, `within` them, the first runs
+-- that came to something else. (run_a, run_b, files, parameters, within).
 create or replace macro store.not_recorded(pairs) as table (
     with run as materialized (select run_a as run_id from query_table(pairs) union select run_b from query_table(pairs)),
     loaded as (
@@ -306,9 +307,33 @@ create or replace macro store.not_recorded(pairs) as table (
     formless as (
         select p.run_a, p.run_b, unnest(store.formless_parameters(s.body)) as parameter
         from query_table(pairs) p join store.last_said('run', ['relineage_step']) s on s.run_id in (p.run_a, p.run_b)
+    ),
+    -- Those of one job are counterparts in the order in which they began.
+    inner_run as (
+        select p.run_a, p.run_b, p.of_b, r.run_id, r.job_key, r.outcome, r.first_at,
+               row_number() over (partition by p.run_a, p.run_b, p.of_b, r.job_key order by r.first_at, r.run_id) as place
+        from (select run_a, run_b, run_a as parent_run_id, false as of_b from query_table(pairs) union all select run_a, run_b, run_b, true from query_table(pairs)) p
+        join store.run r using (parent_run_id)
+    ),
+    inner_pair as (
+        select run_a, run_b, job_key, min(first_at) filter (not of_b) as began,
+               any_value(run_id) filter (not of_b)::varchar as inner_a, any_value(run_id) filter (of_b)::varchar as inner_b
+        from inner_run group by run_a, run_b, job_key, place
+        having any_value(outcome) filter (not of_b) <> any_value(outcome) filter (of_b)
+    ),
+    first_apart as (
+        select run_a, run_b, min({began: began, inner_a: inner_a, inner_b: inner_b, job_key: job_key}) as p from inner_pair group by run_a, run_b
+    ),
+    lost as (
+        select run_a, run_b, file, null as parameter, null as within from unsure
+        union all select run_a, run_b, null, parameter, null from formless
+        union all
+        select run_a, run_b, null, null, j.name || ' within it came to something else: relineage why ' || p.inner_a || ' ' || p.inner_b
+        from first_apart join store.job j on j.job_key = p.job_key
     )
-    select run_a, run_b, string_agg(distinct file, ', ' order by file) as files, string_agg(distinct parameter, ', ' order by parameter) as parameters
-    from (select run_a, run_b, file, null as parameter from unsure union all select run_a, run_b, null, parameter from formless) group by run_a, run_b
+    select run_a, run_b, string_agg(distinct file, ', ' order by file) as files, string_agg(distinct parameter, ', ' order by parameter) as parameters,
+           any_value(within) as within
+    from lost group by run_a, run_b
 );
 
 -- What an input is called: by its role, by its name too where the role is not its alone.

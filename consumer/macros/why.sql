@@ -163,7 +163,7 @@ create or replace macro store.causes(a, b, targets, ends, insides, reorders, dif
            coalesce(missing, run_a::varchar), case when missing is null then run_b::varchar end, null
     from (
         select u.*, case when not known then 'no digest of what it wrote' when not recorded then 'nothing is recorded of its parameters and code'
-                         else coalesce(case when not covered then 'code in use was not kept: ' || l.files end, 'only the type is known of parameter ' || l.parameters) end as missing
+                         else coalesce(l.within, case when not covered then 'code in use was not kept: ' || l.files end, 'only the type is known of parameter ' || l.parameters) end as missing
         from query_table(unexplained) u left join query_table(lost) l on l.run_a = u.run_a and l.run_b = u.run_b
     )
     union all

@@ -10,8 +10,8 @@ from (select writer_run_id::uuid as run_id, start.round as round from store.upst
 semi join store.run using (run_id) group by run_id;
 
 -- name: make_run
--- Those, the runs of the same processes, since whoever repeats one of them repeats the process (`process`), and the runs
--- around them (`parent`).
+-- Those, the runs of the same processes, since whoever repeats one of them repeats the process (`process`), the runs around
+-- them (`parent`), and those directly within them, which verdicts tell of (`within`).
 create or replace temp table bundled_run as
 with recursive came as materialized (select run_id from bundled_came where part = 'upstream'),
 process as materialized (
@@ -25,13 +25,17 @@ together as (
     union
     select run_id from process where process in (select process from process semi join came using (run_id))
 ),
+within as (select r.run_id from store.run r semi join bundled_came c on c.run_id = r.parent_run_id),
 around(run_id) as (
     select run_id from together
+    union
+    select run_id from within
     union
     select unnest([r.parent_run_id, r.root_run_id]) from around a join store.run r using (run_id)
 )
 select a.run_id,
-       case when c.part is not null then c.part when a.run_id in (from together) then 'process' else 'parent' end as part,
+       case when c.part is not null then c.part when a.run_id in (from together) then 'process'
+            when a.run_id in (from within) then 'within' else 'parent' end as part,
        p.process
 from around a
 left join bundled_came c using (run_id)

@@ -281,7 +281,7 @@ create temp table lost as from store.not_recorded('unexplained');
 
 -- name: nothing_lost
 -- None, where there is nothing to look at.
-create temp table if not exists lost (run_a uuid, run_b uuid, files varchar, parameters varchar);
+create temp table if not exists lost (run_a uuid, run_b uuid, files varchar, parameters varchar, within varchar);
 
 -- name: cause
 -- What is told.

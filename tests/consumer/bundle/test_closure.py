@@ -106,6 +106,10 @@ TRAINED = [
             {1, 2, 3, 4}, id="the runs around it",
         ),
         pytest.param(
+            [event(n, 0, "START", run_facets={"parent": parent(n - 1)}) for n in (3, 4)],
+            {1, 2, 3}, id="the runs directly within it",
+        ),
+        pytest.param(
             [event(2, 1, "START", run_facets=process("p")), event(3, 30, run_facets=process("p")),
              event(4, 30, run_facets=process("q"))],
             {1, 2, 3}, id="runs of the same process",
