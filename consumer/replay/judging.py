@@ -82,6 +82,10 @@ def judged(wanted: Iterable[Member], run: Recorded, ran: Ran, means: Means) -> l
         else:
             what = "did not come to this run" if other is None else "did not complete this run"
             reason = f"the program {what}: it {ran.ended.words()}"
+            if "FileNotFoundError" in reason:
+                reason += (
+                    "; a replay has only the files that a run read with run.input and those of the snapshot"
+                )
             verdicts[one.run_id] = not_replayed(one, reason, means, [*ran.notes, *_not_covered(run)])
     return _explained(verdicts, came, run, ran)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from replay_projects import Project
+from replay_projects import Project, git
 
 from relineage.consumer.replay.closure import Wanted, replay_closure
 
@@ -108,3 +108,35 @@ def test_a_step_that_comes_out_otherwise_by_itself_is_replayed_with_its_program(
     verdict = ran.replay("scaled")
 
     assert (verdict.verdict, verdict.notes) == ("bitwise", ())
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_what_a_program_has_set_up_is_no_reason_to_say_not_reproduced_of_a_step(
+    ran: Project, lost: bool
+) -> None:
+    """By itself the step has another factor; whether the program has it, too, only the program can tell."""
+    ran.write(
+        steps="SCALE = {}\n" + STEPS.replace("* factor", "* factor * SCALE.get('by', 1)"),
+        program=PROGRAM.replace(
+            "import steps", "import steps\nsteps.SCALE['by'] = float(open('by.cfg').read())"
+        ),
+    )
+    (ran.folder / ".gitignore").write_text("by.cfg\n.relineage\n")
+    (ran.folder / "by.cfg").write_text("4")
+    ran.run("program.py")
+    as_steps(ran, "steps:scale")
+    if not lost:
+        git(ran.folder, "add", "--force", "by.cfg")
+        ran.run("program.py")
+        as_steps(ran, "steps:scale")
+
+    verdict = ran.replay("scaled")
+
+    assert verdict.verdict == ("not replayed" if lost else "bitwise"), verdict
+    if lost:
+        assert verdict.reason is not None
+        assert "FileNotFoundError" in verdict.reason
+        assert (
+            "those of the snapshot; called by itself, without that program, it came to something else: "
+            in verdict.reason
+        )
