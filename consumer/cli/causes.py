@@ -148,6 +148,8 @@ def _code(change: Change) -> Tree:
         tree.add(Text(f"… and {len(change.files) - max(len(lines), 5)} more files", style="dim"))
     if not change.files:
         tree.add(Text("no file differs", style="dim"))
+        for file in change.not_kept:
+            tree.add(Text(printable(f"{file} was in use, and is in neither"), style="bold"))
     return tree
 
 

@@ -251,6 +251,28 @@ def test_a_commit_of_a_module_or_of_what_may_be_read_is_a_cause(
     assert f"{file}:1" in relineage("why", "model").out
 
 
+def test_where_no_file_of_the_repository_differs_the_code_that_lies_elsewhere_is_named(
+    folder: Path, relineage: Run, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    library = tmp_path_factory.mktemp("library")
+    git(folder, "init", "--quiet")
+    (folder / ".gitignore").write_text("noise.txt\n.relineage\n")
+    (folder / "noise.txt").write_text("0")
+    step = STEP.replace("np.arange(size)", "np.arange(size) * elsewhere.SCALE")
+    commit(
+        folder,
+        conf_json='{"k": 1}',
+        train_py=f"import sys\nsys.path[:0] = [{str(library)!r}]\nimport elsewhere\n{step}",
+    )
+    for scale in ("1.0", "10.0"):
+        (library / "elsewhere.py").write_text(f"SCALE = {scale}\n")
+        execute(folder)
+    said = relineage("why", "made").out
+    assert said.startswith(" 1  code in make\n")
+    assert "no file differs" in said
+    assert f"{library / 'elsewhere.py'} was in use, and is in neither" in " ".join(said.split())
+
+
 def test_code_that_no_repository_here_holds_is_said_to_be_so(
     project: Path, relineage: Run, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
