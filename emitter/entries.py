@@ -75,7 +75,7 @@ def make_entries(
     keep: Keep,
 ) -> Made:
     """The entry of a declaration; the object is remembered under its name. What an inner run has written under another
-    name is read from there as well, else nobody would know where it comes from.
+    name, or what is saved now, is read from there as well, else nobody would know where it comes from.
     """
     recognised_by = description.digest if description.distinctive else None
     known = known_objects.find(said.data, recognised_by) if said.data is not None else None
@@ -93,6 +93,7 @@ def make_entries(
     original = None
     if known is not None and same_content:
         original = known.handed_on(said.direction, said.run_id)
+    saved = _saved(said, name, known_objects.made(recognised_by)) if original is None else None
     instant = original or said.instant
     if said.data is not None:
         here = Occurrence(
@@ -101,17 +102,16 @@ def make_entries(
         before = known.occurrences[-99:] if known is not None and same_content else ()
         # Who has no run around has nobody to hand it on.
         seen = (*before, here) if here.outer_runs else before
-        known_objects.remember(
-            said.data,
-            recognised_by,
-            Known(
-                name=name,
-                version=version,
-                digest=description.digest,
-                written=said.direction == "output" or (known is not None and same_content and known.written),
-                occurrences=seen,
-            ),
+        now = Known(
+            name=name,
+            version=version,
+            digest=description.digest,
+            written=said.direction == "output" or (known is not None and same_content and known.written),
+            occurrences=seen,
         )
+        known_objects.remember(said.data, recognised_by, now)
+        if recognised_by is not None and said.direction == "output" and original is None and said.outer_runs:
+            known_objects.remember_made(recognised_by, now)
     whole = dict(description.facets)
     if version is not None:
         whole["version"] = standard.version(version)
@@ -135,19 +135,20 @@ def make_entries(
         io_facets=io_facets,
     )
     part = None if member is None else (member.of, _part(member, entry, standard, producer))
-    if original is None or known is None or known.version is None:
+    read = saved
+    if original is not None and known is not None and known.name != name and "symlinks" not in whole:
+        read = (known, original, description.facets)
+    if read is None or said.direction == "input" or read[0].version is None:
         return Made(entries=(entry,), instant=instant, part=part)
-    if said.direction == "input" or known.name == name or "symlinks" in whole:
-        return Made(entries=(entry,), instant=instant, part=part)
-    facets = {**description.facets, "version": standard.version(known.version)}
+    facets = {**read[2], "version": standard.version(read[0].version)}
     source = replace(
         entry,
         direction="input",
-        name=known.name,
-        version=known.version,
+        name=read[0].name,
+        version=read[0].version,
         facets=fit_dataset(facets, keep),
         whole=facets,
-        io_facets={"relineage_io": io_facet("input", said.role, instant, origin, producer)},
+        io_facets={"relineage_io": io_facet("input", said.role, read[1], "forwarded", producer)},
         asked=False,
     )
     return Made(entries=(source, entry), instant=instant, part=part)
@@ -196,6 +197,19 @@ def _part(member: Member, entry: Entry, standard: StandardFacets, producer: str)
         whole=facets,
         io_facets={"relineage_io": said},
     )
+
+
+_Read = tuple[Known, datetime, Mapping[str, Mapping[str, Any]]]
+
+
+def _saved(said: Declaration, name: DatasetName, made: Known | None) -> _Read | None:
+    """What an inner run has made, and when, of which a file that is written now has the content. What else is told of
+    the file, such as the digest of its bytes, is not told of that.
+    """
+    if made is None or made.name == name or not isinstance(said.data, Path):
+        return None
+    instant = made.handed_on("output", said.run_id)
+    return None if instant is None else (made, instant, {})
 
 
 def _name(said: Declaration, known: Known | None) -> DatasetName:

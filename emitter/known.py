@@ -3,7 +3,8 @@ name.
 
 Decides when two calls speak of the same thing: the same object, by its address as long as it lives; a path by
 its name; what cannot be watched (texts, lists, dicts) by its digest, if that is distinctive. Whether an
-object has changed in between is told by its digest alone.
+object has changed in between is told by its digest alone. A file is what an inner run has made, too, if it has
+the digest of that: the frame was saved.
 """
 
 import threading
@@ -13,10 +14,12 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePath
+from typing import TypeVar
 
 from .naming import DatasetName, of_path
 
 _REMEMBERED_KEYS = 10_000  # by path or digest; objects are forgotten when they die
+_Key = TypeVar("_Key", bound=Hashable)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,7 @@ class KnownObjects:
         """Know none."""
         self._objects: dict[int, tuple[weakref.ref[object], Known]] = {}
         self._keys: OrderedDict[Hashable, Known] = OrderedDict()
+        self._made: OrderedDict[str, Known] = OrderedDict()  # by runs within others, by digest
         self._lock = threading.RLock()  # a weak reference may be cleared, and call back, while it is held
 
     def find(self, data: object, digest: str | None) -> Known | None:
@@ -83,15 +87,22 @@ class KnownObjects:
             key = _key(data, digest)
             return self._keys.get(key) if key is not None else None
 
+    def made(self, digest: str | None) -> Known | None:
+        """What a run within another one has made last, of this distinctive digest."""
+        with self._lock:
+            return self._made.get(digest) if digest is not None else None
+
+    def remember_made(self, digest: str, known: Known) -> None:
+        """Note what a run within another one has made."""
+        with self._lock:
+            _put(self._made, digest, known)
+
     def remember(self, data: object, digest: str | None, known: Known) -> None:
         """Note what was said of an object that is returned now."""
         with self._lock:
             key = _key(data, digest)
             if key is not None:
-                self._keys[key] = known
-                self._keys.move_to_end(key)
-                if len(self._keys) > _REMEMBERED_KEYS:
-                    self._keys.popitem(last=False)
+                _put(self._keys, key, known)
                 return
             if isinstance(data, _BY_DIGEST):
                 return
@@ -115,6 +126,13 @@ class KnownObjects:
 
 # Interned, cached or not to be watched: two equal ones may be one object by chance.
 _BY_DIGEST = (str, bytes, bytearray, int, float, complex, tuple, list, dict, set, frozenset, type(None))
+
+
+def _put(memory: OrderedDict[_Key, Known], key: _Key, known: Known) -> None:
+    memory[key] = known
+    memory.move_to_end(key)
+    if len(memory) > _REMEMBERED_KEYS:
+        memory.popitem(last=False)
 
 
 def _key(data: object, digest: str | None) -> Hashable | None:

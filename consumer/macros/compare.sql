@@ -172,10 +172,12 @@ create or replace macro reproducibility(x, served := false) as table (
         from (select run_id::uuid as run_id from involved) i join store.run c on c.parent_run_id = i.run_id
         join store.write w on w.run_id = c.run_id join store.job j on j.job_key = c.job_key where w.holds
     ),
+    -- Only what leads on to the run that made it is known to come from there.
+    made as (from within where inner_run::varchar in (select run_id from involved)),
     handed_on as (
-        select run_id, version_key from within
+        select run_id, version_key from made
         union
-        select m.run_id, other.version_key from within m
+        select m.run_id, other.version_key from made m
         join store.version_digest mine on mine.version_key = m.version_key and mine.shared join store.version_digest other on other.digest = mine.digest and other.shared
     ),
     left_out as (

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from emitted import events_in
+from streams import TABLE_A, dataset, encode, event, parent
 
 from relineage.consumer.ask import Ask
 from relineage.consumer.ingest.batch import Batch, Message
@@ -31,7 +32,7 @@ def train(lineage, rate, how):
         if how == "handed on":
             run.output(weights, name="model")
         else:
-            np.save("model.npy", np.append(weights, rate))
+            np.save("model.npy", weights if how == "saved as it is" else np.append(weights, rate))
             run.output(Path("model.npy"), name="model")
 
 
@@ -54,6 +55,7 @@ def asked(folder, how, rates, question):
         ("saved", "unknown", {"training"}),
         ("declared", "passed", {"training", "fit", "load"}),
         ("handed on", "passed", {"training", "fit", "load"}),
+        ("saved as it is", "passed", {"training", "fit", "load"}),
     ],
 )
 def test_what_was_made_within_and_not_declared_leaves_the_inputs_unknown(
@@ -66,6 +68,22 @@ def test_what_was_made_within_and_not_declared_leaves_the_inputs_unknown(
     [found] = [one for one in checks if one.check_name == "inputs_known" and one.job_name == "training"]
     assert found.status == status
     assert ("fit, load" in found.reason) == (status == "unknown")
+
+
+def test_the_same_content_made_within_counts_as_handed_on_only_where_the_trace_leads_there(tmp_path):
+    """A worker process made it, say, and nobody recorded that it was read."""
+    model, made = (dataset(("n", name), name, digests=[TABLE_A]) for name in ("model", "made"))
+    told = [
+        event(1, 10, outputs=(model,)),
+        event(2, 5, job=("n", "fit"), outputs=(made,), run_facets={"parent": parent(1)}),
+    ]
+    messages = [Message(body=encode(one), source="s", offset=offset) for offset, one in enumerate(told)]
+    with Store.open(tmp_path / "lineage.duckdb") as store:
+        store.ingest(Batch(messages))
+        checks = Ask(store.connection).reproducibility("model")
+
+    [found] = [one for one in checks if one.check_name == "inputs_known"]
+    assert (found.status, "fit" in found.reason) == ("unknown", True)
 
 
 def test_why_names_the_first_run_within_that_came_to_something_else(tmp_path, monkeypatch):
