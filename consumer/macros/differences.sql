@@ -371,10 +371,16 @@ create or replace macro store.loose_ends(sides, targets) as table (
     from query_table(targets) where same is not true and not bare and (run_a is null or run_b is null)
 );
 
+-- Whether something is known by its bytes alone, by its digest.
+create or replace macro store.is_bytes(digest) as regexp_matches(digest, '^b3-(bytes|folder)1:');
+
 -- Which columns, rows and tensors differ, of `ends` (above): of the data itself, else (a file known by its bytes) of what its
 -- reader made of it. (run_a, run_b, slot, what, value_a, value_b): types where these differ, else digests.
 create or replace macro store.inside_differences(ends) as table (
-    with raw as materialized (select run_a, run_b, slot, version_a, version_b from query_table(ends) where in_a and in_b and not same and not wired),
+    with raw as materialized (
+        select run_a, run_b, slot, version_a, version_b, store.is_bytes(content_a) and store.is_bytes(content_b) as bytes_only
+        from query_table(ends) where in_a and in_b and not same and not wired
+    ),
     reader as materialized (select unnest(list(distinct run_a) || list(distinct run_b)) as run_id from raw where run_a is not null),
     made as materialized (
         select w.run_id, w.role, w.dataset_key, w.version_key, hash(w.run_id, w.role, w.dataset_key) as output
@@ -385,7 +391,7 @@ create or replace macro store.inside_differences(ends) as table (
         union
         select r.run_a, r.run_b, r.slot, x.version_key, y.version_key, false
         from raw r join made x on x.run_id = r.run_a join made y on y.output = hash(r.run_b, x.role, x.dataset_key)
-        where x.version_key is distinct from y.version_key
+        where r.bytes_only and x.version_key is distinct from y.version_key
     ),
     version as materialized (select version_a as version_key from compared union select version_b from compared),
     inside as materialized (from store.insides('version')),

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from emitted import events_in
 
@@ -103,3 +104,20 @@ def test_the_next_call_of_a_step_with_a_seed_is_another_call_and_no_other_seed(t
     assert (what, job) == ("order of calls", "draw")
     assert a.startswith("7, derived ")
     assert b.startswith("7, derived ")
+
+
+def tabulate(lineage, *, text, value):
+    with lineage.run("tabulate", seed=1) as run:
+        data = "a text " * 99 + str(value) if text else np.arange(9.0) * value
+        run.input(data, name="data")
+        run.output(pd.DataFrame({"a": np.arange(9.0) * value}), name="table")
+
+
+@pytest.mark.parametrize(("text", "what"), [(False, "input"), (True, "column a")])
+def test_of_data_that_is_not_known_by_its_bytes_alone_no_column_of_what_was_made_of_it_is_told(
+    text, what, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    told = why(tmp_path, "tabulate", tabulate, {"text": text, "value": 1}, {"text": text, "value": 2})
+
+    assert [one[0] for one in told] == [what]
