@@ -54,12 +54,20 @@ create or replace macro store.silent_pairs(levels, differences) as table (
     anti join (select run_a, run_b from query_table(differences) where kind = 'asked') s using (run_a, run_b)
 );
 
--- Pairs that were asked for the same and of which only one has read what some run made, or an input more, or another output: what was handed
--- to them was decided by the run around them. (run_a, run_b).
+-- Pairs that were asked for the same and of which only one has read what some run made, or an input more, or another output, or an object
+-- without a name of its own: what was handed to them was decided by the run around them. (run_a, run_b).
 create or replace macro store.rewired_pairs(sides, differences) as table (
-    select distinct run_a, run_b from query_table(sides)
-    anti join (select run_a, run_b from query_table(differences) where kind = 'asked') s using (run_a, run_b)
-    where not same and not followed and (dataset_a is null or dataset_b is null or writer_a is not null or writer_b is not null)
+    with loose as (
+        select * from query_table(sides)
+        anti join (select run_a, run_b from query_table(differences) where kind = 'asked') s using (run_a, run_b)
+        where not same and not followed
+    )
+    select run_a, run_b from loose where dataset_a is null or dataset_b is null or writer_a is not null or writer_b is not null
+    union
+    -- Rule R8 calls it by its reader's job.
+    select l.run_a, l.run_b from loose l
+    join store.dataset d on d.dataset_key = l.dataset_a join store.run r on r.run_id = l.run_a join store.job j on j.job_key = r.job_key
+    where d.namespace = j.namespace and d.name = j.name || '/' || l.role
 );
 
 -- Pairs whose settings may have had an effect besides what they were asked for.

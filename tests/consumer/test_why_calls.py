@@ -106,6 +106,34 @@ def test_the_next_call_of_a_step_with_a_seed_is_another_call_and_no_other_seed(t
     assert b.startswith("7, derived ")
 
 
+def handed(lineage, *, scale, named):
+    @lineage.step
+    def fit(x):
+        return x.cumsum()
+
+    with lineage.run("around", seed=1, params={"scale": scale}) as run:
+        made = np.arange(20.0) * scale
+        if named:
+            run.input(made, name="measured")
+        run.output(fit(made), name="fitted")
+
+
+@pytest.mark.parametrize(
+    ("named", "causes"),
+    [
+        (False, [("input", "fit"), ("parameter scale of the parent run", "fit")]),
+        (True, [("input", "fit")]),  # what has a name is data
+    ],
+)
+def test_of_an_object_that_a_run_hands_to_a_step_the_parameters_of_that_run_may_be_the_cause(
+    named, causes, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    told = why(tmp_path, "fit", handed, {"scale": 1, "named": named}, {"scale": 2, "named": named})
+
+    assert [one[:2] for one in told] == causes
+
+
 def tabulate(lineage, *, text, value):
     with lineage.run("tabulate", seed=1) as run:
         data = "a text " * 99 + str(value) if text else np.arange(9.0) * value
