@@ -47,7 +47,7 @@ def test_the_guess_in_python_is_that_of_sql(new_store: Any) -> None:
     law()
 
 
-def loop(side: int, changed: int) -> list[bytes]:
+def loop(execution: int, changed: int, side: int) -> list[bytes]:
     """A training loop: each step reads the state that the one before has left, and a batch, of which one is another."""
     messages = []
     for n in range(DEEP):
@@ -59,16 +59,18 @@ def loop(side: int, changed: int) -> list[bytes]:
         )
         read = (state, batch) if n else (batch,)
         messages.append(
-            encode(event(side * 10_000 + n, n + 1, job=("n", "step"), inputs=read, outputs=(after,)))
+            encode(event(execution * 10_000 + n, n + 1, job=("n", "step"), inputs=read, outputs=(after,)))
         )
     return messages
 
 
-@pytest.mark.parametrize("changed", [0, 60])
-def test_of_a_loop_of_many_steps_the_batch_that_was_another_is_named(changed: int, new_store: Any) -> None:
+@pytest.mark.parametrize(("changed", "sides"), [(0, (1, 2)), (60, (1, 2)), (60, (1, 2, 2))])
+def test_of_a_loop_of_many_steps_the_batch_that_was_another_is_named(
+    changed: int, sides: tuple[int, ...], new_store: Any
+) -> None:
     store = new_store()
-    store.ingest(loop(1, changed))
-    store.ingest(loop(2, changed))
+    for execution, side in enumerate(sides, 1):
+        store.ingest(loop(execution, changed, side))
     a, b = (run_id(side * 10_000 + DEEP - 1) for side in (1, 2))
     causes = Ask(store.connection).why(a, b)
     [cause] = causes
