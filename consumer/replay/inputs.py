@@ -100,7 +100,7 @@ def _put(
     if wanted & digests_at(target):
         return
     for place in places:
-        if os.path.lexists(place):
+        if os.path.exists(place):  # noqa: PTH110 - never raises; a link to nothing is lost
             _replace(place, target)
             if wanted & digests_at(target):
                 return
@@ -142,7 +142,7 @@ def _fetched(one: Input, objects: Store, target: Path, kept: str) -> str | None:
 
 def _gone(one: Input, path: str, places: Sequence[Path]) -> str:
     was = f"{one.digests[0][:_NAMED_BY]}…"
-    there = next((place for place in places if os.path.lexists(place)), None)
+    there = next((place for place in places if os.path.exists(place)), None)  # noqa: PTH110 - never raises
     if there is None:
         others = [str(place) for place in places if str(place) != path]
         nor = "".join(f", and it is not at {other}" for other in others)

@@ -67,6 +67,11 @@ def a_lost_input(project: Project) -> None:
     (project.folder / "raw.bin").unlink()
 
 
+def a_link_to_nothing(project: Project) -> None:
+    a_lost_input(project)
+    (project.folder / "raw.bin").symlink_to("gone.bin")
+
+
 def a_forged_input(project: Project) -> None:
     (project.folder / "raw.bin").write_text("something else")
 
@@ -105,6 +110,7 @@ CASES = [
     Planted("moved code, kept", moved_code, False, {"code_reachable": "passed"}, 0, "reproduced bitwise",
             snapshot="on"),
     Planted("lost input", a_lost_input, False, {"inputs_unchanged": "unknown"}, 2, "raw.bin is lost: "),
+    Planted("link to nothing", a_link_to_nothing, False, {"inputs_unchanged": "unknown"}, 2, "raw.bin is lost: "),
     Planted("forged input", a_forged_input, False, {"inputs_unchanged": "failed"}, 2,
             "raw.bin is not what was read: it was b3-bytes1:"),
     Planted("moved code", moved_code, False, {"code_reachable": "unknown"}, 2, "git fetch"),
