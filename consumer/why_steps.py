@@ -1,6 +1,7 @@
 """`why` step by step, which is sooner than as one query: planned for what there is, and without what has nothing to do.
 
-Decides which steps are left out. What they do is in macros/why.sql, in which order in queries/why_steps.sql.
+Decides which steps are left out, and which are taken again. What they do is in macros/why.sql, in which order in
+queries/why_steps.sql.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ NEEDS = MappingProxyType(
 )
 
 # What is done again where it matters which of several runs has written something.
-AGAIN = ("guess", "deeper", "unbound", "undecided", "more", "more_writing", "more_bound")
+AGAIN = ("guess", "deeper", "unbound", "again", "undecided", "more", "more_writing", "more_bound")
 
 
 def take_steps(cursor: engine.DuckDBPyConnection, a: str, b: str) -> engine.DuckDBPyConnection:

@@ -156,7 +156,7 @@ def make_entries(
 
 def _member(said: Declaration, description: Description, members: Members) -> Member | None:
     """The state of another run that the object is a part of: read, or handed on from an inner run."""
-    if said.data is None or description.digest is None:
+    if said.data is None or isinstance(said.data, dict) or description.digest is None:
         return None
     found = members.find(said.data, description.digest)
     if found is None or found.of.run.run_id == said.run_id:

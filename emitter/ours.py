@@ -56,7 +56,14 @@ def seeds_facet(record: "SeedRecord", producer: str) -> dict[str, Any]:
         for one in record.libraries
     ]
     return {
-        **_seeds_facet(record.given, record.derivation, switches, record.uncovered, producer),
+        **_seeds_facet(
+            record.given,
+            record.derived_from is not None,
+            record.derivation,
+            switches,
+            record.uncovered,
+            producer,
+        ),
         "entropy": record.entropy,
         **_without_nulls(derivedFrom=record.derived_from),
         "libraries": libraries,
@@ -66,6 +73,7 @@ def seeds_facet(record: "SeedRecord", producer: str) -> dict[str, Any]:
 @lru_cache(maxsize=_MOST_REMEMBERED)
 def _seeds_facet(
     given: bool,
+    derived: bool,
     derivation: str,
     switches: tuple[tuple[str, str], ...],
     uncovered: tuple[str, ...],
@@ -74,7 +82,12 @@ def _seeds_facet(
     from ..facets.seeds import RelineageSeedsRunFacet
 
     return RelineageSeedsRunFacet(
-        entropy="0", given=given, derivation=derivation, switches=dict(switches), uncovered=uncovered
+        entropy="0",
+        given=given,
+        derived_from="0" if derived else None,
+        derivation=derivation,
+        switches=dict(switches),
+        uncovered=uncovered,
     ).to_wire(producer)
 
 

@@ -87,7 +87,7 @@ def code_changes(
     *,
     elsewhere: bool = False,
 ) -> dict[_Key, Change]:
-    """Of each two runs of which `code` or `commit` is told, what has changed, by their ids.
+    """Of each two runs of which `code` or `commit` is told, or that nothing differs, what has changed, by their ids.
 
     Args:
         causes: The rows of `why`.
@@ -95,7 +95,11 @@ def code_changes(
         repositories: Those around these folders are asked first.
         elsewhere: The folders that the runs name are of another machine, and are left alone.
     """
-    wanted = {(cause.run_a, cause.run_b) for cause in causes if cause.what in ("code", "commit")}
+    wanted = {
+        (cause.run_a, cause.run_b)
+        for cause in causes
+        if cause.what in ("code", "commit") or _says_nothing_differs(cause)
+    }
     run_ids = sorted({run_id for pair in wanted for run_id in pair if run_id is not None})
     if not run_ids:
         return {}
@@ -133,16 +137,28 @@ def with_commits_weighed(causes: Sequence[Cause], changes: Mapping[_Key, Change]
         causes: The rows of `why`.
         changes: Of `code_changes`.
     """
-    silent = {(one.run_a, one.run_b) for one in causes if _says_nothing_differs(one)}
-    read = {pair for pair in silent if pair in changes and changes[pair].may_be_read}
+    # The commit is told once of all runs of a job that have it: any of them may be the one that read what it touches.
+    commits = {
+        (cause.job_name, touched.a, touched.b): cause
+        for cause in causes
+        if cause.what == "commit" and (touched := changes[cause.run_a, cause.run_b]).may_be_read
+    }
+    read = set()
     result = []
-    for cause in causes:
-        pair = (cause.run_a, cause.run_b)
-        change = changes.get(pair)
-        if pair in read and _says_nothing_differs(cause):
+    for cause in causes:  # those that count stand first
+        change = changes.get((cause.run_a, cause.run_b))
+        kind = None if change is None else (cause.job_name, change.a, change.b)
+        if kind in commits and _says_nothing_differs(cause):
+            if kind not in read:
+                result.append(
+                    replace(
+                        commits[kind], grade="cause", path=cause.path, run_a=cause.run_a, run_b=cause.run_b
+                    )
+                )
+            read.add(kind)
             continue
-        if pair in read and cause.what == "commit":
-            cause = replace(cause, grade="cause")
+        if kind in read and cause.what == "commit":
+            continue
         if cause.grade == "cause" and cause.what == "commit" and change is not None and change.holds_no_code:
             if change.not_kept:
                 lost = f"code in use was not kept: {', '.join(change.not_kept)}"

@@ -70,7 +70,7 @@ comment on column store.served_run.run_id is 'The run.';
 comment on column store.served_run.served_from is 'The run that computed what it handed out.';
 
 -- Writes of `versions` (version_key) with the times of the reads that have seen them by rule `version` (bind.sql): (version_key, run_id, role, from_at, until_at,
--- written_at, sure, only). Not `sure`: if the read is late, as another run has written it at the same time. `only`: there is no other write, as far as is known here.
+-- written_at, sure, alone). Not `sure`: where another run has written it at the same time, as then the least run decides. `alone`: there is no other write.
 create or replace macro store.write_spans(versions) as table (
     with held as (from store.write semi join query_table(versions) v using (version_key) where holds),
     written as (
@@ -80,14 +80,14 @@ create or replace macro store.write_spans(versions) as table (
         from held where origin = 'forwarded' and version_key not in (select version_key from held where origin <> 'forwarded')
     )
     select version_key, run_id, role, if(lag(written_at) over span is null, '-infinity', written_at) as from_at, lead(written_at, 1, 'infinity') over span as until_at, written_at,
-           lag(written_at) over span is distinct from written_at as sure, false as only
+           lag(written_at) over span is distinct from written_at as sure, false as alone
     from written window span as (partition by version_key order by written_at, run_id, role)
 );
 
 -- The same of versions that were written once, which is sooner.
 create or replace view store.only_write as
 select version_key, any_value(run_id) as run_id, any_value(role) as role, '-infinity'::timestamp as from_at, 'infinity'::timestamp as until_at,
-       any_value(written_at) as written_at, true as sure, true as only
+       any_value(written_at) as written_at, true as sure, true as alone
 from store.write where holds and version_key is not null group by version_key having count(*) = 1;
 comment on view store.only_write is 'Writes of versions that were written once, as of all times.';
 comment on column store.only_write.version_key is 'The version.';
@@ -97,7 +97,7 @@ comment on column store.only_write.from_at is 'Since when a read sees it.';
 comment on column store.only_write.until_at is 'And until when.';
 comment on column store.only_write.written_at is 'When it was written.';
 comment on column store.only_write.sure is 'Whether that is so for late reads, too.';
-comment on column store.only_write.only is 'There is no other write.';
+comment on column store.only_write.alone is 'There is no other write.';
 
 -- What was read, by its place in the table.
 create or replace view store.held_read as select rowid as read, run_id, dataset_key, version_key, role, read_at from store.read where holds;
@@ -115,29 +115,41 @@ select distinct role from (select any_value(role) as role from store.held_read g
 comment on view store.role_of_several is 'Roles in which some run has read several things.';
 comment on column store.role_of_several.role is 'The role.';
 
--- Where the counterparts of reads in `roles` of several are to be found: (read, slot, by_role), for what is alone of its dataset in its role, and for what is
--- alone in it.
+-- Where the counterparts of reads in `roles` of several are to be found: (read, slot, by_role), for what is alone of its dataset in its role, for as
+-- many versions of one dataset in the order in which they were read, and for what is alone in the role.
 create or replace macro store.slots_of_several(roles) as table (
-    with mine as (from store.held_read semi join query_table(roles) r using (role))
-    select any_value(read) as read, hash(any_value(role), any_value(dataset_key)) as slot, false as by_role from mine group by hash(run_id, role, dataset_key) having count(*) = 1
+    with mine as (from store.held_read semi join query_table(roles) r using (role)),
+    of_dataset as (
+        select any_value(read) as read, hash(any_value(role), any_value(dataset_key)) as slot, hash(run_id, role, dataset_key) as place, count(*) as many from mine group by place
+    ),
+    crowd as (select place from of_dataset where many > 1),
+    crowded as (
+        select m.*, m.version_key is not null and w.run_id is null as plain
+        from (from mine where hash(run_id, role, dataset_key) in (from crowd)) m
+        left join (select distinct run_id, version_key from store.write where holds) w on w.run_id = m.run_id and w.version_key = m.version_key
+    )
+    select read, slot, false as by_role from of_dataset where many = 1
+    union all
+    select read, hash(role, dataset_key, row_number() over (side order by read_at, version_key), count(*) over side), false
+    from crowded window side as (partition by run_id, role, dataset_key) qualify bool_and(plain) over side
     union all
     select any_value(read), hash(any_value(role)), true from mine group by hash(run_id, role) having count(*) = 1
 );
 
 -- Of `reads` (as store.held_read) those of which there is nothing to choose, by versions alone, each with the run that has written what it saw, of `writes`
--- (store.write_spans), if any: (read, run_id, dataset_key, version_key, role, slot, key, by_role, content, writer, out_role). `slot`: where its counterpart
+-- (store.write_spans), if any: (read, run_id, dataset_key, version_key, role, slot, key, by_role, content, writer, out_role, alone). `slot`: where its counterpart
 -- is to be found, `slots` (store.slots_of_several) for the `roles` of several, else the role; `key`: the same of this run. `content`: what it
 -- holds, as one number (store.twin). `writer`: of what was handed out from a cache (store.served_run) the run that computed it.
 create or replace macro store.slotted_reads(reads, writes, roles, slots, twins, serving) as table (
     select r.read, r.run_id, r.dataset_key, r.version_key, r.role, coalesce(l.slot, hash(r.role)) as slot, hash(r.run_id, coalesce(l.slot, hash(r.role))) as key, coalesce(l.by_role, false) as by_role,
-           coalesce(t.content, hash(r.version_key)) as content, if(w.run_id = r.run_id, null, coalesce(s.served_from, w.run_id)) as writer, w.role as out_role
+           coalesce(t.content, hash(r.version_key)) as content, if(w.run_id = r.run_id, null, coalesce(s.served_from, w.run_id)) as writer, w.role as out_role, coalesce(w.alone, false) as alone
     from query_table(reads) r
     left join query_table(writes) w on w.version_key = r.version_key and r.read_at >= w.from_at and r.read_at < w.until_at
     left join query_table(slots) l on l.read = r.read
     left join query_table(twins) t on t.version_key = r.version_key
     left join query_table(serving) s on s.run_id = w.run_id
     where r.version_key is not null and (l.read is not null or r.role not in (from query_table(roles)))
-        and (w.role is null or (w.sure and w.run_id <> r.run_id) or (w.only and w.written_at >= r.read_at))
+        and (w.role is null or (w.sure and w.run_id <> r.run_id) or (w.alone and w.written_at >= r.read_at))
 );
 
 -- So many levels the command and Python follow in SQL: it takes as long as fetching what 100,000 runs have read (deep_pairs.py).
@@ -162,17 +174,27 @@ create or replace macro store.held_by(pairs) as table (
     from store.held_read semi join (select run_a as run_id from query_table(pairs) union all select run_b from query_table(pairs)) using (run_id)
 );
 
+-- Of `reads` (store.slotted_reads) what the run had written itself: that is no input of it. Where it has the only write, that is seen above.
+create or replace macro store.read_again(reads) as table (
+    select distinct s.read from query_table(reads) s join store.read r on r.rowid = s.read
+    join store.write w on w.run_id = s.run_id and w.version_key = s.version_key and w.written_at < r.read_at
+    where w.holds and not s.alone
+);
+
 -- Versions of which it decides something in `pairs` which of several runs has written them, where `reads` (store.slotted_reads) do not know it, with
--- all others that were written as many times: (version_key).
-create or replace macro store.versions_undecided(pairs, reads) as table (
+-- all others that were written as many times, and of which `writes` (store.write_spans) do not tell: (version_key). After the first time with all that
+-- were written up to twice as often, so that it is asked for a few times, however differently often the steps of a pipeline were done.
+create or replace macro store.versions_undecided(pairs, reads, writes) as table (
     with silent as (from query_table(reads) where out_role is null and version_key in (select version_key from store.write where holds)),
     undecided as (
         select x.version_key from query_table(pairs) p join silent x on x.run_id = p.run_a join query_table(reads) y on y.key = hash(p.run_b, x.slot) where x.version_key <> y.version_key
         union
         select y.version_key from query_table(pairs) p join silent y on y.run_id = p.run_b join query_table(reads) x on x.key = hash(p.run_a, y.slot) where x.version_key <> y.version_key
     ),
-    times as (select distinct writes from (select count(*) as writes from store.write semi join undecided using (version_key) where holds group by version_key))
-    select version_key from store.write where holds and version_key is not null group by version_key having count(*) in (from times)
+    often as (select distinct times from (select count(*) as times from store.write semi join undecided using (version_key) where holds group by version_key)),
+    most as (select if(bool_or(not alone), 2 * (select max(times) from often), 0) as times from query_table(writes))
+    select version_key from store.write anti join query_table(writes) w using (version_key)
+    where holds and version_key is not null group by version_key having count(*) in (from often) or count(*) <= (from most)
 );
 
 -- What pairs of runs (run_a, run_b, depth) have read, `of_b` on the second side, but not what they had written themselves. A read is known by its

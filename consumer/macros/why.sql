@@ -197,7 +197,7 @@ create or replace macro store.pairs_shown(told) as table (select distinct first.
 
 -- And ranked, each with the way from it to the result, of `ways` (store.ways).
 create or replace macro store.ranked_causes(told, ways) as table (
-    select row_number() over (order by t.grade, t.first.nearness, t.weight, store.natural(t.what), store.natural(t.role), w.text, t.first) as rank,
+    select row_number() over (order by t.grade, t.first.nearness, t.weight, store.natural(t.what), store.natural(t.role), w.text, t.first, t.value_a, t.value_b, t.tail) as rank,
            t.job_name, t.role, t.what, t.value_a as a, t.value_b as b,
            case when t.tail is null then w.text when w.run_a is null then t.tail else concat_ws(' ← ', w.text, t.job_name, t.tail) end as path,
            ['cause', 'unknown', 'also'][t.grade + 1] as grade, t.first.run_a::varchar as run_a, t.first.run_b::varchar as run_b, t.runs
@@ -214,7 +214,9 @@ create or replace macro why(a, b) as table (
     several as materialized (from store.role_of_several),
     place_of_several as materialized (from store.slots_of_several('several')),
     writing as (from store.write_spans('store.version')),
-    read as materialized (from store.slotted_reads('store.held_read', 'writing', 'several', 'place_of_several', 'twin', 'serving')),
+    known as materialized (from store.slotted_reads('store.held_read', 'writing', 'several', 'place_of_several', 'twin', 'serving')),
+    again as materialized (from store.read_again('known')),
+    read as materialized (from known anti join again using (read)),
     guess as materialized (from store.guessed_pairs('start', 'read', null)),
     twin_read as materialized (from store.twins_read('guess', 'twin')),
     unsure as materialized (from store.versions_unsure('twin_read')),

@@ -77,13 +77,21 @@ create or replace temp view held as from store.held_by('guess') anti join bound 
 -- Nobody is known yet to have written that.
 create or replace temp table unbound as from store.slotted_reads('held', 'writing', 'role', 'slot', 'twin', 'serving');
 
+-- name: known
+-- All together.
+create or replace temp view known as from bound union all from unbound;
+
+-- name: again
+-- But what a run had written itself is no input of it.
+create or replace temp table again as from store.read_again('known');
+
 -- name: slotted
--- And all that may be compared.
-create or replace temp view slotted as from bound union all from unbound;
+-- What may be compared.
+create or replace temp view slotted as from known anti join again using (read);
 
 -- name: undecided
 -- Of which it matters who of several has.
-create or replace temp table undecided as from store.versions_undecided('guess', 'slotted');
+create or replace temp table undecided as from store.versions_undecided('guess', 'slotted', 'writing');
 
 -- name: more
 -- Who has when.

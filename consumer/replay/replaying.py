@@ -62,9 +62,13 @@ def replay_process(
     if by_itself is not None and by_itself.verdict in ("bitwise", "within tolerance"):
         return [by_itself], {}
     if by_itself is not None:
-        means.say(f"(called by itself it is not the same: {by_itself.reason}; now the whole program)")
+        means.say(f"(called by itself it is {by_itself.verdict}: {by_itself.reason}; now the whole program)")
     verdicts, made = _replayed_program(run, wanted, means, folder / "program", remade)
-    if by_itself is not None and verdicts[0].verdict == "not replayed" != by_itself.verdict:
+    if (
+        by_itself is not None
+        and by_itself.verdict != "not replayed"
+        and verdicts[0].verdict == "not replayed"
+    ):
         # What the program had set up may have decided it: the settings of a module, a variable.
         other = f"called by itself, without that program, it came to something else: {by_itself.reason}"
         return [replace(verdicts[0], reason=f"{verdicts[0].reason}; {other}")], {}

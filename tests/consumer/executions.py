@@ -20,17 +20,21 @@ class Execution:
     digests: tuple[bool, bool]
     undeclared: set[int]
     read_again: set[int]
+    older: set[int]
     forwarded: set[int]
 
-    def entry(self, number: int, role: str, second: int, origin: str = "declared") -> Any:
-        """A table at one time."""
-        content = f"b3-table1:{number + 2:02}{self.other[number]:02}" + "0" * 60
+    def entry(
+        self, number: int, role: str, second: int, origin: str = "declared", *, older: bool = False
+    ) -> Any:
+        """A table at one time; or what it had been before, which nobody has written."""
+        other = self.other[number] + 7 * older
+        content = f"b3-table1:{number + 2:02}{other:02}" + "0" * 60
         # A table may be written into other bytes; it is the same all the same.
-        copy = f"b3-bytes1:{number + 2:02}{self.written[number] or 0:02}{self.other[number]:02}" + "0" * 58
+        copy = f"b3-bytes1:{number + 2:02}{self.written[number] or 0:02}{other:02}" + "0" * 58
         known = [content] if self.written[number] is None else [content, copy]
         return dataset(
             ("d", f"t{number}{self.renamed[number]}"),
-            content if number % 3 or self.digests[0] else f"v{self.other[number]}",
+            content if number % 3 or self.digests[0] else f"v{other}",
             digests=known if self.digests[1] or number % 2 else None,
             io=occurrence(role, second, origin),
         )
@@ -47,6 +51,8 @@ class Execution:
                 for n, role in reads
                 if n < number
             ]
+            if number in self.older:
+                read += [self.entry(n, role, second - 1, older=True) for n, role in reads if n < number]
             if number in self.read_again:
                 read.append(self.entry(number, "again", second + 1 + number % 2))
             wrote = (self.entry(number, "out", second + 1),)
@@ -89,6 +95,7 @@ def two_executions(draw: st.DrawFn) -> tuple[list[bytes], int]:
             digests=(draw(st.booleans()), draw(st.booleans())),
             undeclared=draw(st.sets(st.integers(-2, steps - 1), max_size=2)),
             read_again=draw(some),
+            older=draw(some),
             forwarded=draw(some),
         )
     repeats = draw(st.lists(st.sampled_from(SIDES), max_size=2))

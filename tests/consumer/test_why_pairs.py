@@ -5,6 +5,7 @@ Bindings are taken from the view `inputs`, which other tests compare with the or
 
 from collections import Counter, defaultdict
 from dataclasses import astuple, dataclass
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ class Read:
     version: str | None
     digest: str | None
     writer: str | None
+    at: datetime
 
 
 def same(x: Read, y: Read) -> bool:
@@ -36,10 +38,18 @@ def same(x: Read, y: Read) -> bool:
 
 
 def counterparts(xs: list[Read], ys: list[Read]) -> list[tuple[Read, Read]]:
-    """Of one role: by dataset, and those left over by their names' order where there are equally many."""
+    """Of one role: by dataset, in the order in which they were read, and those left over by their names' order where
+    there are equally many.
+    """
     known = {x.dataset for x in xs} & {y.dataset for y in ys}
-    left = [sorted((r for r in side if r.dataset not in known), key=lambda r: r.dataset) for side in (xs, ys)]
-    named = [(x, y) for x in xs for y in ys if x.dataset == y.dataset]
+    left = [
+        sorted((r for r in side if r.dataset not in known), key=lambda r: (r.dataset, r.at))
+        for side in (xs, ys)
+    ]
+    named = []
+    for dataset in known:
+        x, y = (sorted((r for r in side if r.dataset == dataset), key=lambda r: r.at) for side in (xs, ys))
+        named += list(zip(x, y, strict=False))
     return named + (list(zip(*left, strict=True)) if len(left[0]) == len(left[1]) else [])
 
 
@@ -77,7 +87,7 @@ def test_the_runs_compared_are_those_of_a_naive_walk(new_store: Any) -> None:
         reads: dict[str, dict[str, list[Read]]] = defaultdict(lambda: defaultdict(list))
         # What a run itself has written before is no input.
         rows = store.sql(
-            """select run_id, role, dataset_name, version, digest, writer_run_id from inputs i
+            """select run_id, role, dataset_name, version, digest, writer_run_id, read_at from inputs i
                where not exists (from outputs o where o.run_id = i.run_id and o.dataset_name = i.dataset_name
                                  and o.version = i.version and o.written_at < i.read_at)"""
         )

@@ -1,10 +1,12 @@
 """The steps of `why`: in ordinary lineages the pairs are guessed rightly, however often somebody has made the same."""
 
+from dataclasses import astuple
 from typing import Any
 
 import pytest
-from streams import dataset, encode, event, occurrence, run_id
+from streams import dataset, encode, event, facet, occurrence, run_id
 
+from relineage.consumer.ask import Ask
 from relineage.consumer.why_steps import take_steps
 
 STEPS = 5
@@ -99,3 +101,114 @@ def test_of_several_writes_the_one_that_was_seen_is_followed(
         pairs = cursor.execute("select run_a::varchar, run_b::varchar from pair").fetchall()
 
     assert set(pairs) == {(run_id(30), run_id(40))} | ({(seen, run_id(20))} if seen else set())
+
+
+def rounds_and_answer(cursor: Any, a: str, b: str) -> tuple[int, Any]:
+    """How often the pairs were guessed, and what was answered."""
+    asked = []
+
+    class Counted:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(cursor, name)
+
+        def execute(self, statement: str, *values: Any) -> Any:
+            asked.append("temp table guess" in statement)
+            return cursor.execute(statement, *values)
+
+    counted: Any = Counted()
+    answer = take_steps(counted, a, b).fetchall()
+    return sum(asked), answer
+
+
+def test_a_pipeline_that_was_begun_again_from_each_of_its_stages_is_guessed_a_few_times(
+    new_store: Any,
+) -> None:
+    stages = 16
+    store = new_store()
+    for side in (1, 2):
+        for begin in range(stages):
+            second = side * 10_000 + begin * 100
+            store.ingest(
+                [
+                    encode(
+                        event(
+                            side * 100_000 + begin * 100 + n,
+                            second + 2 * n + 1,
+                            job=("n", f"s{n}"),
+                            inputs=(dataset(("d", f"t{n}"), f"{side}", io=occurrence("x", second + 2 * n)),),
+                            outputs=(
+                                dataset(
+                                    ("d", f"t{n + 1}"), f"{side}", io=occurrence("y", second + 2 * n + 1)
+                                ),
+                            ),
+                        )
+                    )
+                    for n in range(begin, stages)
+                ]
+            )
+    a, b = (run_id(side * 100_000 + (stages - 1) * 101) for side in (1, 2))
+    with store.connection.cursor() as cursor:
+        rounds, [cause] = rounds_and_answer(cursor, a, b)
+        misguessed = cursor.execute("select * from misguess").fetchall()
+    assert (cause[3], cause[4], cause[5]) == ("input", "1", "2")
+    assert misguessed == []
+    assert rounds <= 6
+
+
+def test_what_a_run_reads_of_its_own_is_no_input_though_another_has_written_it_in_between(
+    new_store: Any,
+) -> None:
+    store = new_store()
+    # Runs 1 and 2 train on one table at the same time, 3 and 4 on another; each reads its own model again.
+    for run, raw, second, verbose in ((1, 1, 20, 0), (2, 1, 22, 1), (3, 2, 120, 0), (4, 2, 122, 2)):
+        parameters = [{"name": "verbose", "type": "int", "value": str(verbose)}]
+        step = facet(operation="fit", code="b3-code1:" + "0" * 64, parameters=parameters)
+        table = dataset(("d", "raw"), f"r{raw}", io=occurrence("raw", second - 5))
+        model, again = (
+            dataset(("d", "model"), f"m{raw}", io=occurrence(role, at))
+            for role, at in (("model", second), ("check", second + 5))
+        )
+        fitted = event(
+            run, second + 8, job=("n", "fit"), inputs=(table, again), outputs=(model,),
+            run_facets={"relineage_step": step},
+        )  # fmt: skip
+        store.ingest([encode(fitted)])
+    found = Ask(store.connection).why(run_id(1), run_id(3))
+    assert [(one.what, one.a, one.b, one.run_a) for one in found] == [("input", "r1", "r2", run_id(1))]
+    asked = store.sql("from why($a, $b)", {"a": run_id(1), "b": run_id(3)})
+    assert [astuple(one) for one in found] == asked
+
+
+def test_versions_of_one_dataset_in_one_role_are_counterparts_in_their_order_without_a_walk(
+    new_store: Any,
+) -> None:
+    store = new_store()
+    for side in (1, 2):
+        raw = dataset(("d", "raw"), f"{side}", io=occurrence("raw", side * 100))
+        checkpoints = [
+            dataset(("d", "checkpoint"), f"{n} {side}", io=occurrence("checkpoint", side * 100 + n))
+            for n in (1, 2, 3)
+        ]
+        made = dataset(("d", "score"), f"{side}", io=occurrence("score", side * 100 + 8))
+        for n, one in enumerate(checkpoints):
+            store.ingest(
+                [
+                    encode(
+                        event(side * 10 + n, side * 100 + n, job=("n", "fit"), inputs=(raw,), outputs=(one,))
+                    )
+                ]
+            )
+        seen = tuple(
+            dataset(("d", "checkpoint"), f"{n} {side}", io=occurrence("checkpoint", side * 100 + 4 + n))
+            for n in (1, 2, 3)
+        )
+        store.ingest(
+            [encode(event(side * 10 + 9, side * 100 + 8, job=("n", "score"), inputs=seen, outputs=(made,)))]
+        )
+    with store.connection.cursor() as cursor:
+        [cause] = take_steps(cursor, run_id(19), run_id(29)).fetchall()
+        misguessed = cursor.execute("select * from misguess").fetchall()
+        pairs = cursor.execute("select run_a::varchar, run_b::varchar from pair").fetchall()
+    assert misguessed == []
+    assert set(pairs) == {(run_id(10 + n), run_id(20 + n)) for n in (0, 1, 2, 9)}
+    assert (cause[3], cause[4], cause[5], cause[10]) == ("input", "1", "2", 3)

@@ -492,3 +492,28 @@ def test_code_that_comes_with_an_argument_is_named(argument: str, project: Path,
     causes = relineage("why", "fitted", "--json").json
     assert [(one["what"], one["job_name"]) for one in causes if one["grade"] == "cause"] == [("code", "fit")]
     assert "models.py:" in relineage("why", "fitted").out
+
+
+TWICE = STEP.replace(
+    "make(9)",
+    """
+@lineage.step(names={"output": "joined"})
+def join(a, b):
+    return a[:5] + b[:5]
+
+join(make(9), make(5))
+""",
+).replace(', names={"output": "made"}', "")
+
+
+def test_a_changed_configuration_is_the_cause_for_every_call_that_may_have_read_it(
+    folder: Path, relineage: Run
+) -> None:
+    git(folder, "init", "--quiet")
+    (folder / ".gitignore").write_text("noise.txt\n.relineage\n")
+    (folder / "noise.txt").write_text("0")
+    for number in (1, 2):
+        commit(folder, train_py=TWICE, conf_json=f'{{"k": {number}}}')
+        execute(folder)
+    found = relineage("why", "joined", "--json").json
+    assert [one["what"] for one in found if one["grade"] == "cause"] == ["commit"]

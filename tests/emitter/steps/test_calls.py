@@ -162,12 +162,13 @@ def test_the_calls_of_a_step_with_a_seed_differ_and_repeat_in_the_next_process(p
         @lineage.step(seed=7, job="other")
         def other(): return float(np.random.normal())
     """
+    monkeypatch.setattr("relineage.emitter.process._CALLS", {})  # as a fresh process has it
     steps = project.module(text)
     drawn = [steps.draw() for _ in range(4)]
     with steps.lineage.run("outer", seed=1):
         drawn.append(steps.draw())
     assert len({*drawn, steps.other()}) == 6
-    monkeypatch.setattr("relineage.emitter.process._CALLS", {})  # as a fresh process has it
+    monkeypatch.setattr("relineage.emitter.process._CALLS", {})
     again = project.module(text)
 
     assert [again.draw() for _ in range(5)] == drawn
