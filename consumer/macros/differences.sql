@@ -374,17 +374,21 @@ create or replace macro store.loose_ends(sides, targets) as table (
 -- Whether something is known by its bytes alone, by its digest.
 create or replace macro store.is_bytes(digest) as regexp_matches(digest, '^b3-(bytes|folder)1:');
 
--- Which columns, rows and tensors differ, of `ends` (above): of the data itself, else (a file known by its bytes) of what its
--- reader made of it. (run_a, run_b, slot, what, value_a, value_b): types where these differ, else digests.
+-- Which columns, rows and tensors differ, of `ends` (above): of the data itself, else (a file known by its bytes) of the table that was
+-- made of it and of nothing else, as by a step that loads it: what else a reader made, such as a model of a configuration, is not what is in
+-- the file. (run_a, run_b, slot, what, value_a, value_b): types where these differ, else digests.
 create or replace macro store.inside_differences(ends) as table (
     with raw as materialized (
         select run_a, run_b, slot, version_a, version_b, store.is_bytes(content_a) and store.is_bytes(content_b) as bytes_only
         from query_table(ends) where in_a and in_b and not same and not wired
     ),
-    reader as materialized (select unnest(list(distinct run_a) || list(distinct run_b)) as run_id from raw where run_a is not null),
+    reader as materialized (select unnest(list(distinct run_a) || list(distinct run_b)) as run_id from raw where run_a is not null and bytes_only),
+    loader as materialized (
+        select run_id from store.read semi join reader using (run_id) where holds group by run_id having count(*) = 1
+    ),
     made as materialized (
         select w.run_id, w.role, w.dataset_key, w.version_key, hash(w.run_id, w.role, w.dataset_key) as output
-        from store.write w join reader using (run_id) where w.holds
+        from store.write w join loader using (run_id) where w.holds
     ),
     compared as materialized (
         select run_a, run_b, slot, version_a, version_b, true as itself from raw
@@ -421,7 +425,7 @@ create or replace macro store.inside_differences(ends) as table (
                             and (least_rows < 65536 or (least(length(leaves_a), length(leaves_b)) // 64 >= least_rows // 65536 and row_text is null)), false) as longer
             from ranged
         )
-        where itself or not known
+        where itself or (not known and kind = 'column')
     )
     select run_a, run_b, slot, kind || ' ' || name || coalesce(', rows ' || row_text, '') as what,
            case when one.type <> other.type then one.type else one.digest end as value_a,

@@ -149,3 +149,24 @@ def test_of_data_that_is_not_known_by_its_bytes_alone_no_column_of_what_was_made
     told = why(tmp_path, "tabulate", tabulate, {"text": text, "value": 1}, {"text": text, "value": 2})
 
     assert [one[0] for one in told] == [what]
+
+
+def configured(lineage, *, table, model, value):
+    with lineage.run("train", seed=1) as run:
+        run.input(f"rate: {value}", name="configuration")
+        if table:
+            run.input(pd.DataFrame({"x": np.arange(9.0)}), name="data")
+        made = np.arange(9.0) * value
+        run.output({"weight": made, "bias": made + 1} if model else pd.DataFrame({"a": made}), name="made")
+
+
+@pytest.mark.parametrize(("table", "model"), [(False, True), (True, False), (True, True)])
+def test_of_a_configuration_no_tensor_or_column_of_what_was_made_with_it_is_told(
+    table, model, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    told = why(
+        tmp_path, "train", configured, *({"table": table, "model": model, "value": value} for value in (1, 2))
+    )
+
+    assert [one[0] for one in told] == ["input"]
