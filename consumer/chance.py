@@ -1,6 +1,7 @@
 """What runs say of chance, for an answer that ends with it.
 
-Decides that only runs are asked of which *non-determinism* is told.
+Decides that only runs are asked of which *non-determinism* is told, and with which value a switch leaves open what one
+seed gives: of some that is when they are on. What `deterministic=True` sets is decided in emitter/seeds/switches.py.
 """
 
 from __future__ import annotations
@@ -12,6 +13,20 @@ from . import engine
 from .ask import Cause
 from .named import named
 
+# By name, the value in small letters. Of other switches, such as those of precision, neither value does.
+_LEAVES_OPEN = {
+    "PYTHONHASHSEED": "random",
+    "TF_CUDNN_DETERMINISTIC": "0",
+    "TF_DETERMINISTIC_OPS": "0",
+    "tensorflow.is_op_determinism_enabled": "false",
+    "torch.are_deterministic_algorithms_enabled": "false",
+    "torch.backends.cuda.matmul.allow_tf32": "true",
+    "torch.backends.cudnn.allow_tf32": "true",
+    "torch.backends.cudnn.benchmark": "true",
+    "torch.backends.cudnn.deterministic": "false",
+    "torch.is_deterministic_algorithms_warn_only_enabled": "true",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Chance:
@@ -22,6 +37,15 @@ class Chance:
     switches: Mapping[str, str] = field(default_factory=dict)
     uncovered: Sequence[str] = ()
     unseen: Sequence[str] = ()
+
+    @property
+    def open_switches(self) -> Sequence[str]:
+        """The switches that leave open what one seed gives, as `name = value`."""
+        return [
+            f"{name} = {value}"
+            for name, value in self.switches.items()
+            if _LEAVES_OPEN.get(name) == value.strip().lower()
+        ]
 
 
 def chances_of(connection: engine.DuckDBPyConnection, causes: Sequence[Cause]) -> dict[str, Chance]:

@@ -21,7 +21,6 @@ from .output import short, terminal
 
 MOST_CAUSES = 30
 MOST_CHARACTERS = 160  # of a value; --json has all
-_OFF = frozenset({"0", "false", "off", "no", "none", "random", ""})
 
 
 def print_causes(
@@ -154,15 +153,14 @@ def _code(change: Change) -> Tree:
 
 
 def _chance(chances: Sequence[Chance]) -> list[Tree]:
-    """Switches that were off, sources of chance that no seed covers, and what may have differed unseen."""
-    switches = {(name, value) for chance in chances for name, value in chance.switches.items()}
-    off = sorted(f"{name} = {value}" for name, value in switches if value.strip().lower() in _OFF)
+    """Determinism switches that were off, sources of chance that no seed covers, and what may have differed unseen."""
+    off = sorted({switch for chance in chances for switch in chance.open_switches})
     uncovered = list(dict.fromkeys(source for chance in chances for source in chance.uncovered))
     result = []
     unseen = list(dict.fromkeys(one for chance in chances for one in chance.unseen))
     told = {
         "in no digest, and may differ": unseen,
-        "switches that were off": off,
+        "determinism switches that were off": off,
         "not covered by a seed": uncovered,
     }
     for heading, members in told.items():
