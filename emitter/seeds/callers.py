@@ -89,8 +89,18 @@ def _computes(kind: str, top: str, module: str, frame: FrameType) -> bool:
         return top in _COMPUTING
     if top in _MACHINERY or (module + ".").startswith(_MACHINERY_MODULES):
         return False
-    # Made when the library was imported: whether it is ever used cannot be seen.
-    return frame.f_code.co_name != "<module>"
+    return not _is_being_imported(frame)
+
+
+def _is_being_imported(frame: FrameType | None) -> bool:
+    """Whether the library runs to be imported: its module, the body of a class, or a function that these call.
+    A generator that is made there may never be used, which cannot be seen.
+    """
+    while frame is not None and _kind(frame.f_code.co_filename) != "own":
+        if frame.f_code.co_name == "<module>" and module_of(frame) != "__main__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 @lru_cache(maxsize=4096)

@@ -321,3 +321,22 @@ def test_a_training_repeats_bit_by_bit_with_its_seed(lineage: Lineage) -> None:
     first = train(42)
     torch.manual_seed(1)
     assert train(42) == first != train(43)
+
+
+FIRST_OPTIMIZER = """
+import os, torch
+from relineage.emitter.seeds import Seeding, entropy_of
+seeding = Seeding(entropy_of(42), os.environ)
+seeding.begin()
+torch.optim.SGD(torch.nn.Linear(2, 1).parameters(), lr=0.1)
+seeding.end()
+print(seeding.record().uncovered)
+"""
+
+
+def test_what_torch_imports_for_its_first_optimizer_is_no_chance_that_no_seed_covers(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_OPTIMIZER], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+
+    assert done.stdout == "()\n"

@@ -204,6 +204,33 @@ def test_worker_processes_are_not_observed_and_it_is_said() -> None:
     assert uncovered(work) == ("not observed: what worker processes draw (multiprocessing)",)
 
 
+LIBRARY = """
+import random
+in_module = random.Random()
+class Dummy:
+    in_class = random.Random()
+def made():
+    return random.Random()
+in_function = made()
+"""
+
+
+def test_a_generator_that_a_library_makes_when_it_is_imported_does_not_count(tmp_path, monkeypatch) -> None:
+    """As sympy does, which torch imports when the first optimizer is made."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    (folder / "drawing_library.py").write_text(LIBRARY)
+    monkeypatch.syspath_prepend(str(folder))
+
+    def load() -> None:
+        import drawing_library  # noqa: F401
+
+    assert uncovered(load) == ()
+    [told] = uncovered(lambda: sys.modules["drawing_library"].made())
+    assert told.startswith(PYTHON)
+    assert told.endswith("through drawing_library)")
+
+
 def test_the_functions_are_as_they_were_afterwards_and_look_the_same_meanwhile() -> None:
     functions: dict[str, Callable[[], object]] = {
         "os.urandom": lambda: os.urandom,
