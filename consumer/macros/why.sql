@@ -138,15 +138,19 @@ create or replace macro store.causes(a, b, targets, ends, insides, reorders, dif
     select 0, 2, run_a, run_b, null, slot, 'order of columns', value_a, value_b, null from query_table(reorders)
     union all
     -- One change that came with several runs, such as one seed for all of them, is one cause: where it is sure to have had
-    -- an effect, else where something was drawn, else where it came first.
+    -- an effect, else where something was drawn, else where it came first. A seed from which a run drew nothing is not sure to have had one
+    -- where the run was asked for something else besides (`idle`).
     select case when case when kind = 'renamed' then g.level and not g.asked and not g.chance
                           when kind = 'chance' then coalesce(drawn, g.level and not g.asked)
-                          else g.level or (not bool_or(g.level) over change
+                          else (g.level and not o.idle) or (not bool_or(g.level and not o.idle) over change
                                            and row_number() over (change order by coalesce(o.drawn, false) desc, g.depth desc, o.run_a, o.run_b) = 1) end
                 then 0 else 2 end,
            case what when 'seed' then 3 when 'parameter' then 4 when 'code' then 5 else 6 end,
            o.run_a, o.run_b, g.depth, null, concat_ws(' ', what, nullif(key, '')), value_a, value_b, null
-    from query_table(differences) o join query_table(explanations) g using (run_a, run_b) left join store.run r on r.run_id = o.run_a
+    from (
+        select *, what = 'seed' and not coalesce(drawn, true) and bool_or(kind = 'asked' and what <> 'seed') over (partition by run_a, run_b) as idle
+        from query_table(differences)
+    ) o join query_table(explanations) g using (run_a, run_b) left join store.run r on r.run_id = o.run_a
     where kind in ('asked', 'renamed', 'chance')
     window change as (partition by o.what, o.key, o.base_a, o.base_b, case when o.what = 'parameter' then r.job_key end)
     qualify o.what <> 'order of calls' or (g.level and not g.asked and not g.chance) or row_number() over (change order by g.depth desc, o.run_a, o.run_b) = 1

@@ -170,3 +170,35 @@ def test_of_a_configuration_no_tensor_or_column_of_what_was_made_with_it_is_told
     )
 
     assert [one[0] for one in told] == ["input"]
+
+
+def shuffled(lineage, *, seed, scale):
+    """A step that draws nothing, and one that does, in one run with a seed."""
+
+    @lineage.step
+    def scaled(frame, scale):
+        return frame * scale
+
+    @lineage.step
+    def shuffle(frame):
+        return frame.sample(frac=1.0)
+
+    with lineage.run("all", seed=seed):
+        shuffle(scaled(pd.DataFrame({"a": np.arange(9.0)}), scale))
+
+
+@pytest.mark.parametrize(
+    ("seed", "scale", "causes"),
+    [
+        (2, 2, [("parameter scale", "scaled"), ("seed", "shuffle")]),
+        (2, 1, [("seed", "shuffle")]),
+        (1, 2, [("parameter scale", "scaled")]),
+    ],
+)
+def test_a_seed_is_told_where_it_was_drawn_from_and_not_of_a_step_that_something_else_explains(
+    seed, scale, causes, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    told = why(tmp_path, "shuffle", shuffled, {"seed": 1, "scale": 1}, {"seed": seed, "scale": scale})
+
+    assert [one[:2] for one in told] == causes
