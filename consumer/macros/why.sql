@@ -148,8 +148,11 @@ create or replace macro store.causes(a, b, targets, ends, insides, reorders, dif
            case what when 'seed' then 3 when 'parameter' then 4 when 'code' then 5 else 6 end,
            o.run_a, o.run_b, g.depth, null, concat_ws(' ', what, nullif(key, '')), value_a, value_b, null
     from (
-        select *, what = 'seed' and not coalesce(drawn, true) and bool_or(kind = 'asked' and what <> 'seed') over (partition by run_a, run_b) as idle
-        from query_table(differences)
+        select d.*, d.what = 'seed' and not coalesce(d.drawn, true) and i.run_a is not null as idle
+        from query_table(differences) d left join (
+            select distinct run_a, run_b from query_table(differences) semi join (from query_table(differences) where what = 'seed' and not drawn) s using (run_a, run_b)
+            where kind = 'asked' and what <> 'seed'
+        ) i on i.run_a = d.run_a and i.run_b = d.run_b
     ) o join query_table(explanations) g using (run_a, run_b) left join store.run r on r.run_id = o.run_a
     where kind in ('asked', 'renamed', 'chance')
     window change as (partition by o.what, o.key, o.base_a, o.base_b, case when o.what = 'parameter' then r.job_key end)
