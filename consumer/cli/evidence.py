@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ from ..named import named
 from ..replay.places import below
 from ..submodules import lacks, submodules
 from .asked import work_tree
-from .reached import Finding, Reach, Version, recorded_versions, worst
+from .reached import Finding, Reach, Version, models_among, recorded_versions, worst
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 # A writer bound by these wrote the very version or content that was read.
@@ -66,22 +66,21 @@ def with_evidence(
         with_data: The bundle was made with contents.
     """
     run_ids = sorted({check.run_id for check in checks})
-    models = _models(connection, run_ids)
     written = _written(connection, run_ids) if deep else {}
-    wanted = {_version(hop) for hop in hops if hop.reader_run_id is not None and hop.version is not None}
-    wanted.update(one for some in (*models.values(), *written.values()) for one in some)
+    read = {_version(hop) for hop in hops if hop.reader_run_id is not None and hop.version is not None}
+    wanted = read.union(*written.values())
     reach = Reach(
         recorded=recorded_versions(wanted, connection), objects=objects, deep=deep or packed is not None,
         looking_at=looking_at, bundled=packed is not None, with_data=with_data,
         may_be=partial(_in_this_work_tree, roots=_roots(connection, run_ids), here=work_tree(folder)),
     )  # fmt: skip
-    data = _data(hops, models, reach)
+    data = _data(hops, reach)
     filled = {
         "inputs_unchanged": {run_id: worst(list(found.values())) for run_id, found in data.items()},
         "code_reachable": _code_reachable(run_ids, connection, folder, objects, deep)
         if packed is None
         else _code_in_bundle(run_ids, connection, packed, objects),
-        "weights_known": _weights(models, data),
+        "weights_known": _weights(models_among(read, connection), data),
     }
     added: dict[str, tuple[str, Mapping[str, Finding]]] = {
         "setting_recorded": ("setting_equal", _settings(run_ids, connection))
@@ -114,9 +113,7 @@ def _version(hop: Hop) -> Version:
     return hop.dataset_namespace, hop.dataset_name, hop.version or ""
 
 
-def _data(
-    hops: Sequence[Hop], models: Mapping[str, Sequence[Version]], reach: Reach
-) -> dict[str, dict[Version, Finding]]:
+def _data(hops: Sequence[Hop], reach: Reach) -> dict[str, dict[Version, Finding]]:
     """Of each run what looking at its inputs has shown."""
     found: dict[str, dict[Version, Finding]] = defaultdict(dict)
     for hop in hops:
@@ -130,27 +127,18 @@ def _data(
     return found
 
 
-def _models(connection: engine.DuckDBPyConnection, run_ids: Sequence[str]) -> dict[str, list[Version]]:
-    return _by_run(connection.execute(named("evidence")["models_read"], {"run_ids": run_ids}).fetchall())
-
-
 def _written(connection: engine.DuckDBPyConnection, run_ids: Sequence[str]) -> dict[str, list[Version]]:
-    return _by_run(connection.execute(named("evidence")["written"], {"run_ids": run_ids}).fetchall())
-
-
-def _by_run(rows: Iterable[tuple[str, str, str, str | None]]) -> dict[str, list[Version]]:
+    rows = connection.execute(named("evidence")["written"], {"run_ids": run_ids}).fetchall()
     found: dict[str, list[Version]] = defaultdict(list)
-    for run_id, namespace, name, version in rows:
-        found[run_id].append((namespace, name, version or ""))
+    for run_id, *version in rows:
+        found[run_id].append(tuple(version))
     return found
 
 
-def _weights(
-    models: Mapping[str, Sequence[Version]], data: Mapping[str, Mapping[Version, Finding]]
-) -> dict[str, Finding]:
+def _weights(models: Set[Version], data: Mapping[str, Mapping[Version, Finding]]) -> dict[str, Finding]:
     result = {}
-    for run_id, versions in models.items():
-        found = [data[run_id][one] for one in versions if one in data.get(run_id, {})]
+    for run_id, findings in data.items():
+        found = [findings[one] for one in sorted(findings) if one in models]
         if found:
             result[run_id] = worst(found)
     return result

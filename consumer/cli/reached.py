@@ -131,14 +131,23 @@ def recorded_versions(
     versions: Iterable[Version], connection: engine.DuckDBPyConnection
 ) -> dict[Version, tuple[frozenset[str], tuple[str, ...]]]:
     """The digests of some versions, and the paths under which they are known."""
-    ordered = sorted(set(versions))
-    columns = {
-        key: [version[i] for version in ordered] for i, key in enumerate(("namespaces", "names", "versions"))
-    }
-    rows = connection.execute(named("evidence")["recorded"], columns).fetchall()
+    rows = connection.execute(named("evidence")["recorded"], _columns(versions)).fetchall()
     return {
         (namespace, name, version): (frozenset(digests), tuple(paths))
         for namespace, name, version, digests, paths in rows
+    }
+
+
+def models_among(versions: Iterable[Version], connection: engine.DuckDBPyConnection) -> set[Version]:
+    """Those of some versions that are models."""
+    return set(connection.execute(named("evidence")["models"], _columns(versions)).fetchall())
+
+
+def _columns(versions: Iterable[Version]) -> dict[str, list[str]]:
+    """Versions as the statements take them."""
+    ordered = sorted(set(versions))
+    return {
+        key: [version[i] for version in ordered] for i, key in enumerate(("namespaces", "names", "versions"))
     }
 
 

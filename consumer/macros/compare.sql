@@ -126,15 +126,35 @@ create or replace macro store.switches_off(seeds_body) as
             lambda s: (seeds_body ->> ('/switches/' || s.name)) = s.wrong),
         lambda s: s.name);
 
--- Versions that are said to be models, and files with the name of one: of what a pickle holds, nothing is said.
-create or replace view store.model_version as
-select version_key from store.version_facet
-where key = 'relineage_model' or (key = 'datasetType' and upper(body ->> '$.datasetType') = 'MODEL')
-union
-select v.version_key from store.version v join store.dataset d using (dataset_key)
-where regexp_matches(d.name, '\.(joblib|pkl|pickle|pt|pth|ckpt|onnx|h5|keras|gguf|cbm|ubj)$', 'i');
-comment on view store.model_version is 'Versions that are models, by what is said of them or by their names.';
-comment on column store.model_version.version_key is 'The version.';
+-- Which of `versions` (version_key) are models: those that are said to be, and files with the name of one: of what a pickle holds, nothing is
+-- said. (version_key).
+create or replace macro store.models_among(versions) as table (
+    -- Through lists, so that the planner takes them for the small sides that they mostly are.
+    with wanted as (select unnest(list(distinct version_key)) as version_key from query_table(versions)),
+    named as materialized (select v.version_key, v.version, d.dataset_key, d.name from store.version v join wanted using (version_key) join store.dataset d using (dataset_key)),
+    named_dataset as materialized (select unnest(list(distinct dataset_key)) as dataset_key from named),
+    said as materialized (
+        select f.event_digest, f.location, f.ordinal, f.dataset_key
+        from store.facet f join named_dataset using (dataset_key)
+        where f.location in ('inputs', 'outputs', 'dataset')
+            and (f.key = 'relineage_model' or (f.key = 'datasetType' and upper(f.body ->> '$.datasetType') = 'MODEL'))
+    ),
+    event as materialized (select unnest(list(distinct event_digest)) as event_digest from said),
+    -- As in store.version_facet, but of these events only.
+    entry as (
+        select f.event_digest, f.location, f.ordinal, f.dataset_key,
+               any_value(f.body) filter (where f.key = 'version') as version_body,
+               any_value(f.body) filter (where f.key = 'relineage_content') as content_body
+        from store.facet f join event using (event_digest)
+        where f.key in ('version', 'relineage_content') and f.location in ('inputs', 'outputs', 'dataset')
+        group by f.event_digest, f.location, f.ordinal, f.dataset_key
+    )
+    select n.version_key
+    from entry e semi join said using (event_digest, location, ordinal, dataset_key)
+    join named n on n.dataset_key = e.dataset_key and n.version = store.declared_version(e.version_body, e.content_body)
+    union
+    select version_key from named where regexp_matches(name, '\.(joblib|pkl|pickle|pt|pth|ckpt|onnx|h5|keras|gguf|cbm|ubj)$', 'i')
+);
 
 -- With `served` also those that computed what runs were served with from the cache of steps, of which nothing may be known.
 create or replace macro reproducibility(x, served := false) as table (
@@ -151,7 +171,7 @@ create or replace macro reproducibility(x, served := false) as table (
                version, digest, how, writer_run_id, store.version_key(dataset_namespace, dataset_name, version) as version_key
         from up where reader_run_id is not null
     ),
-    model_version as materialized (from store.model_version),
+    model_version as materialized (from store.models_among('reading')),
     read_of as (
         select run_id,
                store.in_natural_order(list(distinct input) filter (where version is null)) as nameless,
@@ -185,6 +205,9 @@ create or replace macro reproducibility(x, served := false) as table (
         from within semi join (from wrote anti join handed_on using (run_id, version_key)) o using (run_id)
         where inner_run::varchar not in (select run_id from involved) group by run_id
     ),
+    asked as materialized (select unnest(list(run_id::uuid)) as run_id from involved),
+    said as materialized (from store.last_said('asked', ['relineage_environment', 'processing_engine', 'sourceCodeLocation', 'relineage_seeds', 'relineage_step'])),
+    job as (select r.run_id::varchar as run_id, j.name as job_name from store.run r join asked using (run_id) join store.job j using (job_key)),
     known as (
         select i.run_id, i.way, f.left_out, r.job_name, i.way.start.round > 0 and r.job_name is null as lost, q.* exclude (run_id), e.commit, e.dirty, e.snapshot, e.not_covered, e.python, e.packages, e.engine,
                list_transform(list_filter(e.not_covered, lambda u: contains(u, ': in use, ')), lambda u: regexp_replace(u, ' \(b3-bytes1:[0-9a-f]{64}\)$', '')) as lacking,
@@ -195,12 +218,12 @@ create or replace macro reproducibility(x, served := false) as table (
                list_filter(from_json(json_extract(s.body, '$.uncovered'), '["VARCHAR"]'), lambda u: not starts_with(u, 'not observed: ')) as used,
                store.switches_off(s.body) as off
         from involved i
-        left join runs r on r.run_id = i.run_id
+        left join job r on r.run_id = i.run_id
         left join read_of q on q.run_id = i.run_id
         left join left_out f on f.run_id = i.run_id
-        left join environments e on e.run_id = i.run_id
-        left join store.run_facet('relineage_seeds') s on s.run_id::varchar = i.run_id
-        left join store.run_facet('relineage_step') p on p.run_id::varchar = i.run_id
+        left join store.environments_of('said') e on e.run_id = i.run_id
+        left join (from said where key = 'relineage_seeds') s on s.run_id::varchar = i.run_id
+        left join (from said where key = 'relineage_step') p on p.run_id::varchar = i.run_id
     ),
     judged as (
         select run_id, job_name, way, lost, unnest([

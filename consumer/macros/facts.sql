@@ -62,14 +62,6 @@ create or replace macro store.facts_of(asked) as table (
 create or replace macro store.tree_text(snapshot, commit, dirty) as
     coalesce(snapshot, commit || case when dirty then ' (dirty)' else '' end);
 
--- What the runs in `asked` (run_id), each once, have said last under each of `keys`: (run_id, key, body).
-create or replace macro store.last_said(asked, keys) as table (
-    select f.run_id, f.key, arg_max(f.body, {rank: store.location_rank(f.location), time: f.event_time, event: f.event_digest}) as body
-    from store.facet f join query_table(asked) a on a.run_id = f.run_id
-    where list_contains(keys, f.key) and store.location_rank(f.location) is not null
-    group by f.run_id, f.key
-);
-
 -- Files that a run had loaded and its snapshot does not hold, by the list `code.notCovered` of its relineage_environment, each with its
 -- digest: {file, digest}; the digest is null where nobody knows it.
 create or replace macro store.files_not_kept(not_covered) as

@@ -24,15 +24,17 @@ from asked a left join digest d using (namespace, name, version) left join path 
 
 -- name: code
 -- The code that each run was made with, and where its work tree was.
-select run_id, repository, commit, snapshot, dirty, root from environments where run_id in (select unnest($run_ids));
+with asked as materialized (select unnest($run_ids)::uuid as run_id),
+said as materialized (from store.last_said('asked', ['relineage_environment', 'processing_engine', 'sourceCodeLocation']))
+select run_id, repository, commit, snapshot, dirty, root from store.environments_of('said');
 
--- name: models_read
--- The models that some runs read.
-select distinct i.run_id, i.dataset_namespace, i.dataset_name, i.version
-from inputs i
-where i.run_id in (select unnest($run_ids))
-  and store.version_key(i.dataset_namespace, i.dataset_name, i.version) in (from store.model_version)
-order by all;
+-- name: models
+-- Which of some versions are models.
+with asked as materialized (
+    select namespace, name, version, store.version_key(namespace, name, version) as version_key
+    from (select unnest($namespaces) as namespace, unnest($names) as name, unnest($versions) as version)
+)
+select namespace, name, version from asked semi join store.models_among('asked') using (version_key);
 
 -- name: written
 -- What some runs wrote.
@@ -42,10 +44,11 @@ order by all;
 
 -- name: settings
 -- Where runs ran: those of one process in one row, whose packages are read once.
-with said as (
-    select a.run_id, o.body ->> '$.python' as python, o.body ->> '$.platform' as platform, o.body ->> '$.cpu' as cpu,
+with asked as materialized (select unnest($run_ids)::uuid as run_id),
+said as (
+    select a.run_id::varchar as run_id, o.body ->> '$.python' as python, o.body ->> '$.platform' as platform, o.body ->> '$.cpu' as cpu,
            json_extract(o.body, '$.packages') as packages
-    from (select unnest($run_ids) as run_id) a left join store.run_facet('relineage_environment') o on o.run_id::varchar = a.run_id
+    from asked a left join store.last_said('asked', ['relineage_environment']) o using (run_id)
 ),
 alike as (select list(run_id) as run_ids, python, platform, cpu, packages from said group by all)
 select run_ids, python, platform, cpu, from_json(packages, '"MAP(VARCHAR, VARCHAR)"') from alike;

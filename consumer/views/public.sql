@@ -253,6 +253,14 @@ create or replace macro store.run_facet(facet_key) as table (
         partition by run_id order by store.location_rank(location) desc, event_time desc, event_digest desc) = 1
 );
 
+-- What the runs in `asked` (run_id), each once, have said last under each of `keys`: (run_id, key, body).
+create or replace macro store.last_said(asked, keys) as table (
+    select f.run_id, f.key, arg_max(f.body, {rank: store.location_rank(f.location), time: f.event_time, event: f.event_digest}) as body
+    from store.facet f join query_table(asked) a on a.run_id = f.run_id
+    where list_contains(keys, f.key) and store.location_rank(f.location) is not null
+    group by f.run_id, f.key
+);
+
 create or replace view models as
 with described as (
     select version_key, run_id, location, key, body, {time: event_time, event: event_digest, location: location, ordinal: ordinal} as seq
@@ -312,28 +320,40 @@ comment on column parameters.name is 'Name.';
 comment on column parameters.value is 'Value, as text.';
 comment on column parameters.type is 'Type, where the producer tells one.';
 
+-- Where runs ran, by what each has said last under these keys: `said` (run_id, key, body).
+create or replace macro store.environments_of(said) as table (
+    with ours as (from query_table(said) where key = 'relineage_environment'),
+    engine as (from query_table(said) where key = 'processing_engine'),
+    code as (from query_table(said) where key = 'sourceCodeLocation')
+    select
+        coalesce(o.run_id, e.run_id, c.run_id)::varchar as run_id,
+        o.body ->> '$.python' as python, o.body ->> '$.platform' as platform, o.body ->> '$.cpu' as cpu,
+        coalesce(o.body ->> '$.code.repository', c.body ->> '$.repoUrl') as repository,
+        coalesce(o.body ->> '$.code.commit', c.body ->> '$.version') as commit,
+        try_cast(o.body ->> '$.code.dirty' as boolean) as dirty,
+        o.body ->> '$.code.snapshot' as snapshot,
+        c.body ->> '$.path' as path,
+        o.body ->> '$.packagesDigest' as packages_digest,
+        from_json(json_extract(o.body, '$.packages'), '"MAP(VARCHAR, VARCHAR)"') as packages,
+        from_json(json_extract(o.body, '$.argv'), '["VARCHAR"]') as argv,
+        e.body ->> '$.name' as engine, e.body ->> '$.version' as engine_version,
+        from_json(json_extract(o.body, '$.command'), '["VARCHAR"]') as command,
+        o.body ->> '$.directory' as directory, o.body ->> '$.code.root' as root, o.body ->> '$.process' as process,
+        from_json(json_extract(o.body, '$.code.notCovered'), '["VARCHAR"]') as not_covered
+    from ours o
+    full join engine e on e.run_id = o.run_id
+    full join code c on c.run_id = coalesce(o.run_id, e.run_id)
+);
+
 create or replace view environments as
-with ours as (from store.run_facet('relineage_environment')),
-engine as (from store.run_facet('processing_engine')),
-code as (from store.run_facet('sourceCodeLocation'))
-select
-    coalesce(o.run_id, e.run_id, c.run_id)::varchar as run_id,
-    o.body ->> '$.python' as python, o.body ->> '$.platform' as platform, o.body ->> '$.cpu' as cpu,
-    coalesce(o.body ->> '$.code.repository', c.body ->> '$.repoUrl') as repository,
-    coalesce(o.body ->> '$.code.commit', c.body ->> '$.version') as commit,
-    try_cast(o.body ->> '$.code.dirty' as boolean) as dirty,
-    o.body ->> '$.code.snapshot' as snapshot,
-    c.body ->> '$.path' as path,
-    o.body ->> '$.packagesDigest' as packages_digest,
-    from_json(json_extract(o.body, '$.packages'), '"MAP(VARCHAR, VARCHAR)"') as packages,
-    from_json(json_extract(o.body, '$.argv'), '["VARCHAR"]') as argv,
-    e.body ->> '$.name' as engine, e.body ->> '$.version' as engine_version,
-    from_json(json_extract(o.body, '$.command'), '["VARCHAR"]') as command,
-    o.body ->> '$.directory' as directory, o.body ->> '$.code.root' as root, o.body ->> '$.process' as process,
-    from_json(json_extract(o.body, '$.code.notCovered'), '["VARCHAR"]') as not_covered
-from ours o
-full join engine e on e.run_id = o.run_id
-full join code c on c.run_id = coalesce(o.run_id, e.run_id);
+with said as (
+    select run_id, 'relineage_environment' as key, body from store.run_facet('relineage_environment')
+    union all
+    select run_id, 'processing_engine', body from store.run_facet('processing_engine')
+    union all
+    select run_id, 'sourceCodeLocation', body from store.run_facet('sourceCodeLocation')
+)
+from store.environments_of('said');
 comment on view environments is 'Where each run ran, and with which code.';
 comment on column environments.run_id is 'The run.';
 comment on column environments.python is 'Version of Python.';
