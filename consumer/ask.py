@@ -152,10 +152,7 @@ class Ask:
 
     def run_diff(self, a: str, b: str) -> list[Difference]:
         """What differs between two runs, or the runs that wrote a and b."""
-        with question_errors():
-            statements = named("ask")
-            [runs] = self._connection.execute(statements["runs_of"], {"a": a, "b": b}).fetchall()
-        return self._rows(Difference, "runs_differ", dict(zip("ab", runs, strict=True)))
+        return self._rows(Difference, "run_diff", {"a": a, "b": b})
 
     def why(self, a: str, b: str) -> list[Cause]:
         """Why a and b differ: first causes, ranked."""

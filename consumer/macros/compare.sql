@@ -12,54 +12,48 @@ create or replace macro store.seed_text(seeds_body) as
 create or replace macro store.formless_parameters(step_body) as
     regexp_extract_all(step_body ->> '$.missing', 'parameter ''([^'']*)'': ', 1);
 
--- What is known of a run beside its inputs and outputs: (run_id, what, key, value, setting). `setting` tells where it ran
--- from what it did.
-create or replace view store.run_fact as
-with seeds as not materialized (from store.run_facet('relineage_seeds')),
--- That of the run around, by these alone.
-outer_seed as (
-    select r.run_id, arg_max(f.body, {rank: store.location_rank(f.location), time: f.event_time, event: f.event_digest}) as body
-    from runs r join store.facet f on f.run_id = r.root_run_id::uuid
-    where r.root_run_id <> r.run_id and f.key = 'relineage_seeds' and store.location_rank(f.location) is not null
-    group by r.run_id
-),
-variables as (
-    select run_id, unnest(from_json(json_extract(body, '$.environmentVariables'), '[{"name": "VARCHAR", "value": "VARCHAR"}]')) as v
-    from store.run_facet('environmentVariables')
-)
-select run_id::varchar as run_id, s.what as what, '' as key, s.value as value, false as setting
-from (select run_id, unnest([{what: 'operation', value: body ->> '$.operation'}, {what: 'code', value: body ->> '$.code'}]) as s
-      from store.run_facet('relineage_step'))
-union all
-select run_id, 'parameter', name, concat_ws(': ', type, value), false from parameters
-union all
-select s.run_id::varchar, 'seed', '',
-       -- A run without a seed of its own derives it from the run around it: that one's is the seed that people gave.
-       case when s.body ->> '$.derivedFrom' is null and (o.body is null or length(s.body ->> '$.entropy') <= 16) then store.seed_text(s.body)
-            else coalesce(store.entropy_text(s.body ->> '$.derivedFrom', coalesce(try_cast(s.body ->> '$.given' as boolean), false)), store.seed_text(o.body)) || ', derived ' || left(s.body ->> '$.entropy', 8) end, false
-from seeds s left join outer_seed o on o.run_id = s.run_id::varchar
-union all
-select run_id::varchar, 'switch', s.key, s.value ->> '$', true
-from (select run_id, unnest(map_entries(store.members(null, json_extract(body, '$.switches')))) as s from seeds)
-union all
-select run_id, e.what, e.key, e.value, true
-from (
-    select run_id, unnest([
-        {what: 'commit', key: '', value: commit || case when dirty then ' (dirty)' else '' end},
-        {what: 'python', key: '', value: python},
-        {what: 'platform', key: '', value: platform},
-        {what: 'cpu', key: '', value: cpu},
-        {what: 'engine', key: '', value: case when engine is not null and (engine <> 'python' or python is null) then concat_ws(' ', engine, engine_version) end}
-    ] || coalesce(list_transform(map_entries(packages), lambda p: {what: 'package', key: p.key, value: p.value}), [])) as e from environments
-)
-union all
-select run_id::varchar, 'variable', v.name, v.value, true from variables;
-comment on view store.run_fact is 'What is known of a run beside its inputs and outputs.';
-comment on column store.run_fact.run_id is 'The run.';
-comment on column store.run_fact.what is 'operation, code, parameter, seed, switch, commit, python, platform, cpu, engine, package or variable.';
-comment on column store.run_fact.key is 'Name of the parameter, package, switch or variable.';
-comment on column store.run_fact.value is 'Its value, as text.';
-comment on column store.run_fact.setting is 'Whether it says where the run ran rather than what it did.';
+-- What is known of the runs in `asked` (run_id), each once, beside their inputs and outputs: (run_id, what, key, value, setting).
+-- `setting` tells where they ran from what they did.
+create or replace macro store.run_facts_of(asked) as table (
+    with said as materialized (
+        from store.last_said(asked, ['relineage_step', 'executionParameters', 'relineage_seeds', 'relineage_environment', 'processing_engine', 'sourceCodeLocation', 'environmentVariables'])
+    ),
+    seeds as (from said where key = 'relineage_seeds'),
+    outer_run as materialized (
+        select a.run_id, r.root_run_id::uuid as outer_run_id from query_table(asked) a join runs r on r.run_id = a.run_id::varchar where r.root_run_id <> r.run_id
+    ),
+    outermost as materialized (select unnest(list(distinct outer_run_id)) as run_id from outer_run),
+    outer_seed as (select o.run_id, s.body from outer_run o join store.last_said('outermost', ['relineage_seeds']) s on s.run_id = o.outer_run_id)
+    select run_id::varchar as run_id, s.what as what, '' as key, s.value as value, false as setting
+    from (select run_id, unnest([{what: 'operation', value: body ->> '$.operation'}, {what: 'code', value: body ->> '$.code'}]) as s
+          from said where key = 'relineage_step')
+    union all
+    select run_id, 'parameter', name, concat_ws(': ', type, value), false from store.parameters_of('said')
+    union all
+    select s.run_id::varchar, 'seed', '',
+           -- A run without a seed of its own derives it from the run around it: that one's is the seed that people gave.
+           case when s.body ->> '$.derivedFrom' is null and (o.body is null or length(s.body ->> '$.entropy') <= 16) then store.seed_text(s.body)
+                else coalesce(store.entropy_text(s.body ->> '$.derivedFrom', coalesce(try_cast(s.body ->> '$.given' as boolean), false)), store.seed_text(o.body)) || ', derived ' || left(s.body ->> '$.entropy', 8) end, false
+    from seeds s left join outer_seed o on o.run_id = s.run_id
+    union all
+    select run_id::varchar, 'switch', s.key, s.value ->> '$', true
+    from (select run_id, unnest(map_entries(store.members(null, json_extract(body, '$.switches')))) as s from seeds)
+    union all
+    select run_id, e.what, e.key, e.value, true
+    from (
+        select run_id, unnest([
+            {what: 'commit', key: '', value: commit || case when dirty then ' (dirty)' else '' end},
+            {what: 'python', key: '', value: python},
+            {what: 'platform', key: '', value: platform},
+            {what: 'cpu', key: '', value: cpu},
+            {what: 'engine', key: '', value: case when engine is not null and (engine <> 'python' or python is null) then concat_ws(' ', engine, engine_version) end}
+        ] || coalesce(list_transform(map_entries(packages), lambda p: {what: 'package', key: p.key, value: p.value}), [])) as e from store.environments_of('said')
+    )
+    union all
+    select run_id::varchar, 'variable', v.name, v.value, true
+    from (select run_id, unnest(from_json(json_extract(body, '$.environmentVariables'), '[{"name": "VARCHAR", "value": "VARCHAR"}]')) as v
+          from said where key = 'environmentVariables')
+);
 
 -- The run that x stands for: itself, the latest of a job, or the writer of a dataset version or content.
 create or replace macro store.run_of(x) as table (
@@ -80,41 +74,38 @@ create or replace macro store.parts_written(asked) as table (
     where f.key = 'relineage_io' and f.location = 'outputFacets' and contains(f.body, '"partOf"') and f.body ->> '$.partOf' is not null
 );
 
--- What differs between two runs. Where their ids are values, only what they have said is read; where they are subqueries, as of run_diff,
--- what all have: a condition with values goes through the views down to the tables, one with a subquery does not.
-create or replace macro store.runs_differ(one, two) as table (
-    with reading as (select *, 0 as depth from store.read where holds and run_id in (one::uuid, two::uuid)),
-    asked as (select unnest([one::uuid, two::uuid]) as run_id),
+create or replace macro run_diff(a, b) as table (
+    with one as materialized (from store.run_of(a)), two as materialized (from store.run_of(b)),
+    asked as materialized (select unnest(list(distinct run_id::uuid)) as run_id from (from one union all from two)),
+    reading as (select r.*, 0 as depth from store.read r join asked using (run_id) where r.holds),
     part as materialized (from store.parts_written('asked')),
+    ran as materialized (from store.last_said('asked', ['relineage_environment'])),
+    measured as materialized (from store.last_said('asked', ['relineage_metrics'])),
+    known as (select r.* from runs r join asked on r.run_id = asked.run_id::varchar),
     fact as materialized (
-        select f.run_id, f.what, f.key, f.value from store.run_fact f where f.run_id in (one, two)
+        select run_id, what, key, value from store.run_facts_of('asked')
         union all
-        select run_id, 'argv', '', array_to_string(argv, ' ') from environments where run_id in (one, two)
+        select run_id, 'argv', '', array_to_string(argv, ' ') from store.environments_of('ran')
         union all
-        select run_id, 'state', '', state from runs where run_id in (one, two)
+        select run_id, 'state', '', state from known
         union all
-        select run_id, 'job', '', job_namespace || '/' || job_name from runs where run_id in (one, two)
+        select run_id, 'job', '', job_namespace || '/' || job_name from known
         union all
-        select run_id, 'metric', name || coalesce(' at step ' || step, ''), value::varchar from metrics where run_id in (one, two)
+        select run_id, 'metric', name || coalesce(' at step ' || step, ''), value::varchar from store.metrics_of('measured')
         union all
         select run_id, 'input', concat_ws(' ', nullif(role, ''), dataset_namespace || '/' || dataset_name), coalesce(digest, version)
         from store.inputs_of('reading')
         union all
-        select run_id, 'output', concat_ws(' ', nullif(role, ''), dataset_namespace || '/' || dataset_name), coalesce(digest, version)
-        from outputs o where run_id in (one, two)
-            and (o.run_id::uuid, store.name_key(o.dataset_namespace, o.dataset_name), o.role) not in (select (run_id, dataset_key, role) from part)
+        select o.run_id, 'output', concat_ws(' ', nullif(o.role, ''), o.dataset_namespace || '/' || o.dataset_name), coalesce(o.digest, o.version)
+        from outputs o join asked on o.run_id = asked.run_id::varchar
+        where (o.run_id::uuid, store.name_key(o.dataset_namespace, o.dataset_name), o.role) not in (select (run_id, dataset_key, role) from part)
     ),
     listed as (select run_id, what, key, string_agg(value, ', ' order by value) as value from fact group by all)
     select coalesce(f.what, g.what) as what, coalesce(f.key, g.key) as key, f.value as a, g.value as b
-    from (from listed where run_id = one) f
-    full join (from listed where run_id = two) g on g.what = f.what and g.key = f.key
+    from (from listed where run_id = (from one)) f
+    full join (from listed where run_id = (from two)) g on g.what = f.what and g.key = f.key
     where f.value is distinct from g.value
     order by what, store.natural(coalesce(f.key, g.key))
-);
-
-create or replace macro run_diff(a, b) as table (
-    with one as materialized (from store.run_of(a)), two as materialized (from store.run_of(b))
-    from store.runs_differ((from one), (from two))
 );
 
 -- The switches of libraries without which one seed may give several results, as they should not be.

@@ -12,13 +12,9 @@ select * from downstream($x);
 -- Whether x can be made again: checks of each run.
 select * from reproducibility($x, served := $served);
 
--- name: runs_of
--- The runs that a and b stand for.
-select (from store.run_of($a)) as a, (from store.run_of($b)) as b;
-
--- name: runs_differ
--- What differs between two runs, as `run_diff` says it.
-select * from store.runs_differ($a, $b);
+-- name: run_diff
+-- What differs between two runs.
+select * from run_diff($a, $b);
 
 -- name: thing
 -- What x is, by the names that people know.

@@ -125,10 +125,11 @@ left join variables v on v.run_id = a.run_id;
 -- the run around derives them from. What `run_diff` says of them, which takes seven times as long since it compares all
 -- else as well.
 with pair as materialized (select unnest($a) as a, unnest($b) as b),
+asked as materialized (select distinct run_id::uuid as run_id from (select a as run_id from pair union all select b from pair)),
 fact as materialized (
     select run_id, what, key, string_agg(value, ', ' order by value) as value
-    from store.run_fact
-    where run_id in (select a from pair union all select b from pair) and setting = $setting and what not in ('commit', 'code', 'seed')
+    from store.run_facts_of('asked')
+    where setting = $setting and what not in ('commit', 'code', 'seed')
     group by all
 )
 select coalesce(f.a, g.a) as run_id, coalesce(f.what, g.what) as what, coalesce(f.key, g.key) as key, f.value as a, g.value as b

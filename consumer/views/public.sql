@@ -302,18 +302,29 @@ comment on column seeds.seed is 'Its seed, as text.';
 comment on column seeds.given is 'Whether the master seed was given; false when it was drawn.';
 comment on column seeds.entropy is 'The master seed, hex.';
 
+-- What runs were told, by what each has said last under these keys: `said` (run_id, key, body).
+create or replace macro store.parameters_of(said) as table (
+    with told as (
+        select run_id, p.name as name, p.value as value, p.type as type, true as typed
+        from (select run_id, unnest(from_json(json_extract(body, '$.parameters'), '[{"name": "VARCHAR", "value": "VARCHAR", "type": "VARCHAR"}]')) as p
+              from query_table(said) where key = 'relineage_step')
+        union all
+        select run_id, coalesce(p.key, p.name), p.value, null, false
+        from (select run_id, unnest(from_json(json_extract(body, '$.parameters'), '[{"key": "VARCHAR", "name": "VARCHAR", "value": "VARCHAR"}]')) as p
+              from query_table(said) where key = 'executionParameters')
+    )
+    select run_id::varchar as run_id, name, value, type
+    from told qualify typed or name is null or not bool_or(typed) over (partition by run_id, name)
+);
+
 create or replace view parameters as
-with told as (
-    select run_id, p.name as name, p.value as value, p.type as type, true as typed
-    from (select run_id, unnest(from_json(json_extract(body, '$.parameters'), '[{"name": "VARCHAR", "value": "VARCHAR", "type": "VARCHAR"}]')) as p
-          from store.run_facet('relineage_step'))
+-- Not materialized, so that a condition on the run goes down to the table.
+with said as not materialized (
+    select run_id, 'relineage_step' as key, body from store.run_facet('relineage_step')
     union all
-    select run_id, coalesce(p.key, p.name), p.value, null, false
-    from (select run_id, unnest(from_json(json_extract(body, '$.parameters'), '[{"key": "VARCHAR", "name": "VARCHAR", "value": "VARCHAR"}]')) as p
-          from store.run_facet('executionParameters'))
+    select run_id, 'executionParameters', body from store.run_facet('executionParameters')
 )
-select run_id::varchar as run_id, name, value, type
-from told qualify typed or name is null or not bool_or(typed) over (partition by run_id, name);
+from store.parameters_of('said');
 comment on view parameters is 'The parameters of each run.';
 comment on column parameters.run_id is 'The run.';
 comment on column parameters.name is 'Name.';
@@ -346,7 +357,8 @@ create or replace macro store.environments_of(said) as table (
 );
 
 create or replace view environments as
-with said as (
+-- Not materialized, as in parameters.
+with said as not materialized (
     select run_id, 'relineage_environment' as key, body from store.run_facet('relineage_environment')
     union all
     select run_id, 'processing_engine', body from store.run_facet('processing_engine')
@@ -499,13 +511,19 @@ comment on column event_problems.run_id is 'The run, if the event has one.';
 comment on column event_problems.path is 'Where in the event.';
 comment on column event_problems.expected is 'What the specification asks for there.';
 comment on column event_problems.got is 'What was there.';
-create or replace view metrics as
-select run_id::varchar as run_id, m.name as name,
-       try_cast(m.value as double) as value, m.step as step
-from (
-    select run_id, unnest(from_json(json_extract(body, '$.metrics'), '[{"name": "VARCHAR", "value": "VARCHAR", "step": "BIGINT"}]')) as m
-    from store.run_facet('relineage_metrics')
+
+-- What runs measured, by what each has said last of it: `said` (run_id, body).
+create or replace macro store.metrics_of(said) as table (
+    select run_id::varchar as run_id, m.name as name,
+           try_cast(m.value as double) as value, m.step as step
+    from (
+        select run_id, unnest(from_json(json_extract(body, '$.metrics'), '[{"name": "VARCHAR", "value": "VARCHAR", "step": "BIGINT"}]')) as m
+        from query_table(said)
+    )
 );
+
+create or replace view metrics as
+with said as (from store.run_facet('relineage_metrics')) from store.metrics_of('said');
 comment on view metrics is 'The metrics of each run.';
 comment on column metrics.run_id is 'The run.';
 comment on column metrics.name is 'Name.';

@@ -13,7 +13,7 @@ from relineage.consumer.named import named
 from relineage.consumer.store import Store
 
 ONE_RUN = named("show_run")
-DIFFERENT = {"runs_differ": named("ask")["runs_differ"]}
+DIFFERENT = {"run_diff": named("ask")["run_diff"]}
 AGAIN = {"reproducibility": named("ask")["reproducibility"]} | {
     name: named("evidence")[name] for name in ("code", "models", "written", "settings", "replays")
 }
