@@ -122,27 +122,15 @@ create or replace macro store.switches_off(seeds_body) as
 create or replace macro store.models_among(versions) as table (
     -- Through lists, so that the planner takes them for the small sides that they mostly are.
     with wanted as (select unnest(list(distinct version_key)) as version_key from query_table(versions)),
-    named as materialized (select v.version_key, v.version, d.dataset_key, d.name from store.version v join wanted using (version_key) join store.dataset d using (dataset_key)),
+    named as materialized (select v.version_key, d.dataset_key, d.name from store.version v join wanted using (version_key) join store.dataset d using (dataset_key)),
     named_dataset as materialized (select unnest(list(distinct dataset_key)) as dataset_key from named),
     said as materialized (
-        select f.event_digest, f.location, f.ordinal, f.dataset_key
+        select f.event_digest, f.location, f.ordinal
         from store.facet f join named_dataset using (dataset_key)
         where f.location in ('inputs', 'outputs', 'dataset')
             and (f.key = 'relineage_model' or (f.key = 'datasetType' and upper(f.body ->> '$.datasetType') = 'MODEL'))
-    ),
-    event as materialized (select unnest(list(distinct event_digest)) as event_digest from said),
-    -- As in store.version_facet, but of these events only.
-    entry as (
-        select f.event_digest, f.location, f.ordinal, f.dataset_key,
-               any_value(f.body) filter (where f.key = 'version') as version_body,
-               any_value(f.body) filter (where f.key = 'relineage_content') as content_body
-        from store.facet f join event using (event_digest)
-        where f.key in ('version', 'relineage_content') and f.location in ('inputs', 'outputs', 'dataset')
-        group by f.event_digest, f.location, f.ordinal, f.dataset_key
     )
-    select n.version_key
-    from entry e semi join said using (event_digest, location, ordinal, dataset_key)
-    join named n on n.dataset_key = e.dataset_key and n.version = store.declared_version(e.version_body, e.content_body)
+    select version_key from named semi join store.versions_told('said') t using (version_key)
     union
     select version_key from named where regexp_matches(name, '\.(joblib|pkl|pickle|pt|pth|ckpt|onnx|h5|keras|gguf|cbm|ubj)$', 'i')
 );

@@ -12,7 +12,7 @@ select (select count(distinct event_digest) from store.event) as events,
        (select count(*) from runs) as runs,
        (select count(*) from runs where state = 'RUNNING') as running,
        (select count(*) from datasets) as datasets,
-       (select count(*) from dataset_versions) as dataset_versions,
+       (select count(*) from store.version) as dataset_versions,
        (select count(*) from dead_letters) as letters,
        (select count(*) from event_problems) as problems;
 

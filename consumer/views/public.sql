@@ -261,15 +261,33 @@ create or replace macro store.last_said(asked, keys) as table (
     group by f.run_id, f.key
 );
 
+-- Of which versions facets of datasets tell, as in store.version_facet, but of these alone: `told` (event_digest, location, ordinal), as one
+-- row each of (event_digest, location, ordinal, version_key).
+create or replace macro store.versions_told(told) as table (
+    -- Through a list, so that the planner takes it for the small side that it mostly is.
+    with event as materialized (select unnest(list(distinct event_digest)) as event_digest from query_table(told)),
+    entry as (
+        select f.event_digest, f.location, f.ordinal, f.dataset_key,
+               any_value(f.body) filter (where f.key = 'version') as version_body,
+               any_value(f.body) filter (where f.key = 'relineage_content') as content_body
+        from store.facet f join event using (event_digest)
+        where f.key in ('version', 'relineage_content') and f.location in ('inputs', 'outputs', 'dataset')
+        group by f.event_digest, f.location, f.ordinal, f.dataset_key
+    )
+    select e.event_digest, e.location, e.ordinal, store.version_key(d.namespace, d.name, store.declared_version(e.version_body, e.content_body)) as version_key
+    from entry e join store.dataset d using (dataset_key)
+    semi join query_table(told) t on t.event_digest = e.event_digest and t.location = e.location and t.ordinal = e.ordinal
+);
+
 create or replace view models as
-with described as (
-    select version_key, run_id, location, key, body, {time: event_time, event: event_digest, location: location, ordinal: ordinal} as seq
-    from store.version_facet where key in ('relineage_model', 'datasetType')
+with described as materialized (
+    select event_digest, location, ordinal, event_time, key, body from store.facet
+    where location in ('inputs', 'outputs', 'dataset')
+        and (key = 'relineage_model' or (key = 'datasetType' and upper(body ->> '$.datasetType') = 'MODEL'))
 ),
 model as (
-    select version_key, arg_max(body, seq) filter (where key = 'relineage_model') as body,
-           coalesce(bool_or(upper(body ->> '$.datasetType') = 'MODEL'), false) as typed
-    from described group by version_key
+    select t.version_key, arg_max(d.body, {time: d.event_time, event: d.event_digest, location: d.location, ordinal: d.ordinal}) filter (where d.key = 'relineage_model') as body
+    from described d join store.versions_told('described') t using (event_digest, location, ordinal) group by t.version_key
 )
 select d.namespace, d.name, v.version, g.digest, w.run_id::varchar as run_id,
        m.body ->> '$.framework' as framework, try_cast(m.body ->> '$.parameters' as bigint) as parameters
@@ -277,8 +295,7 @@ from model m
 join store.version v using (version_key)
 join store.dataset d using (dataset_key)
 left join store.strongest_digest g using (version_key)
-left join (select distinct version_key, run_id from store.write where holds) w using (version_key)
-where m.body is not null or m.typed;
+left join (select distinct version_key, run_id from store.write where holds) w using (version_key);
 comment on view models is 'Versions of models, one row per run that wrote them.';
 comment on column models.namespace is 'Namespace.';
 comment on column models.name is 'Name.';
