@@ -212,3 +212,21 @@ def test_versions_of_one_dataset_in_one_role_are_counterparts_in_their_order_wit
     assert misguessed == []
     assert set(pairs) == {(run_id(10 + n), run_id(20 + n)) for n in (0, 1, 2, 9)}
     assert (cause[3], cause[4], cause[5], cause[10]) == ("input", "1", "2", 3)
+
+
+def test_what_is_alone_in_a_role_of_which_others_read_several_is_one_counterpart(new_store: Any) -> None:
+    def table(name: str, version: int, role: str, second: int) -> Any:
+        return dataset(("d", name), f"{version}", io=occurrence(role, second))
+
+    store = new_store()
+    several = (table("t", 1, "x", 1), table("u", 1, "x", 1))
+    store.ingest([encode(event(5, 2, inputs=several, outputs=(table("other", 1, "y", 2),)))])
+    for side, more in ((1, (table("more", 1, "z", 100),)), (2, ())):
+        read = (table("t", 1, "x", side * 100), *more)
+        made = (table("m", side, "m", side * 100 + 1),)
+        store.ingest([encode(event(side * 10, side * 100 + 1, job=("n", "fit"), inputs=read, outputs=made))])
+    with store.connection.cursor() as cursor:
+        found = take_steps(cursor, run_id(10), run_id(20)).fetchall()
+        plain = cursor.execute("select role from plain").fetchall()
+    assert plain == [("x",)]
+    assert [(row[3], row[2]) for row in found] == [("input only in a", "z")]
