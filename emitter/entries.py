@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .datasets import Description
 from .events import Entry, Keep, fit_dataset
@@ -63,6 +63,14 @@ class Made:
     entries: tuple[Entry, ...]
     instant: datetime
     part: tuple[Returned, Entry] | None = None
+
+
+class _Source(NamedTuple):
+    """What an inner run has made and an output holds: what is known of it, when it was made, and what is told of it."""
+
+    known: Known
+    instant: datetime
+    facets: Mapping[str, Mapping[str, Any]]
 
 
 def make_entries(
@@ -137,18 +145,18 @@ def make_entries(
     part = None if member is None else (member.of, _part(member, entry, standard, producer))
     read = saved
     if original is not None and known is not None and known.name != name and "symlinks" not in whole:
-        read = (known, original, description.facets)
-    if read is None or said.direction == "input" or read[0].version is None:
+        read = _Source(known, original, description.facets)
+    if read is None or said.direction == "input" or read.known.version is None:
         return Made(entries=(entry,), instant=instant, part=part)
-    facets = {**read[2], "version": standard.version(read[0].version)}
+    facets = {**read.facets, "version": standard.version(read.known.version)}
     source = replace(
         entry,
         direction="input",
-        name=read[0].name,
-        version=read[0].version,
+        name=read.known.name,
+        version=read.known.version,
         facets=fit_dataset(facets, keep),
         whole=facets,
-        io_facets={"relineage_io": io_facet("input", said.role, read[1], "forwarded", producer)},
+        io_facets={"relineage_io": io_facet("input", said.role, read.instant, "forwarded", producer)},
         asked=False,
     )
     return Made(entries=(source, entry), instant=instant, part=part)
@@ -199,17 +207,14 @@ def _part(member: Member, entry: Entry, standard: StandardFacets, producer: str)
     )
 
 
-_Read = tuple[Known, datetime, Mapping[str, Mapping[str, Any]]]
-
-
-def _saved(said: Declaration, name: DatasetName, made: Known | None) -> _Read | None:
+def _saved(said: Declaration, name: DatasetName, made: Known | None) -> _Source | None:
     """What an inner run has made, and when, of which a file that is written now has the content. What else is told of
     the file, such as the digest of its bytes, is not told of that.
     """
     if made is None or made.name == name or not isinstance(said.data, Path):
         return None
     instant = made.handed_on("output", said.run_id)
-    return None if instant is None else (made, instant, {})
+    return None if instant is None else _Source(made, instant, {})
 
 
 def _name(said: Declaration, known: Known | None) -> DatasetName:

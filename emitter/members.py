@@ -18,7 +18,6 @@ from .settings import RunReference
 if TYPE_CHECKING:
     from .digests.records import Tensor
 
-_MOST_WAITING = 20_000  # members; a few MB
 _SWEPT_AT_LEAST = 20_000
 
 
@@ -67,16 +66,10 @@ class Member:
 
 
 class Members:
-    """A memory of returned states. It keeps no array alive. Safe for threads.
-
-    A training returns ten thousand arrays a step and nobody takes one out: so what a run returns is only laid aside,
-    and looked at when somebody asks.
-    """
+    """A memory of returned states. It keeps no array alive. Safe for threads."""
 
     def __init__(self) -> None:
         """Know none."""
-        self._waiting: list[tuple[list[weakref.ref[object]], Sequence[Tensor], Returned]] = []
-        self._waiting_members = 0
         self._known: dict[int, tuple[weakref.ref[object], Tensor, Returned]] = {}
         self._sweep_at = _SWEPT_AT_LEAST
         self._lock = threading.RLock()  # a finalizer may come in while it is held
@@ -89,12 +82,16 @@ class Members:
             members: Their digests now.
             returned: Whose it is.
         """
-        references = [weakref.ref(state[one.name]) for one in members]
         with self._lock:
-            self._waiting.append((references, members, returned))
-            self._waiting_members += len(references)
-            if self._waiting_members > _MOST_WAITING:
-                self._sort_in()
+            for tensor in members:
+                data = state[tensor.name]
+                before = self._known.get(id(data))
+                # Who returns it once more as it was has not made it.
+                if before is None or before[0]() is not data or before[1].digest != tensor.digest:
+                    self._known[id(data)] = (weakref.ref(data), tensor, returned)
+            if len(self._known) > self._sweep_at:
+                self._known = {key: one for key, one in self._known.items() if one[0]() is not None}
+                self._sweep_at = max(_SWEPT_AT_LEAST, 2 * len(self._known))
 
     def find(self, data: object, digest: str) -> Member | None:
         """Whose member an array is; null unless a run of this process returned it within a state, as it is now.
@@ -104,7 +101,6 @@ class Members:
             digest: The strongest, of the array by itself.
         """
         with self._lock:
-            self._sort_in()
             found = self._known.get(id(data))
         if found is None:
             return None
@@ -118,18 +114,3 @@ class Members:
     def after_fork(self) -> None:
         """In a forked child: another thread of the parent may have held the lock."""
         self._lock = threading.RLock()
-
-    def _sort_in(self) -> None:
-        waiting, self._waiting, self._waiting_members = self._waiting, [], 0
-        for references, members, returned in waiting:
-            for reference, tensor in zip(references, members, strict=True):
-                data = reference()
-                if data is None:
-                    continue
-                before = self._known.get(id(data))
-                # Who returns it once more as it was has not made it.
-                if before is None or before[0]() is not data or before[1].digest != tensor.digest:
-                    self._known[id(data)] = (reference, tensor, returned)
-        if len(self._known) > self._sweep_at:
-            self._known = {key: one for key, one in self._known.items() if one[0]() is not None}
-            self._sweep_at = max(_SWEPT_AT_LEAST, 2 * len(self._known))

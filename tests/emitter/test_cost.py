@@ -62,13 +62,6 @@ def test_the_stopwatch_counts_what_goes_on_right_now_and_nothing_twice():
     assert 0.05 <= watch.seconds == once
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / ".relineage").mkdir()
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def test_a_run_tells_its_cost_at_its_end_and_what_lineage_took_of_it(folder):
     lineage = Lineage()
     with lineage.run("job") as run:

@@ -27,13 +27,6 @@ def seconds_to_digest(data):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / ".relineage").mkdir()
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def output(folder):
     """Record one output and return it as the last event has it."""
 

@@ -10,13 +10,6 @@ from relineage.emitter import Lineage
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / ".relineage").mkdir()
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def lineage(folder):
     return Lineage(namespace="fraud")
 

@@ -16,13 +16,6 @@ from relineage.emitter.settings import RunReference
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / ".relineage").mkdir()
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def lineage(folder):
     return Lineage(namespace="n")
 
@@ -323,7 +316,6 @@ def remember(members, state):
 
 
 def test_the_memory_keeps_no_array_alive_and_forgets_the_dead(monkeypatch):
-    monkeypatch.setattr("relineage.emitter.members._MOST_WAITING", 50)
     monkeypatch.setattr("relineage.emitter.members._SWEPT_AT_LEAST", 100)
     members = Members()
     kept = {"kept": np.arange(9.0)}
@@ -332,19 +324,18 @@ def test_the_memory_keeps_no_array_alive_and_forgets_the_dead(monkeypatch):
         remember(members, {"a": np.arange(9.0) + place, "b": np.arange(3.0) - place})
     gc.collect()
 
-    assert len(members._known) + members._waiting_members < 300
+    assert len(members._known) < 300
     assert members.find(kept["kept"], content_of(kept["kept"]).version).key == "kept"
 
 
-def test_a_state_that_is_returned_again_and_again_is_remembered_once(monkeypatch):
-    monkeypatch.setattr("relineage.emitter.members._MOST_WAITING", 50)
+def test_a_state_that_is_returned_again_and_again_is_remembered_once():
     members = Members()
     state = {"w": np.arange(9.0), "b": np.arange(3.0)}
     for _ in range(500):
         state["w"] += 1
         remember(members, state)
 
-    assert len(members._known) + members._waiting_members < 60
+    assert len(members._known) < 60
     assert members.find(state["w"], content_of(state["w"]).version).key == "w"
     assert members.find(state["w"], content_of(np.arange(9.0)).version) is None
 

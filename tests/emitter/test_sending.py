@@ -22,13 +22,6 @@ from relineage.emitter.settings import from_environment
 from relineage.emitter.transport.kafka import KafkaTransport
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / ".relineage").mkdir()
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def job(lineage):
     with lineage.run("train", seed=2**70, params={"password": "hunter2", "lr": None}) as run:
         run.input(pd.DataFrame({"a": [1.5, None, float("inf")] * 9, "b": list("xyz") * 9}), name="features")

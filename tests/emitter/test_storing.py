@@ -16,13 +16,6 @@ from relineage.emitter.store import open_store
 FRAME = pd.DataFrame({"a": np.arange(20.0)})
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / ".relineage").mkdir()
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def objects(folder):
     return list(open_store(folder / ".relineage" / "store", folder).scan())
 

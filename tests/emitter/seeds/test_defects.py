@@ -28,13 +28,6 @@ TESTS = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / ".relineage").mkdir()
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def lineage(folder):
     return Lineage(namespace="n", strict=True)
 
